@@ -1,0 +1,1 @@
+"""Does ImageNet pre-training transfer to kidney CT? The library behind the stages of dvc.yaml."""
