@@ -76,6 +76,14 @@ def part(network, after=None, until=None):
     return chain(shape, layers, "part")
 
 
+def frozen_part(base, pixel_scaling, frozen_blocks):
+    """RGB pixels 0..255 to the output of the last frozen block; shares the layers of `base`."""
+    names = [layer.name for layer in base.layers]
+    layers = base.layers[1 : names.index(boundary(frozen_blocks)) + 1]
+    scaling = PixelScaling(pixel_scaling, name="pixel_scaling")
+    return chain(base.input.shape[1:], [scaling, *layers], "frozen")
+
+
 def boundary(frozen_blocks):
     """Name of the last frozen layer; None where nothing is frozen."""
     return f"block{frozen_blocks}_pool" if frozen_blocks else None

@@ -1,0 +1,43 @@
+"""Metrics of one model: pure functions of labels and probabilities."""
+
+import numpy as np
+from sklearn import metrics
+
+
+def evaluate(codes, probabilities, classes):
+    """All metrics of `evaluation.json`.
+
+    `codes` (n,) are positions in `classes`; `probabilities` is (n, classes), rows summing to 1; every class
+    must occur in `codes`. AUROC is one-versus-rest, its mean over classes unweighted; the loss is the mean
+    categorical cross-entropy in nats. A class that is never predicted has precision and F1 0.
+    """
+    probabilities = np.asarray(probabilities, float)
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    predicted = probabilities.argmax(axis=1)
+    labels = np.arange(len(classes))
+    one_hot = np.eye(len(classes))[codes]  # (n, classes)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        codes, predicted, labels=labels, zero_division=0
+    )
+    result = {
+        "loss": metrics.log_loss(codes, probabilities, labels=labels),
+        "accuracy": metrics.accuracy_score(codes, predicted),
+        "balanced_accuracy": recall.mean(),
+        "macro_f1": f1.mean(),
+        "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
+    }
+    for label, name in enumerate(classes):
+        result[name] = {
+            "precision": precision[label],
+            "recall": recall[label],
+            "f1": f1[label],
+            "support": int(support[label]),
+        }
+    return rounded(result)
+
+
+def rounded(result, digits=6):
+    """The same nested dictionary with plain numbers, floats rounded."""
+    if isinstance(result, dict):
+        return {key: rounded(value, digits) for key, value in result.items()}
+    return result if isinstance(result, int) else round(float(result), digits)

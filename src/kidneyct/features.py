@@ -1,0 +1,62 @@
+"""The output of the frozen blocks, computed once for every image."""
+
+import math
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from kidneyct import devices, vgg
+from kidneyct.errors import InputError
+
+BATCH_SIZE = 32
+
+
+def shape(image_size, frozen_blocks):
+    """Shape of one image's output of the last frozen block; each block halves the side, rounding down."""
+    side = image_size // 2**frozen_blocks
+    return side, side, min(64 * 2 ** (frozen_blocks - 1), 512)
+
+
+def cached(image_size, frozen_blocks):
+    """Whether the features are kept: where 16 bits a value take no more room than 8-bit RGB pixels."""
+    if frozen_blocks == 0:
+        return False
+    return 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
+
+
+def compute(base, images, pixel_scaling, frozen_blocks, path):
+    """Run images (n, s, s, 3) uint8 through the frozen blocks into a float16 .npy, (n, h, w, c), row by row.
+
+    float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
+    5e-4, keep three digits. InputError where a value is beyond float16's 65504 or all are below its steps.
+    """
+    model = vgg.frozen_part(base, pixel_scaling, frozen_blocks)
+    features = np.lib.format.open_memmap(path, "w+", np.float16, (len(images), *model.output.shape[1:]))
+    batches = math.ceil(len(images) / BATCH_SIZE)
+    sample = images[:BATCH_SIZE]
+    devices.warn_if_long("features", lambda: model.predict_on_batch(sample), batches)
+    greatest = 0.0
+    starts = range(0, len(images), BATCH_SIZE)
+    for start in tqdm(starts, desc="features", unit="batch", disable=None):
+        batch = images[start : start + BATCH_SIZE]
+        outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
+        top = float(outputs.max())
+        if not top <= np.finfo(np.float16).max:
+            raise InputError(
+                f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+                "model.pixel_scaling don't suit each other"
+            )
+        greatest = max(greatest, top)
+        features[start : start + len(batch)] = outputs
+    if greatest < 1e-6:
+        raise InputError(
+            f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; the initial weights don't "
+            "pass a signal on"
+        )
+    features.flush()
+
+
+def write_placeholder(path):
+    """An empty array where nothing is cached: the frozen part then runs on the fly in training."""
+    np.save(path, np.empty(0, np.float16))

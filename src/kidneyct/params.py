@@ -1,0 +1,171 @@
+"""Every key of params.yaml: its type, its range, and which stage may see it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from kidneyct.errors import InputError
+
+
+def _whole(least, greatest=None):
+    allowed = f"a whole number from {least}" + (f" to {greatest}" if greatest is not None else "")
+    return Annotated[int, Field(ge=least, le=greatest, description=allowed)]
+
+
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(Section):
+    source: Text = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
+    kaggle: str = Field(
+        pattern=r"^[\w-]+/[\w-]+(/versions/[1-9]\d*)?$", description="owner/name, or owner/name/versions/N"
+    )
+    classes: list[Text] = Field(min_length=2, description="two or more different names of class folders")
+
+    @model_validator(mode="after")
+    def _different(self):
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("data.classes")
+        return self
+
+
+class Phantom(Section):
+    patients_per_class: _whole(1)
+    slices_per_patient: _whole(1)
+    seed: _whole(0)
+
+
+class Preprocess(Section):
+    image_size: _whole(32, 1024)
+
+
+class Split(Section):
+    test: Fraction
+    validation: Fraction
+    seed: _whole(0)
+
+    @model_validator(mode="after")
+    def _leave_some_to_train(self):
+        if self.test + self.validation >= 1:
+            raise ValueError("split.test")
+        return self
+
+
+class Model(Section):
+    dense_units: _whole(1)
+    frozen_blocks: _whole(0, 5)
+    pixel_scaling: Literal["unit", "caffe"] = Field(description="unit or caffe")
+
+
+class Train(Section):
+    epochs: _whole(1)
+    batch_size: _whole(1)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="a number above 0")
+    patience: _whole(1)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        description="float32, mixed_bfloat16 or mixed_float16"
+    )
+
+
+class Explain(Section):
+    images_per_class: _whole(1)
+
+
+class Params(Section):
+    weights: Text = Field(description="imagenet, none, photographs, or the path of a weights file")
+    seed: _whole(0)
+    data: Data
+    phantom: Phantom
+    preprocess: Preprocess
+    split: Split
+    model: Model
+    train: Train
+    explain: Explain
+
+
+# What a rule over several keys allows, by the key that its error names.
+ACROSS_KEYS = {
+    "data.classes": "two or more different names of class folders",
+    "split.test": "split.test and split.validation that together stay below 1",
+}
+
+
+def keys(section=Params, prefix=""):
+    """Dotted name of every parameter, mapped to what is allowed there."""
+    found = {}
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= keys(field.annotation, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = field.description
+    return found
+
+
+def _complaint(error):
+    where = [part for part in error["loc"] if isinstance(part, str)]
+    key = ".".join(where)
+    if error["type"] == "extra_forbidden":
+        siblings = [known for known in keys() if known.split(".")[:-1] == where[:-1]]
+        sections = [] if where[:-1] else list(Params.model_fields)
+        return f"{key}: unknown key; known here: {', '.join(dict.fromkeys(siblings + sections))}"
+    if error["type"] == "value_error":
+        key = str(error["ctx"]["error"])
+        return f"{key}: found {error['input']}; allowed: {ACROSS_KEYS[key]}"
+    allowed = keys().get(key, "a section of keys")
+    found = "nothing" if error["type"] == "missing" else repr(error["input"])
+    return f"{key}: found {found}; allowed: {allowed}"
+
+
+def _read_yaml(path):
+    """Read YAML 1.2, as DVC does: unlike in YAML 1.1, 1e-05 is a number there and `no` a word."""
+    try:
+        return YAML(typ="safe", pure=True).load(Path(path))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected in the folder the stage runs in, found none; run from the root"
+        ) from None
+    except YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def validate(path="params.yaml"):
+    """Read and check params.yaml; InputError has a line for each key at fault."""
+    try:
+        return Params.model_validate(_read_yaml(path))
+    except ValidationError as error:
+        complaints = [f"{path}: {_complaint(one)}" for one in error.errors()]
+        raise InputError("\n".join(complaints)) from None
+
+
+def declared(stage, pipeline="dvc.yaml"):
+    """The parameters that dvc.yaml declares for a stage, as dotted names; "train@control" means train."""
+    entry = _read_yaml(pipeline)["stages"][stage.partition("@")[0]]
+    return entry.get("do", entry).get("params", [])
+
+
+def load(stage, path="params.yaml", pipeline="dvc.yaml"):
+    """The parameters of one stage, by attribute: `load("split").split.test`.
+
+    All of params.yaml is checked; only the keys that dvc.yaml declares for the stage are there to be read,
+    so that a key that DVC does not watch cannot change a result.
+    """
+    values = validate(path).model_dump()
+    visible = SimpleNamespace()
+    for key in declared(stage, pipeline):
+        *sections, name = key.split(".")
+        source, target = values, visible
+        for section in sections:
+            source = source[section]
+            if not hasattr(target, section):
+                setattr(target, section, SimpleNamespace())
+            target = getattr(target, section)
+        setattr(target, name, source[name])
+    return visible

@@ -1,0 +1,13 @@
+"""Check params.yaml whenever it changes, also where the change would rerun nothing."""
+
+from stages import run  # first: it puts this checkout's library on the path
+
+from kidneyct import params  # isort: skip
+
+
+def main():
+    params.validate()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,30 @@
+"""Run every image through a role's frozen blocks, once."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages import run
+
+from kidneyct import devices, features, params, vgg  # isort: skip
+
+
+def main(role):
+    p = params.load("features")
+    images = np.load("data/images.npy", mmap_mode="r")
+    image_size = images.shape[1]
+    path = Path("data/features") / f"{role}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not features.cached(image_size, p.model.frozen_blocks):
+        features.write_placeholder(path)
+        print("features: as large as the images or larger; the frozen blocks run on the fly in training")
+        return
+    devices.prepare(seed=0)
+    print(f"features of the {role}: {devices.describe('float32')}", flush=True)
+    base = vgg.base(image_size)
+    base.load_weights(f"models/{role}/initial.weights.h5")
+    features.compute(base, images, p.model.pixel_scaling, p.model.frozen_blocks, path)
+
+
+if __name__ == "__main__":
+    run(main)

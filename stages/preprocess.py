@@ -1,0 +1,18 @@
+"""Decode every image once, into arrays whose first axis is the index."""
+
+from stages import run
+
+from kidneyct import archive, images, params  # isort: skip
+
+
+def main():
+    p = params.load("preprocess")
+    entries = archive.images("data/archive.zip", p.data.classes)
+    index = images.preprocess(
+        "data/archive.zip", entries, p.preprocess.image_size, "data/images.npy", "data/thumbnails.npy"
+    )
+    index.to_csv("data/index.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main)
