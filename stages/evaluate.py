@@ -23,10 +23,9 @@ def main(role):
         vgg.base(image_size), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0
     )
     network.load_weights(f"models/{role}/model.weights.h5")
-    model, inputs = network, images
-    if features.cached(image_size, p.model.frozen_blocks):
-        model = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
-        inputs = np.load(f"data/features/{role}.npy", mmap_mode="r")
+    model, inputs = features.remainder(
+        network, images, f"data/features/{role}.npy", p.model.frozen_blocks
+    )
 
     rows = split.rows(table, "test")
     probabilities = training.predict(model, inputs, rows, BATCH_SIZE)

@@ -21,10 +21,9 @@ def main(role):
     base.load_weights(f"models/{role}/initial.weights.h5")
     network = vgg.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, p.seed)
     vgg.freeze(network, p.model.frozen_blocks)
-    model, inputs = network, images
-    if features.cached(image_size, p.model.frozen_blocks):
-        model = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
-        inputs = np.load(f"data/features/{role}.npy", mmap_mode="r")
+    model, inputs = features.remainder(
+        network, images, f"data/features/{role}.npy", p.model.frozen_blocks
+    )
     history = training.fit(
         model,
         inputs,

@@ -42,7 +42,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path):
         batch = images[start : start + BATCH_SIZE]
         outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
         top = float(outputs.max())
-        if not top <= np.finfo(np.float16).max:
+        if not top <= float(np.finfo(np.float16).max):
             raise InputError(
                 f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
                 "model.pixel_scaling don't suit each other"
@@ -60,3 +60,14 @@ def compute(base, images, pixel_scaling, frozen_blocks, path):
 def write_placeholder(path):
     """An empty array where nothing is cached: the frozen part then runs on the fly in training."""
     np.save(path, np.empty(0, np.float16))
+
+
+def remainder(network, images, path, frozen_blocks):
+    """What of the network is left to run, and what to feed it.
+
+    The part behind the frozen blocks with the cached features at `path`, where they are cached; otherwise
+    the whole network with the images.
+    """
+    if not cached(images.shape[1], frozen_blocks):
+        return network, images
+    return vgg.part(network, after=vgg.boundary(frozen_blocks)), np.load(path, mmap_mode="r")

@@ -52,3 +52,17 @@ def rows(table, part):
 def codes(table, classes):
     """Each row's label as its position in `classes`, (n,) int."""
     return table["label"].map({name: code for code, name in enumerate(classes)}).to_numpy()
+
+
+def examples(table, classes, count):
+    """Rows of `count` test images of each class in turn, evenly spaced over its test rows.
+
+    They depend on the split alone, so that both models explain the same images. A class with fewer gives
+    all it has.
+    """
+    chosen = []
+    for label in classes:
+        of_class = np.flatnonzero((table["split"] == "test") & (table["label"] == label))
+        places = np.linspace(0, len(of_class) - 1, min(count, len(of_class)) + 2)[1:-1]
+        chosen.extend(of_class[np.unique(places.round().astype(int))] if count < len(of_class) else of_class)
+    return np.array(chosen)

@@ -1,0 +1,88 @@
+"""params.yaml: what is accepted, and the line that each mistake gets."""
+
+import pytest
+from ruamel.yaml import YAML
+
+from kidneyct import params
+from kidneyct.errors import InputError
+
+
+def written(tmp_path, changes):
+    """The project's params.yaml with some dotted keys changed, or added; None stands for removal."""
+    values = YAML(typ="safe").load(open("params.yaml"))
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        target = values
+        for section in sections:
+            target = target[section]
+        target[name] = value
+        if value is None:
+            del target[name]
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe").dump(values, path)
+    return path
+
+
+def test_the_papers_settings_are_the_defaults():
+    values = params.validate()
+    assert values.weights == "imagenet"
+    assert (values.preprocess.image_size, values.model.dense_units) == (200, 1024)
+    assert (values.train.epochs, values.train.batch_size, values.split.test) == (30, 100, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "found", "allowed"),
+    [
+        ({"seed": -1}, "seed", "-1", "whole number from 0"),
+        ({"seed": True}, "seed", "True", "whole number from 0"),
+        ({"weights": 3}, "weights", "3", "imagenet, none, photographs, or the path"),
+        ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
+        ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
+        ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
+        ({"split.test": 0.9}, "split.test", "0.9", "together stay below 1"),
+        ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
+        ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
+        ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
+        ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
+        ({"train.epochs": None}, "train.epochs", "nothing", "whole number from 1"),
+        ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
+        ({"wieghts": "none"}, "wieghts", "unknown key", "weights, seed"),
+    ],
+)
+def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key, found, allowed):
+    path = written(tmp_path, changes)
+    with pytest.raises(InputError) as caught:
+        params.validate(path)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.startswith(f"{path}: {key}: ")
+    assert found in line
+    assert allowed in line
+
+
+def test_every_mistake_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        params.validate(written(tmp_path, {"seed": -1, "train.epochs": 0}))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_numbers_are_read_as_dvc_writes_them(tmp_path):
+    path = tmp_path / "params.yaml"
+    text = open("params.yaml").read().replace("learning_rate: 0.001 ", "learning_rate: 1e-05 ")
+    path.write_text(text)
+    assert params.validate(path).train.learning_rate == 1e-5
+
+
+def test_not_yaml_and_missing_file(tmp_path):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(InputError, match=r"params\.yaml: expected in the folder"):
+        params.validate(path)
+    path.write_text("seed: [1")
+    with pytest.raises(InputError, match="not valid YAML"):
+        params.validate(path)
+
+
+def test_a_stage_sees_its_declared_keys_only():
+    p = params.load("split")
+    assert vars(p.split) == {"test": 0.2, "validation": 0.1, "seed": 0}
+    assert not hasattr(p, "train")
