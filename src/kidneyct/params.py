@@ -26,7 +26,7 @@ class Section(BaseModel):
 class Data(Section):
     source: Text = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
     kaggle: str = Field(
-        pattern=r"^[\w-]+/[\w-]+(/versions/[1-9]\d*)?$", description="owner/name, or owner/name/versions/N"
+        pattern=r"^[\w-]+/[\w-]+(/[1-9]\d*)?$", description="owner/name, or owner/name/version"
     )
     classes: list[Text] = Field(min_length=2, description="two or more different names of class folders")
 

@@ -1,0 +1,176 @@
+"""Drawing what the others computed, as PNG files whose bytes depend on nothing else."""
+
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+matplotlib.use("Agg")
+
+DPI = 150
+HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
+SALIENCY_CLIP = 99  # percentile shown as the brightest
+LEGEND = (
+    f"Each map is scaled to its own maximum (saliency to its {SALIENCY_CLIP}th percentile): dark is low, bright high. "
+    "Research software, not for clinical use."
+)
+
+
+class Explained(NamedTuple):
+    name: str  # of the image in the index
+    image: np.ndarray  # (h, w, 3) uint8
+    label: str  # the true class
+    predicted: str
+    probability: float  # of the predicted class
+    saliency: np.ndarray  # (h, w)
+    gradcam: np.ndarray  # (h', w')
+
+
+def explained(table, classes, images, maps):
+    """Rows to draw: the images that `maps` (an explain stage's arrays) names by row of the index."""
+    return [
+        Explained(
+            table["image"][row],
+            images[row],
+            table["label"][row],
+            classes[maps["predicted"][number]],
+            float(maps["probability"][number]),
+            maps["saliency"][number],
+            maps["gradcam"][number],
+        )
+        for number, row in enumerate(maps["rows"])
+    ]
+
+
+def to_unit(values, percentile=100):
+    """Scale to 0..1 by a percentile, clipping above; a map of zeros stays zero."""
+    top = np.percentile(values, percentile)
+    return np.clip(values / top, 0, 1) if top > 0 else np.zeros_like(values)
+
+
+def _save(figure, path):
+    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+
+
+def _verdict(row):
+    mark = "right" if row.predicted == row.label else "WRONG"
+    return f"predicted {row.predicted}\n{row.probability:.1%}, {mark}"
+
+
+def _show_image(axes, row):
+    axes.imshow(row.image)
+
+
+def _show_saliency(axes, row):
+    axes.imshow(to_unit(row.saliency, SALIENCY_CLIP), cmap=HEAT, vmin=0, vmax=1)
+
+
+def _show_gradcam(axes, row):
+    height, width = row.image.shape[:2]
+    axes.imshow(row.image)
+    heat = to_unit(row.gradcam)
+    axes.imshow(
+        heat,
+        cmap=HEAT,
+        vmin=0,
+        vmax=1,
+        alpha=0.55,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        interpolation="bilinear",
+    )
+    if not heat.any():
+        axes.text(
+            width / 2, height / 2, "no positive\nevidence", color="white", ha="center", va="center", fontsize=9
+        )
+
+
+PANELS = {"original": _show_image, "saliency map": _show_saliency, "Grad-CAM": _show_gradcam}
+
+
+def _grid(title, rows, columns):
+    """A figure of square panels without ticks, a band for the title above and for the legend below."""
+    width, height = 2.0 * columns + 1.5, 2.0 * rows + 1.25
+    figure = Figure(figsize=(width, height), facecolor="white")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.5 / height, wspace=0.04, hspace=0.04
+    )
+    for axes in panels.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.suptitle(title, fontsize=12, y=1 - 0.2 / height, va="center")
+    figure.text(0.5, 0.25 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)
+    return figure, panels
+
+
+def _name_row(axes, text):
+    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
+
+
+def explanations(path, rows, title):
+    """As the paper's figures 5 and 6: a row an image, its original, saliency map and Grad-CAM."""
+    figure, panels = _grid(title, len(rows), len(PANELS))
+    for line, row in zip(panels, rows, strict=True):
+        for axes, show in zip(line, PANELS.values(), strict=True):
+            show(axes, row)
+        _name_row(line[0], f"{row.name}\nactual {row.label}\n{_verdict(row)}")
+    for axes, name in zip(panels[0], PANELS, strict=True):
+        axes.set_title(name, fontsize=10)
+    _save(figure, path)
+
+
+def explanation_pairs(path, pairs, names):
+    """The same images under both models: original, then each model's saliency map and Grad-CAM.
+
+    `pairs` holds an `Explained` of each model for every image; `names` says which model is which.
+    """
+    shows = (_show_saliency, _show_gradcam)
+    figure, panels = _grid("The same images, both models", len(pairs), 1 + 2 * len(names))
+    for line, pair in zip(panels, pairs, strict=True):
+        _show_image(line[0], pair[0])
+        _name_row(line[0], f"{pair[0].name}\nactual {pair[0].label}")
+        for number, row in enumerate(pair):
+            first = 1 + 2 * number
+            for axes, show in zip(line[first : first + 2], shows, strict=True):
+                show(axes, row)
+            line[first].text(
+                0.03,
+                0.03,
+                _verdict(row),
+                transform=line[first].transAxes,
+                fontsize=7,
+                color="white",
+                bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 2},
+            )
+    panels[0][0].set_title("original", fontsize=9)
+    for number, name in enumerate(names):
+        panels[0][1 + 2 * number].set_title(f"{name}\nsaliency map", fontsize=9)
+        panels[0][2 + 2 * number].set_title("\nGrad-CAM", fontsize=9)
+    _save(figure, path)
+
+
+def confusion_pair(path, matrices, classes, names):
+    """Both confusion matrices side by side, as figures 3 and 4: counts, coloured by share of the row."""
+    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, len(matrices))
+    for axes, matrix, name in zip(panels, matrices, names, strict=True):
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(matrix.shape):
+            axes.text(
+                column,
+                row,
+                f"{matrix[row, column]}\n{shares[row, column]:.0%}",
+                ha="center",
+                va="center",
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
+        axes.set_xticks(range(len(classes)), classes)
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("actual")
+        correct = np.trace(matrix) / matrix.sum()
+        axes.set_title(f"{name}\naccuracy {correct:.2%} of {matrix.sum()} test images", fontsize=11)
+    figure.colorbar(drawn, ax=panels, shrink=0.85, label="share of the actual class")
+    _save(figure, path)

@@ -1,0 +1,105 @@
+"""Where the VGG-16 base's initial weights come from."""
+
+import sys
+import zlib
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from kidneyct import photographs, vgg
+from kidneyct.errors import InputError
+
+# Published by Keras in keras/src/applications/vgg16.py.
+IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
+IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
+
+
+def imagenet_file():
+    """Path of Keras's ImageNet weights: from Keras's cache, or fetched into it, its hash checked."""
+    if not sys.stdout.isatty():
+        keras.utils.disable_interactive_logging()  # no progress bar in a log
+    try:
+        return Path(
+            keras.utils.get_file(
+                IMAGENET_FILE, IMAGENET_URL, cache_subdir="models", file_hash=IMAGENET_MD5, hash_algorithm="md5"
+            )
+        )
+    except Exception as error:  # get_file raises bare Exception where the host can't be reached
+        raise InputError(
+            f"{IMAGENET_FILE} can't be had ({' '.join(str(error).split())}); try again, put the file into "
+            "~/.keras/models, or set weights: photographs or none"
+        ) from None
+
+
+def initial(start, role, seed, pixel_scaling):
+    """A VGG-16 base with its initial weights.
+
+    `start` is "imagenet"; "none", Keras's random initialisation drawn from `seed` and `role`;
+    "photographs"; or the path of a weights file.
+    """
+    base = vgg.base()
+    if start == "imagenet":
+        load(base, imagenet_file())
+    elif start == "none":
+        draw(base, role, seed)
+    elif start == "photographs":
+        photographs.fill(base, seed, pixel_scaling)
+    else:
+        load(base, Path(start))
+    return base
+
+
+def convolutions(base):
+    return [layer for layer in base.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+def draw(base, role, seed):
+    """Glorot-uniform kernels and zero biases, Keras's defaults; another seed or role draws others."""
+    for number, layer in enumerate(convolutions(base)):
+        entropy = np.random.SeedSequence([seed, zlib.crc32(role.encode()), number])
+        glorot = keras.initializers.GlorotUniform(seed=int(entropy.generate_state(1)[0] >> 1))
+        kernel, bias = layer.get_weights()
+        layer.set_weights([keras.ops.convert_to_numpy(glorot(kernel.shape)), np.zeros_like(bias)])
+
+
+def load(base, path):
+    """Set the base's weights from a file: Keras's legacy .h5, or .weights.h5 of a base or a whole network."""
+    try:
+        with h5py.File(path) as file:
+            for number, layer in enumerate(convolutions(base)):
+                values = _find(file, layer.name, number)
+                expected = [weight.shape for weight in layer.weights]
+                if values is None:
+                    raise InputError(
+                        f"{path}: expected layer {layer.name} with shapes {expected}, found none of that name; "
+                        "weights wants a VGG-16"
+                    )
+                found = [value.shape for value in values]
+                if found != expected:
+                    raise InputError(
+                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; weights wants a VGG-16"
+                    )
+                layer.set_weights(values)
+    except FileNotFoundError:
+        raise InputError(
+            f"weights: expected imagenet, none, photographs or the path of a weights file, found nothing at "
+            f"{path} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: expected an HDF5 weights file, found another or a damaged one ({error})") from None
+
+
+def _find(file, name, number):
+    """Kernel and bias of one convolution in any of the layouts, or None."""
+    legacy = file["model_weights"] if "model_weights" in file else file
+    if name in legacy:  # a legacy file keeps a layer's weights in the order of its weight_names
+        names = legacy[name].attrs.get("weight_names", [])
+        return [np.array(legacy[name][key]) for key in names]
+    for key in (name, f"conv2d_{number}" if number else "conv2d"):
+        variables = file.get(f"layers/{key}/vars")
+        if variables is not None:
+            return [np.array(variables[position]) for position in sorted(variables, key=int)]
+    return None

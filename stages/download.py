@@ -1,0 +1,33 @@
+"""Put the data set into data/archive.zip: from Kaggle, from a path, or generated."""
+
+import os
+from collections import Counter
+
+from stages import run
+
+from kidneyct import archive, kaggle, params, phantom  # isort: skip
+
+ARCHIVE = "data/archive.zip"
+
+
+def main():
+    p = params.load("download")
+    classes = p.data.classes
+    if p.data.source == "kaggle":
+        fetched = kaggle.download(p.data.kaggle, "downloads")
+        kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
+        os.makedirs("data", exist_ok=True)
+        os.replace(fetched, ARCHIVE)
+    elif p.data.source == "phantom":
+        members = phantom.members(
+            classes, p.phantom.patients_per_class, p.phantom.slices_per_patient, p.phantom.seed
+        )
+        archive.write(ARCHIVE, members)
+    else:
+        archive.write(ARCHIVE, archive.from_source(p.data.source, classes))
+    counts = Counter(image.label for image in archive.images(ARCHIVE, classes))
+    print(f"{sum(counts.values())} images:", ", ".join(f"{label} {counts[label]}" for label in classes))
+
+
+if __name__ == "__main__":
+    run(main)

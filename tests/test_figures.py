@@ -1,0 +1,54 @@
+"""Drawing: the same bytes each time, sizes, and maps of zeros."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kidneyct import figures
+
+
+@pytest.fixture
+def rows():
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"image": ["Cyst/a.png", "Stone/b.png"], "label": ["Cyst", "Stone"]})
+    images = generator.integers(0, 256, (2, 64, 64, 3), np.uint8)
+    maps = {
+        "rows": np.array([1, 0]),
+        "predicted": np.array([1, 1]),
+        "probability": np.array([0.9, 0.51]),
+        "saliency": np.stack([generator.random((64, 64)), np.zeros((64, 64))]),
+        "gradcam": np.stack([generator.random((4, 4)), np.zeros((4, 4))]),
+    }
+    return figures.explained(table, ["Cyst", "Stone"], images, maps)
+
+
+def test_rows_name_the_images_of_the_maps(rows):
+    assert [(row.name, row.label, row.predicted) for row in rows] == [
+        ("Stone/b.png", "Stone", "Stone"),
+        ("Cyst/a.png", "Cyst", "Stone"),
+    ]
+
+
+def test_scaling_to_the_maximum_leaves_zeros_alone():
+    assert figures.to_unit(np.array([0.0, 1.0, 4.0])).tolist() == [0, 0.25, 1]
+    assert figures.to_unit(np.zeros(3)).tolist() == [0, 0, 0]
+    assert figures.to_unit(np.array([0.0, 1.0, 2.0, 100.0]), percentile=200 / 3).tolist() == [0, 0.5, 1, 1]
+
+
+def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
+    matrix = np.array([[3, 1], [0, 4]])
+    drawings = {
+        "explanations.png": lambda path: figures.explanations(path, rows, "Model"),
+        "pairs.png": lambda path: figures.explanation_pairs(path, [(row, row) for row in rows], ("a", "b")),
+        "confusion.png": lambda path: figures.confusion_pair(path, [matrix, matrix], ["x", "y"], ("a", "b")),
+    }
+    sizes = {}
+    for name, draw in drawings.items():
+        draw(tmp_path / name)
+        first = (tmp_path / name).read_bytes()
+        draw(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == first
+        assert b"Software" not in first
+        sizes[name] = Image.open(tmp_path / name).size
+    assert sizes == {"explanations.png": (1125, 787), "pairs.png": (1725, 787), "confusion.png": (1575, 735)}

@@ -1,0 +1,162 @@
+"""The whole pipeline on tiny phantom data, in a throw-away clone, with the real DVC."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "weights": "photographs",
+    "data": {"source": "phantom"},
+    "phantom": {"patients_per_class": 4, "slices_per_patient": 3},
+    "preprocess": {"image_size": 64},
+    "split": {"test": 0.25, "validation": 0.25},
+    "model": {"dense_units": 16},
+    "train": {"epochs": 3, "batch_size": 8},
+}
+TRAINED = ("train", "evaluate", "explain")
+
+
+class Project:
+    """A clone and the commands run in it; each command's output is kept for the assertions."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        # The clone's own home: no git identity, no DVC or Keras settings of the user's.
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder.parent / "home"),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        (folder.parent / "home").mkdir()
+
+    def run(self, *command, fails=False):
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output
+        return output
+
+    def dvc(self, *arguments, **options):
+        return self.run("dvc", *arguments, **options)
+
+    def commit(self):
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "tiny")
+
+    def edit(self, changes):
+        path, yaml = self.folder / "params.yaml", YAML()
+        values = yaml.load(path)
+        for section, keys in changes.items():
+            if isinstance(keys, dict):
+                values[section].update(keys)
+            else:
+                values[section] = keys
+        yaml.dump(values, path)
+
+    def read(self, path):
+        return (self.folder / path).read_text()
+
+
+def stages_run(output):
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def both(*stages):
+    return {f"{stage}@{role}" for stage in stages for role in ("candidate", "control")}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pipeline") / "clone"
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.edit(TINY)
+    project.commit()
+    output = project.dvc("repro")
+    assert both("initialize", "features", *TRAINED) < stages_run(output)
+    project.commit()
+    return project
+
+
+def test_every_result_is_there_and_adds_up(project):
+    index = pd.read_csv(project.folder / "data/index.csv")
+    assert index["label"].value_counts().to_dict() == dict.fromkeys(("Cyst", "Normal", "Stone", "Tumor"), 12)
+    parts = pd.read_csv(project.folder / "data/split.csv")["split"]
+    assert parts.value_counts().to_dict() == {"train": 24, "validation": 12, "test": 12}
+    for role in ("candidate", "control"):
+        metrics = json.loads(project.read(f"metrics/{role}/evaluation.json"))
+        predictions = pd.read_csv(project.folder / f"plots/{role}/predictions.csv")
+        assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean(), abs=1e-6)
+        assert predictions[["Cyst", "Normal", "Stone", "Tumor"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+        assert (project.folder / f"plots/{role}/explanations.png").read_bytes()[1:4] == b"PNG"
+        assert list(pd.read_csv(project.folder / f"plots/{role}/history.csv")["epoch"])[0] == 1
+    comparison = json.loads(project.read("metrics/comparison.json"))["accuracy"]
+    assert comparison["gap"] == pytest.approx(comparison["candidate"] - comparison["control"], abs=1e-6)
+    assert (project.folder / "plots/comparison.png").exists()
+    assert (project.folder / "plots/explanations.png").exists()
+
+
+def test_a_second_repro_runs_nothing(project):
+    assert "Data and pipelines are up to date." in project.dvc("repro")
+    assert project.run("git", "status", "--short") == ""
+
+
+def test_a_change_reruns_only_what_reads_it(project):
+    """Directly concerned stages; what follows from their outputs comes after."""
+    concerned = {
+        "train": ({"learning_rate": 0.01}, both("train")),
+        "split": ({"seed": 5}, {"split"}),
+        "explain": ({"images_per_class": 2}, both("explain")),
+    }
+    for section, (change, stages) in concerned.items():
+        project.edit({section: change})
+        status = json.loads(project.dvc("status", "--json"))
+        changed = {
+            stage
+            for stage, reasons in status.items()
+            for reason in reasons
+            if isinstance(reason, dict) and "params.yaml" in reason.get("changed deps", {})
+        }
+        assert changed == stages | {"check"}
+        project.run("git", "checkout", "-q", "params.yaml")
+
+
+def test_another_learning_rate_and_split_recompute_no_feature(project):
+    output = project.dvc("exp", "run", "--temp", "-S", "train.learning_rate=0.01", "-S", "split.seed=5")
+    assert stages_run(output) == {"check", "split", "compare"} | both(*TRAINED)
+
+
+def test_random_weights_retrain_the_candidate_only(project):
+    output = project.dvc("exp", "run", "--temp", "-n", "null", "-S", "weights=none")
+    own = {f"{stage}@candidate" for stage in ("initialize", "features", *TRAINED)}
+    assert stages_run(output) == own | {"check", "compare"}
+    changes = json.loads(project.dvc("metrics", "diff", "HEAD", "null", "--json"))["diff"]
+    assert "metrics/candidate/evaluation.json" in changes
+    assert "metrics/control/evaluation.json" not in changes
+
+
+def test_two_forced_runs_leave_the_lock_unchanged(project):
+    before = project.read("dvc.lock")
+    project.dvc("repro", "--force", "--no-run-cache")
+    assert project.read("dvc.lock") == before
+
+
+def test_a_mistake_in_params_is_one_line_even_where_nothing_reads_it(project):
+    project.edit({"train": {"epoch": 3}})
+    output = project.dvc("repro", fails=True)
+    project.run("git", "checkout", "-q", "params.yaml")
+    assert "error: params.yaml: train.epoch: unknown key" in output
+    assert "Traceback" not in output
