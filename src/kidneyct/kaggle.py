@@ -35,7 +35,7 @@ def download(dataset, folder):
     """
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "kaggle", "--no-warn", "datasets", "download", dataset, "-p", str(folder)]
+    command = [sys.executable, "-m", "kaggle", "datasets", "download", dataset, "-p", str(folder)]
     shown = sys.stderr.isatty()
     with subprocess.Popen(
         command if shown else [*command, "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -1,0 +1,364 @@
+"""Phantom data: CT-like axial slices through the kidneys, with known lesions and known patients.
+
+A patient is a body that never changes and a slice position that does: every organ is an ellipsoid or a tube
+whose cross-section varies smoothly along the body axis, as neighbouring slices of a CT series do. Coordinates
+are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
+"""
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from tqdm import tqdm
+
+from kidneyct.archive import MASKS, ROOT
+from kidneyct.errors import InputError
+
+SIZE = 512  # pixels a side
+PIXEL = 0.74  # mm a pixel: a field of view of 380 mm
+SLICE_DISTANCE = 1.0  # mm between neighbouring slices
+WINDOW_CENTRE, WINDOW_WIDTH = 45, 380  # HU; a soft-tissue window
+JPEG_QUALITY = 92
+CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
+
+# Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
+AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
+LIVER, SPLEEN, KIDNEY, BLOOD, BOWEL = 58, 48, 32, 42, 30
+SPONGY_BONE, DENSE_BONE, STONE, TABLE = 200, 700, 850, -250
+
+# Enhancement in HU added to (kidney cortex, medulla, collecting system, vessels, liver, spleen, tumour).
+PHASES = {
+    "none": (0, 0, 0, 0, 0, 0, 6),
+    "arterial": (120, 45, 0, 220, 15, 60, 75),
+    "portal": (130, 105, 0, 120, 55, 70, 55),
+    "delayed": (95, 95, 40, 70, 40, 45, 40),
+}
+
+
+class Slice(NamedTuple):
+    label: str
+    patient: int  # from 1, within the class
+    position: int  # from 0, along the series
+    image: np.ndarray  # (512, 512) uint8 grey
+    mask: np.ndarray  # (512, 512) bool, the lesion
+
+
+def grid():
+    """Pixel centres in mm from the picture's middle: x and y, (512, 512) each."""
+    axis = ((np.arange(SIZE) - (SIZE - 1) / 2) * PIXEL).astype("float32")
+    return np.meshgrid(axis, axis)
+
+
+def ellipse(x, y, centre, radii, angle=0.0, power=2.0):
+    """Where a turned (super)ellipse lies; 1 on its edge, smaller inside. `angle` in radians."""
+    dx, dy = x - centre[0], y - centre[1]
+    along = dx * np.cos(angle) + dy * np.sin(angle)
+    across = -dx * np.sin(angle) + dy * np.cos(angle)
+    return (np.abs(along / radii[0]) ** power + np.abs(across / radii[1]) ** power) ** (1 / power)
+
+
+def shrink(z, centre, half_length):
+    """How far an ellipsoid's cross-section at height z is from its widest: 1 in the middle, 0 beyond its ends."""
+    return float(np.sqrt(max(0.0, 1 - ((z - centre) / half_length) ** 2)))
+
+
+def texture(generator, scale, shape=(SIZE, SIZE)):
+    """Smooth random field of mean 0 and standard deviation 1; `scale` is its grain in pixels."""
+    if scale > 4:  # coarse grains are drawn small and enlarged
+        step = max(1, int(scale // 2))
+        small = generator.normal(size=tuple(side // step + 3 for side in shape)).astype("float32")
+        small = ndimage.gaussian_filter(small, scale / step)
+        field = ndimage.zoom(small, step, order=1)[: shape[0], : shape[1]]
+    else:
+        field = ndimage.gaussian_filter(generator.normal(size=shape).astype("float32"), scale)
+    return (field - field.mean()) / field.std()
+
+
+def scanner_noise(generator, strength):
+    """CT noise in HU: its power rises with frequency and falls again, as filtered back-projection leaves it."""
+    white = generator.normal(size=(SIZE, SIZE)).astype("float32")
+    band = ndimage.gaussian_filter(white, 0.7) - 0.75 * ndimage.gaussian_filter(white, 2.2)
+    return strength * band / band.std()
+
+
+class Kidney:
+    """One kidney: an ellipsoid with a cortex, a medulla, a sinus of fat that opens towards the spine."""
+
+    def __init__(self, generator, side, body):
+        self.side = side  # -1 in the picture's left half, 1 in its right
+        self.centre = (
+            side * body.half_width * generator.uniform(0.40, 0.47),
+            body.half_depth * generator.uniform(0.26, 0.36),
+        )
+        self.radii = (generator.uniform(25, 31), generator.uniform(29, 36))
+        self.angle = side * generator.uniform(0.25, 0.7)
+        self.height, self.half_length = generator.uniform(-6, 6), generator.uniform(52, 65)
+        self.cortex = generator.uniform(0.68, 0.74)
+        self.wobble = generator.uniform(0, 2 * np.pi)
+
+    def cross_section(self, x, y, z):
+        """Edge distance of the kidney, of its medulla, of its sinus and of its pelvis; below 1 is inside."""
+        size = max(shrink(z, self.height, self.half_length), 0.05)
+        drift = (self.centre[0] + 0.06 * self.side * (z - self.height), self.centre[1])
+        radii = (self.radii[0] * size, self.radii[1] * size)
+        angles = np.arctan2(y - drift[1], x - drift[0])
+        outline = 1 + 0.025 * np.cos(3 * angles + self.wobble) + 0.015 * np.cos(5 * angles - self.wobble)
+        whole = ellipse(x, y, drift, radii, self.angle) * outline
+        inner = whole / self.cortex * (1 + 0.09 * np.cos(9 * angles + self.wobble))
+        opening = (drift[0] - self.side * 0.42 * radii[0], drift[1] - 0.15 * radii[1])
+        sinus = ellipse(x, y, opening, (0.62 * radii[0], 0.34 * radii[1]), self.angle)
+        pelvis = ellipse(x, y, opening, (0.30 * radii[0], 0.13 * radii[1]), self.angle)
+        return whole, inner, sinus, pelvis
+
+    def place(self, z, along, turn):
+        """A point of the cross-section: `along` of the way from its centre to its edge, at angle `turn`."""
+        size = max(shrink(z, self.height, self.half_length), 0.05)
+        reach = along * size
+        dx, dy = reach * self.radii[0] * np.cos(turn), reach * self.radii[1] * np.sin(turn)
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        return (
+            self.centre[0] + 0.06 * self.side * (z - self.height) + dx * cos - dy * sin,
+            self.centre[1] + dx * sin + dy * cos,
+        )
+
+
+class Body:
+    """What of a patient does not change from slice to slice, drawn from one generator in a fixed order."""
+
+    def __init__(self, generator):
+        draw = generator.uniform
+        self.half_width, self.half_depth = draw(138, 175), draw(92, 122)
+        self.fat, self.squareness = draw(7, 26), draw(2.1, 2.6)
+        self.shift = (draw(-8, 8), draw(-8, 8))
+        self.turn = draw(-0.05, 0.05)
+        self.kidneys = [Kidney(generator, side, self) for side in (-1, 1)]
+        self.phase = str(generator.choice(list(PHASES)))
+        self.enhancement = draw(0.8, 1.15)
+        self.liver = (draw(0.30, 0.42), draw(0.62, 0.85))
+        self.spleen = draw(0.5, 1.0)
+        self.aorta, self.cava = draw(8, 11.5), (draw(10, 14), draw(7, 10))
+        self.calcified = draw() < 0.3
+        self.psoas, self.back = draw(14, 23), draw(24, 32)
+        self.vertebra = draw(19, 24)
+        self.loops = [
+            (draw(-0.62, 0.62), draw(-0.72, -0.12), draw(11, 22), draw(10, 17), draw(), draw(0, 6.28)) for _ in range(13)
+        ]
+        self.fields = [texture(generator, scale) for scale in (3, 10, 24)]  # fine, middle and coarse grain
+        self.noise = draw(9, 15)
+        self.blur = draw(0.55, 0.9)
+        self.start = draw(-16, 8)
+
+
+def draw_body(body, x, y, z):
+    """The slice at height z without a lesion, in HU, (512, 512) float32, and the sections of both kidneys."""
+    fine, middle, coarse = body.fields
+    cortex, medulla, pelvis_gain, vessel, liver_gain, spleen_gain, _ = (
+        gain * body.enhancement for gain in PHASES[body.phase]
+    )
+    hu = np.full((SIZE, SIZE), AIR, "float32")
+
+    def fill(where, value):
+        np.copyto(hu, value, where=where, casting="same_kind")
+
+    width, depth = body.half_width + 0.15 * z, body.half_depth + 0.10 * z
+    skin = ellipse(x, y, (0, 0), (width, depth), power=body.squareness) + 0.006 * coarse
+    inch = 1 / depth  # a millimetre as a share of the body
+    fill(skin < 1, SKIN)
+    fill(skin < 1 - 2.2 * inch, (FAT + 5 * middle + 4 * fine).astype("float32"))
+    wall = 1 - body.fat * inch
+    fill(skin < wall, (MUSCLE + 5 * fine).astype("float32"))
+    cavity = wall - 11 * inch
+    fill(skin < cavity, (FAT + 7 + 6 * middle).astype("float32"))
+
+    spine = (0.0, depth * 0.45)
+    for side in (-1, 1):  # muscles along the spine
+        back = ellipse(x, y, (side * (body.back + 7), depth * 0.75), (body.back, 19), side * 0.1, 2.4)
+        fill((back < 1) & (skin < wall), (MUSCLE + 6 * fine - 18 * (middle > 1.5)).astype("float32"))
+        psoas = ellipse(x, y, (side * (body.vertebra + 13), spine[1] - 2), (body.psoas * 0.72, body.psoas), side * 0.3)
+        fill(psoas < 1, (MUSCLE + 5 + 5 * fine).astype("float32"))
+
+    for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
+        centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
+        loop = ellipse(x, y, centre, (wide, high), phase) * (1 + 0.08 * middle)
+        inside = (skin < cavity) & (loop < 1)
+        fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * fine).astype("float32"))
+        fill(inside & (loop < 0.82), (BOWEL - 12 + 14 * middle + 60 * (number % 4 == 1)).astype("float32"))
+        if gas < 0.45:
+            fill(inside & (loop < 0.8) & (y < centre[1] - 0.1 * high), -880)
+
+    liver_size = 0.6 + 0.4 * shrink(z, 20, 75)
+    reach, height = body.liver
+    liver = ellipse(
+        x, y, (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size), -0.25, 2.3
+    )
+    fill((liver + 0.03 * coarse < 1) & (skin < cavity), (LIVER + liver_gain + 5 * fine + 3 * coarse).astype("float32"))
+    branches = (np.abs(middle) < 0.05) & (coarse > 0)
+    fill((liver < 0.85) & (skin < cavity) & branches, LIVER + liver_gain + 0.25 * vessel)
+    spleen_size = body.spleen * shrink(z, 30, 62)
+    if spleen_size > 0.1:
+        spleen = ellipse(x, y, (width * 0.70, depth * 0.05), (22 * spleen_size, 46 * spleen_size), -0.15)
+        fill((spleen + 0.03 * coarse < 1) & (skin < cavity), (SPLEEN + spleen_gain + 5 * fine).astype("float32"))
+
+    sections = []
+    for kidney in body.kidneys:
+        whole, inner, sinus, pelvis = kidney.cross_section(x, y, z)
+        # Gerota's space: the kidney lies in fat, whatever else was drawn there.
+        fill((whole < 1.22) & (skin < cavity), (FAT + 4 + 5 * middle).astype("float32"))
+        fill(whole < 1, (KIDNEY + cortex + 4 * fine).astype("float32"))
+        fill((whole < 1) & (inner < 1), (KIDNEY + medulla + 5 * fine).astype("float32"))
+        fill((sinus < 1) & (whole < 1.1), (FAT + 25 + 14 * middle).astype("float32"))
+        fill(pelvis < 1, WATER + 6 + pelvis_gain)
+        sections.append((whole, inner, sinus, pelvis))
+        vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
+        along = (np.abs(x) > 16) & (np.abs(x) < np.abs(kidney.centre[0]) - 12) & (x * kidney.side > 0)
+        near = shrink(z, kidney.height, 14)
+        if near > 0.3:
+            fill(vein & along, BLOOD + 0.85 * vessel)
+
+    fill(ellipse(x, y, (6, spine[1] - body.vertebra - 12), (body.aorta, body.aorta)) < 1, BLOOD + vessel)
+    if body.calcified:
+        rim = ellipse(x, y, (6, spine[1] - body.vertebra - 12), (body.aorta, body.aorta))
+        fill((np.abs(rim - 1) < 0.12) & (x > 8) & (coarse > -0.3), 420)
+    fill(ellipse(x, y, (-24, spine[1] - body.vertebra - 9), body.cava) < 1, BLOOD + 0.8 * vessel)
+
+    vertebra = ellipse(x, y, spine, (body.vertebra * 1.2, body.vertebra * 0.88), power=2.3)
+    fill(vertebra < 1, DENSE_BONE * 0.75)
+    fill(vertebra < 0.9, (SPONGY_BONE + 45 * fine + 20 * middle).astype("float32"))
+    arch = ellipse(x, y, (0, spine[1] + body.vertebra + 5), (17, 13))
+    fill(arch < 1, DENSE_BONE * 0.7)
+    fill(ellipse(x, y, (0, spine[1] + body.vertebra + 4), (9.5, 7.5)) < 1, 35)
+    process = (np.abs(x) < 3.2) & (y > spine[1] + body.vertebra + 14) & (y < spine[1] + body.vertebra + 34)
+    fill(process & (skin < wall), DENSE_BONE * 0.6)
+    for side in (-1, 1):
+        bar = np.abs(y - spine[1] - body.vertebra * 0.8 - 0.25 * np.abs(x)) < 3.4
+        fill(bar & (x * side > body.vertebra * 0.8) & (x * side < body.vertebra * 0.8 + 24), DENSE_BONE * 0.55)
+
+    for side in (-1, 1):  # ribs, cut at a slant, wander as the slice moves
+        for number in range(5):
+            turn = np.pi / 2 - side * (0.72 + 0.43 * number) - side * 0.008 * z
+            radius = cavity + 5.5 * inch
+            centre = (width * radius * np.cos(turn), depth * radius * np.sin(turn))
+            rib = ellipse(x, y, centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
+            fill(rib < 1, DENSE_BONE * 0.8)
+            fill(rib < 0.6, SPONGY_BONE * 1.1)
+
+    table = y - (body.half_depth + 10 - 0.00042 * x**2)
+    fill((np.abs(table) < 1.3) & (skin > 1.02), TABLE)
+    fill((np.abs(table - 14) < 1.0) & (skin > 1.02), TABLE - 250)
+    return hu, sections
+
+
+class Lesion:
+    """A patient's lesion: its kidney, place, size and shape; drawn from a generator of its own."""
+
+    def __init__(self, generator, label, body, middle):
+        draw = generator.uniform
+        self.label, self.middle = label, middle
+        self.kidney = body.kidneys[int(generator.integers(2))]
+        if label == "Cyst":
+            self.radius, self.along = draw(11, 26), draw(0.75, 1.05)
+            self.hu = draw(WATER - 5, WATER + 8)
+        elif label == "Tumor":
+            self.radius, self.along = draw(16, 32), draw(0.6, 0.95)
+            self.hu = draw(28, 40) + PHASES[body.phase][6] * body.enhancement
+        else:
+            self.radius, self.along = draw(2.6, 4.5), draw(0.25, 0.45)
+            self.hu = STONE * draw(0.8, 1.3)
+        self.turn = draw(-0.9, 0.9) + (0 if self.kidney.side > 0 else np.pi)  # towards the body's side
+        if label == "Stone":
+            self.turn += np.pi  # towards the sinus
+        self.half_length = 1.25 * self.radius + 9  # mm; the lesion outlasts the series
+        self.lobes = [(number, draw(0, 6.28), draw(0.03, 0.10)) for number in (2, 3, 5, 7)]
+        self.fields = [texture(generator, scale) for scale in (5, 14)]
+
+    def draw(self, hu, x, y, z):
+        """Put the lesion into the slice at height z; returns its mask, (512, 512) bool."""
+        size = self.radius * max(shrink(z, self.middle, self.half_length), 0.5)
+        centre = self.kidney.place(self.middle, self.along, self.turn)
+        edge = np.hypot(x - centre[0], y - centre[1]) / size
+        if self.label == "Cyst":
+            mask = edge < 1
+            hu[mask] = self.hu
+            return mask
+        if self.label == "Stone":
+            mask = edge < 1 + 0.15 * self.fields[0]
+            hu[mask] = self.hu
+            return mask
+        fine, coarse = self.fields
+        angles = np.arctan2(y - centre[1], x - centre[0])
+        for number, phase, depth in self.lobes:
+            edge = edge * (1 + depth * np.cos(number * angles + phase))
+        mask = edge + 0.05 * coarse < 1
+        dead = (edge + 0.28 * coarse + 0.1 * fine) < 0.42  # necrosis in the middle does not enhance
+        values = self.hu + 11 * fine + 15 * coarse
+        values[dead] = 20 + 4 * fine[dead]
+        hu[mask] = values[mask]
+        return mask
+
+
+def to_grey(hu):
+    """The soft-tissue window: HU to 0..255."""
+    low = WINDOW_CENTRE - WINDOW_WIDTH / 2
+    return np.clip((hu - low) / WINDOW_WIDTH * 255, 0, 255).round().astype(np.uint8)
+
+
+def patient(label, number, slices, seed):
+    """The series of one patient, `slices` neighbouring slices; `number` counts from 1 within the class.
+
+    The pictures depend on the class, the number and the seed alone. Lesions apart, every class draws its
+    patients from the same distribution.
+    """
+    if label not in CLASSES:
+        raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {label}")
+    entropy = [seed, CLASSES.index(label), number]
+    body = Body(np.random.default_rng([*entropy, 0]))
+    middle = body.start + SLICE_DISTANCE * (slices - 1) / 2
+    lesion = None
+    if label != "Normal":
+        lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, middle)
+    across, down = grid()
+    x, y = across - body.shift[0], down - body.shift[1]
+    x, y = x * np.cos(body.turn) + y * np.sin(body.turn), y * np.cos(body.turn) - x * np.sin(body.turn)
+    for position in range(slices):
+        z = body.start + SLICE_DISTANCE * position
+        hu, _ = draw_body(body, x, y, z)
+        mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, x, y, z)
+        hu = ndimage.gaussian_filter(hu, body.blur)
+        hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
+        yield Slice(label, number, position, to_grey(hu), mask)
+
+
+def _encode(array, kind, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def members(classes, patients_per_class, slices_per_patient, seed):
+    """Archive members (name, bytes) laid out as Kaggle's: JPEGs, lesion masks and two tables.
+
+    `kidneyData.csv` lists the images as Kaggle's does; `patients.csv` says which patient and slice each is.
+    """
+    listed = ["image_id,path,diag,target,Class"]
+    patients = ["image,label,patient,slice"]
+    row = 0
+    with tqdm(
+        total=len(classes) * patients_per_class * slices_per_patient, desc="phantom", unit="slice", disable=None
+    ) as progress:
+        for target, label in enumerate(classes):
+            count = 0
+            for number in range(1, patients_per_class + 1):
+                for one in patient(label, number, slices_per_patient, seed):
+                    count += 1
+                    stem = f"{label}/{label}- ({count})"
+                    rgb = np.repeat(one.image[..., None], 3, axis=2)
+                    yield f"{ROOT}/{stem}.jpg", _encode(rgb, "JPEG", quality=JPEG_QUALITY)
+                    yield f"{MASKS}/{stem}.png", _encode(one.mask.astype(np.uint8) * 255, "PNG")
+                    listed.append(f"{row},{stem}.jpg,{label},{target},{label}")
+                    patients.append(f"{stem}.jpg,{label},{label}-{number},{one.position}")
+                    row += 1
+                    progress.update()
+    yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()
+    yield "patients.csv", ("\n".join(patients) + "\n").encode()
