@@ -6,6 +6,7 @@ are millimetres, x to the picture's right (the patient's left), y towards the ba
 """
 
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
 LIVER, SPLEEN, KIDNEY, BLOOD, BOWEL = 58, 48, 32, 42, 30
-SPONGY_BONE, DENSE_BONE, STONE, TABLE = 200, 700, 850, -250
+SPONGY_BONE, DENSE_BONE, STONE, TABLE = 200, 700, 850, 260
 
 # Enhancement in HU added to (kidney cortex, medulla, collecting system, vessels, liver, spleen, tumour).
 PHASES = {
@@ -53,10 +54,14 @@ def grid():
 
 def ellipse(x, y, centre, radii, angle=0.0, power=2.0):
     """Where a turned (super)ellipse lies; 1 on its edge, smaller inside. `angle` in radians."""
-    dx, dy = x - centre[0], y - centre[1]
-    along = dx * np.cos(angle) + dy * np.sin(angle)
-    across = -dx * np.sin(angle) + dy * np.cos(angle)
-    return (np.abs(along / radii[0]) ** power + np.abs(across / radii[1]) ** power) ** (1 / power)
+    dx, dy = x - float(centre[0]), y - float(centre[1])
+    # Plain floats keep the arrays in 32 bits.
+    cos, sin = math.cos(angle), math.sin(angle)
+    along = dx * (cos / float(radii[0])) + dy * (sin / float(radii[0]))
+    across = dy * (cos / float(radii[1])) - dx * (sin / float(radii[1]))
+    if power == 2:
+        return np.sqrt(along * along + across * across)
+    return (np.abs(along) ** power + np.abs(across) ** power) ** (1 / power)
 
 
 def shrink(z, centre, half_length):
@@ -143,16 +148,18 @@ class Body:
         self.psoas, self.back = draw(14, 23), draw(24, 32)
         self.vertebra = draw(19, 24)
         self.loops = [
-            (draw(-0.62, 0.62), draw(-0.72, -0.12), draw(11, 22), draw(10, 17), draw(), draw(0, 6.28)) for _ in range(13)
+            (draw(-0.66, 0.66), draw(-0.75, -0.08), draw(9, 21), draw(8, 15), draw(), draw(0, 6.28))
+            for _ in range(18)
         ]
         self.fields = [texture(generator, scale) for scale in (3, 10, 24)]  # fine, middle and coarse grain
         self.noise = draw(9, 15)
         self.blur = draw(0.55, 0.9)
         self.start = draw(-16, 8)
+        self.table = draw(6, 12)
 
 
 def draw_body(body, x, y, z):
-    """The slice at height z without a lesion, in HU, (512, 512) float32, and the sections of both kidneys."""
+    """The slice at height z without a lesion, in HU, (512, 512) float32, and where its cavity is, bool."""
     fine, middle, coarse = body.fields
     cortex, medulla, pelvis_gain, vessel, liver_gain, spleen_gain, _ = (
         gain * body.enhancement for gain in PHASES[body.phase]
@@ -174,8 +181,10 @@ def draw_body(body, x, y, z):
 
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
-        back = ellipse(x, y, (side * (body.back + 7), depth * 0.75), (body.back, 19), side * 0.1, 2.4)
-        fill((back < 1) & (skin < wall), (MUSCLE + 6 * fine - 18 * (middle > 1.5)).astype("float32"))
+        centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
+        back = ellipse(x, y, centre, (body.back, 20), side * 0.12, 2.4)
+        fill((back < 1.1) & (skin < 1 - 6 * inch), FAT + 8)
+        fill((back < 1) & (skin < 1 - 8 * inch), (MUSCLE + 6 * fine - 60 * (middle > 1.6)).astype("float32"))
         psoas = ellipse(x, y, (side * (body.vertebra + 13), spine[1] - 2), (body.psoas * 0.72, body.psoas), side * 0.3)
         fill(psoas < 1, (MUSCLE + 5 + 5 * fine).astype("float32"))
 
@@ -184,8 +193,10 @@ def draw_body(body, x, y, z):
         loop = ellipse(x, y, centre, (wide, high), phase) * (1 + 0.08 * middle)
         inside = (skin < cavity) & (loop < 1)
         fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * fine).astype("float32"))
-        fill(inside & (loop < 0.82), (BOWEL - 12 + 14 * middle + 60 * (number % 4 == 1)).astype("float32"))
-        if gas < 0.45:
+        fill(inside & (loop < 0.82), (BOWEL - 8 + 10 * middle + 60 * (number % 5 == 1)).astype("float32"))
+        if number % 5 == 2:  # stool: mottled with gas
+            fill(inside & (loop < 0.8) & (fine > 0.3), -350)
+        elif gas < 0.25:
             fill(inside & (loop < 0.8) & (y < centre[1] - 0.1 * high), -880)
 
     liver_size = 0.6 + 0.4 * shrink(z, 20, 75)
@@ -201,7 +212,6 @@ def draw_body(body, x, y, z):
         spleen = ellipse(x, y, (width * 0.70, depth * 0.05), (22 * spleen_size, 46 * spleen_size), -0.15)
         fill((spleen + 0.03 * coarse < 1) & (skin < cavity), (SPLEEN + spleen_gain + 5 * fine).astype("float32"))
 
-    sections = []
     for kidney in body.kidneys:
         whole, inner, sinus, pelvis = kidney.cross_section(x, y, z)
         # Gerota's space: the kidney lies in fat, whatever else was drawn there.
@@ -210,7 +220,6 @@ def draw_body(body, x, y, z):
         fill((whole < 1) & (inner < 1), (KIDNEY + medulla + 5 * fine).astype("float32"))
         fill((sinus < 1) & (whole < 1.1), (FAT + 25 + 14 * middle).astype("float32"))
         fill(pelvis < 1, WATER + 6 + pelvis_gain)
-        sections.append((whole, inner, sinus, pelvis))
         vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
         along = (np.abs(x) > 16) & (np.abs(x) < np.abs(kidney.centre[0]) - 12) & (x * kidney.side > 0)
         near = shrink(z, kidney.height, 14)
@@ -244,10 +253,11 @@ def draw_body(body, x, y, z):
             fill(rib < 1, DENSE_BONE * 0.8)
             fill(rib < 0.6, SPONGY_BONE * 1.1)
 
-    table = y - (body.half_depth + 10 - 0.00042 * x**2)
-    fill((np.abs(table) < 1.3) & (skin > 1.02), TABLE)
-    fill((np.abs(table - 14) < 1.0) & (skin > 1.02), TABLE - 250)
-    return hu, sections
+    table = y - (body.half_depth + body.table - 0.0012 * x**2)
+    fill((np.abs(table) < 1.1) & (skin > 1.02), TABLE)
+    under = y - (body.half_depth + body.table + 22 - np.maximum(np.abs(x) - 95, 0) * 0.75)
+    fill((np.abs(under) < 1.4) & (table > 3), TABLE - 170)
+    return hu, skin < cavity
 
 
 class Lesion:
@@ -258,39 +268,39 @@ class Lesion:
         self.label, self.middle = label, middle
         self.kidney = body.kidneys[int(generator.integers(2))]
         if label == "Cyst":
-            self.radius, self.along = draw(11, 26), draw(0.75, 1.05)
+            self.radius, self.along = draw(10, 22), draw(0.75, 1.0)
             self.hu = draw(WATER - 5, WATER + 8)
         elif label == "Tumor":
-            self.radius, self.along = draw(16, 32), draw(0.6, 0.95)
+            self.radius, self.along = draw(16, 30), draw(0.6, 0.9)
             self.hu = draw(28, 40) + PHASES[body.phase][6] * body.enhancement
         else:
-            self.radius, self.along = draw(2.6, 4.5), draw(0.25, 0.45)
+            self.radius, self.along = draw(2.2, 4.2), draw(0.2, 0.4)
             self.hu = STONE * draw(0.8, 1.3)
-        self.turn = draw(-0.9, 0.9) + (0 if self.kidney.side > 0 else np.pi)  # towards the body's side
-        if label == "Stone":
-            self.turn += np.pi  # towards the sinus
+        # Cysts and tumours sit towards the front and the side, stones in the sinus, towards the spine.
+        turn = draw(-0.4, 0.4) + np.pi if label == "Stone" else draw(-1.7, -0.3)
+        self.turn = turn if self.kidney.side > 0 else np.pi - turn
         self.half_length = 1.25 * self.radius + 9  # mm; the lesion outlasts the series
         self.lobes = [(number, draw(0, 6.28), draw(0.03, 0.10)) for number in (2, 3, 5, 7)]
         self.fields = [texture(generator, scale) for scale in (5, 14)]
 
-    def draw(self, hu, x, y, z):
-        """Put the lesion into the slice at height z; returns its mask, (512, 512) bool."""
+    def draw(self, hu, cavity, x, y, z):
+        """Put the lesion into the slice at height z, inside the cavity; returns its mask, (512, 512) bool."""
         size = self.radius * max(shrink(z, self.middle, self.half_length), 0.5)
         centre = self.kidney.place(self.middle, self.along, self.turn)
         edge = np.hypot(x - centre[0], y - centre[1]) / size
         if self.label == "Cyst":
-            mask = edge < 1
+            mask = (edge < 1) & cavity
             hu[mask] = self.hu
             return mask
         if self.label == "Stone":
-            mask = edge < 1 + 0.15 * self.fields[0]
+            mask = (edge < 1 + 0.15 * self.fields[0]) & cavity
             hu[mask] = self.hu
             return mask
         fine, coarse = self.fields
         angles = np.arctan2(y - centre[1], x - centre[0])
         for number, phase, depth in self.lobes:
             edge = edge * (1 + depth * np.cos(number * angles + phase))
-        mask = edge + 0.05 * coarse < 1
+        mask = (edge + 0.05 * coarse < 1) & cavity
         dead = (edge + 0.28 * coarse + 0.1 * fine) < 0.42  # necrosis in the middle does not enhance
         values = self.hu + 11 * fine + 15 * coarse
         values[dead] = 20 + 4 * fine[dead]
@@ -320,11 +330,12 @@ def patient(label, number, slices, seed):
         lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, middle)
     across, down = grid()
     x, y = across - body.shift[0], down - body.shift[1]
-    x, y = x * np.cos(body.turn) + y * np.sin(body.turn), y * np.cos(body.turn) - x * np.sin(body.turn)
+    cos, sin = math.cos(body.turn), math.sin(body.turn)
+    x, y = x * cos + y * sin, y * cos - x * sin
     for position in range(slices):
         z = body.start + SLICE_DISTANCE * position
-        hu, _ = draw_body(body, x, y, z)
-        mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, x, y, z)
+        hu, cavity = draw_body(body, x, y, z)
+        mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, cavity, x, y, z)
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
         yield Slice(label, number, position, to_grey(hu), mask)
@@ -341,7 +352,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
 
     `kidneyData.csv` lists the images as Kaggle's does; `patients.csv` says which patient and slice each is.
     """
-    listed = ["image_id,path,diag,target,Class"]
+    listed = [",image_id,path,diag,target,Class"]
     patients = ["image,label,patient,slice"]
     row = 0
     with tqdm(
@@ -356,7 +367,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
                     rgb = np.repeat(one.image[..., None], 3, axis=2)
                     yield f"{ROOT}/{stem}.jpg", _encode(rgb, "JPEG", quality=JPEG_QUALITY)
                     yield f"{MASKS}/{stem}.png", _encode(one.mask.astype(np.uint8) * 255, "PNG")
-                    listed.append(f"{row},{stem}.jpg,{label},{target},{label}")
+                    listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
                     patients.append(f"{stem}.jpg,{label},{label}-{number},{one.position}")
                     row += 1
                     progress.update()

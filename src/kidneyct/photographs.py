@@ -31,7 +31,7 @@ def crops(generator):
 
 
 def patches(activations, count, generator):
-    """3×3 patches at random inner places, without repetition: (n, h, w, c) to (count or fewer, 9c) float32."""
+    """3×3 patches at random inner places, none twice: (n, h, w, c) to (count or fewer, 9c) float32."""
     images, height, width, channels = activations.shape
     places = images * (height - 2) * (width - 2)
     chosen = np.sort(generator.choice(places, min(count, places), replace=False))

@@ -1,5 +1,6 @@
 """Where the VGG-16 base's initial weights come from."""
 
+import socket
 import sys
 import zlib
 from pathlib import Path
@@ -15,23 +16,32 @@ from kidneyct.errors import InputError
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
 IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
+SILENCE_SECONDS = 30  # of the server; get_file itself would wait for ever
 
 
 def imagenet_file():
     """Path of Keras's ImageNet weights: from Keras's cache, or fetched into it, its hash checked."""
     if not sys.stdout.isatty():
         keras.utils.disable_interactive_logging()  # no progress bar in a log
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
     try:
         return Path(
             keras.utils.get_file(
-                IMAGENET_FILE, IMAGENET_URL, cache_subdir="models", file_hash=IMAGENET_MD5, hash_algorithm="md5"
+                IMAGENET_FILE,
+                IMAGENET_URL,
+                cache_subdir="models",
+                file_hash=IMAGENET_MD5,
+                hash_algorithm="md5",
             )
         )
     except Exception as error:  # get_file raises bare Exception where the host can't be reached
         raise InputError(
-            f"{IMAGENET_FILE} can't be had ({' '.join(str(error).split())}); try again, put the file into "
-            "~/.keras/models, or set weights: photographs or none"
+            f"{IMAGENET_FILE} can't be had ({' '.join(str(error).split())}); try again, put the file "
+            f"(MD5 {IMAGENET_MD5}) into ~/.keras/models, or set weights: photographs or none"
         ) from None
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def initial(start, role, seed, pixel_scaling):
@@ -71,16 +81,17 @@ def load(base, path):
         with h5py.File(path) as file:
             for number, layer in enumerate(convolutions(base)):
                 values = _find(file, layer.name, number)
-                expected = [weight.shape for weight in layer.weights]
+                expected = [tuple(weight.shape) for weight in layer.weights]
                 if values is None:
                     raise InputError(
-                        f"{path}: expected layer {layer.name} with shapes {expected}, found none of that name; "
+                        f"{path}: expected layer {layer.name} with shapes {expected}, found no such layer; "
                         "weights wants a VGG-16"
                     )
                 found = [value.shape for value in values]
                 if found != expected:
                     raise InputError(
-                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; weights wants a VGG-16"
+                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; "
+                        "weights wants a VGG-16"
                     )
                 layer.set_weights(values)
     except FileNotFoundError:
@@ -89,12 +100,15 @@ def load(base, path):
             f"{path} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         ) from None
     except OSError as error:
-        raise InputError(f"{path}: expected an HDF5 weights file, found another or a damaged one ({error})") from None
+        raise InputError(
+            f"{path}: expected an HDF5 weights file, found another or a damaged one ({error}); "
+            "weights wants a VGG-16's .h5"
+        ) from None
 
 
 def _find(file, name, number):
     """Kernel and bias of one convolution in any of the layouts, or None."""
-    legacy = file["model_weights"] if "model_weights" in file else file
+    legacy = file.get("model_weights", file)
     if name in legacy:  # a legacy file keeps a layer's weights in the order of its weight_names
         names = legacy[name].attrs.get("weight_names", [])
         return [np.array(legacy[name][key]) for key in names]
