@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct.errors import InputError  # noqa: E402
+from kidneyct.errors import InputError
 
 
 def run(main):

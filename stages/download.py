@@ -19,9 +19,7 @@ def main():
         os.makedirs("data", exist_ok=True)
         os.replace(fetched, ARCHIVE)
     elif p.data.source == "phantom":
-        members = phantom.members(
-            classes, p.phantom.patients_per_class, p.phantom.slices_per_patient, p.phantom.seed
-        )
+        members = phantom.members(classes, p.phantom.patients_per_class, p.phantom.slices_per_patient, p.phantom.seed)
         archive.write(ARCHIVE, members)
     else:
         archive.write(ARCHIVE, archive.from_source(p.data.source, classes))

@@ -19,13 +19,9 @@ def main(role):
     images = np.load("data/images.npy", mmap_mode="r")
     image_size = images.shape[1]
     devices.prepare(seed=0)
-    network = vgg.network(
-        vgg.base(image_size), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0
-    )
+    network = vgg.network(vgg.base(image_size), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
     network.load_weights(f"models/{role}/model.weights.h5")
-    model, inputs = features.remainder(
-        network, images, f"data/features/{role}.npy", p.model.frozen_blocks
-    )
+    model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
 
     rows = split.rows(table, "test")
     probabilities = training.predict(model, inputs, rows, BATCH_SIZE)

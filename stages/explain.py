@@ -17,9 +17,7 @@ def main(role):
     table = split.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     devices.prepare(seed=0)
-    network = vgg.network(
-        vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0
-    )
+    network = vgg.network(vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
     network.load_weights(f"models/{role}/model.weights.h5")
 
     rows = split.examples(table, classes, p.explain.images_per_class)

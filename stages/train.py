@@ -21,9 +21,7 @@ def main(role):
     base.load_weights(f"models/{role}/initial.weights.h5")
     network = vgg.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, p.seed)
     vgg.freeze(network, p.model.frozen_blocks)
-    model, inputs = features.remainder(
-        network, images, f"data/features/{role}.npy", p.model.frozen_blocks
-    )
+    model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
     history = training.fit(
         model,
         inputs,

@@ -68,5 +68,5 @@ def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
     path.write_bytes(content.replace(b"x" * 99, b"y" * 99))
     entries = archive.images(path, ["Cyst", "Stone"])
     assert zipfile.is_zipfile(path)
-    with pytest.raises(InputError, match="Stone/b.png: damaged inside the archive"):
+    with pytest.raises(InputError, match=r"Stone/b\.png: damaged inside the archive"):
         images.preprocess(path, entries, 32, tmp_path / "i.npy", tmp_path / "t.npy")

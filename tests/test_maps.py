@@ -65,7 +65,6 @@ def images():
 CLASSES = np.array([0, 2, 3])
 
 
-
 def test_saliency_agrees_with_tf_keras_vis(network, images):
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore

@@ -1,5 +1,7 @@
 """params.yaml: what is accepted, and the line that each mistake gets."""
 
+from pathlib import Path
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -9,7 +11,7 @@ from kidneyct.errors import InputError
 
 def written(tmp_path, changes):
     """The project's params.yaml with some dotted keys changed, or added; None stands for removal."""
-    values = YAML(typ="safe").load(open("params.yaml"))
+    values = YAML(typ="safe").load(Path("params.yaml"))
     for key, value in changes.items():
         *sections, name = key.split(".")
         target = values
@@ -68,7 +70,7 @@ def test_every_mistake_is_told(tmp_path):
 
 def test_numbers_are_read_as_dvc_writes_them(tmp_path):
     path = tmp_path / "params.yaml"
-    text = open("params.yaml").read().replace("learning_rate: 0.001 ", "learning_rate: 1e-05 ")
+    text = Path("params.yaml").read_text().replace("learning_rate: 0.001 ", "learning_rate: 1e-05 ")
     path.write_text(text)
     assert params.validate(path).train.learning_rate == 1e-5
 

@@ -102,7 +102,7 @@ def test_every_result_is_there_and_adds_up(project):
         assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean(), abs=1e-6)
         assert predictions[["Cyst", "Normal", "Stone", "Tumor"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
         assert (project.folder / f"plots/{role}/explanations.png").read_bytes()[1:4] == b"PNG"
-        assert list(pd.read_csv(project.folder / f"plots/{role}/history.csv")["epoch"])[0] == 1
+        assert pd.read_csv(project.folder / f"plots/{role}/history.csv")["epoch"].iloc[0] == 1
     comparison = json.loads(project.read("metrics/comparison.json"))["accuracy"]
     assert comparison["gap"] == pytest.approx(comparison["candidate"] - comparison["control"], abs=1e-6)
     assert (project.folder / "plots/comparison.png").exists()

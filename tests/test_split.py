@@ -37,9 +37,7 @@ def test_too_few_images_of_a_class(labels, test, line):
 
 
 def test_rows_codes_and_examples():
-    table = pd.DataFrame(
-        {"label": list("abab") * 3, "split": ["test"] * 8 + ["train", "validation", "train", "train"]}
-    )
+    table = pd.DataFrame({"label": list("abab") * 3, "split": ["test"] * 8 + ["train", "validation", "train", "train"]})
     assert split.rows(table, "train").tolist() == [8, 10, 11]
     assert split.codes(table, ["b", "a"]).tolist() == [1, 0] * 6
     assert split.examples(table, ["b", "a"], 9).tolist() == [1, 3, 5, 7, 0, 2, 4, 6]

@@ -116,9 +116,7 @@ def test_a_legacy_file_with_top(tmp_path):
 
 def test_a_base_saved_by_keras(tmp_path):
     filled_base().save_weights(tmp_path / "base.weights.h5")
-    assert_weights(
-        weights.initial(str(tmp_path / "base.weights.h5"), "candidate", 0, "unit"), numbered_weights()
-    )
+    assert_weights(weights.initial(str(tmp_path / "base.weights.h5"), "candidate", 0, "unit"), numbered_weights())
 
 
 def test_a_whole_network_saved_by_keras(tmp_path):
@@ -251,9 +249,7 @@ def test_imagenet_from_the_cache_needs_no_network(published, monkeypatch):
 
 def test_imagenet_of_another_hash(published, monkeypatch):
     monkeypatch.setattr(weights, "IMAGENET_MD5", "0" * 32)
-    with pytest.raises(
-        InputError, match=r"hash does not match.*~/\.keras/models.*photographs or none"
-    ) as error:
+    with pytest.raises(InputError, match=r"hash does not match.*~/\.keras/models.*photographs or none") as error:
         weights.imagenet_file()
     assert weights.IMAGENET_FILE in one_line(error)
 

@@ -57,9 +57,7 @@ def _find(names, classes, where):
         raise InputError(f"{where}: expected the class folders in one place, found them in {places}; keep one")
     folders = parents[complete[0]]
     images = [
-        Image(f"{label}/{PurePosixPath(member).name}", label, member)
-        for label in classes
-        for member in folders[label]
+        Image(f"{label}/{PurePosixPath(member).name}", label, member) for label in classes for member in folders[label]
     ]
     return sorted(images)
 

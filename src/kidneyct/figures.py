@@ -80,9 +80,7 @@ def _show_gradcam(axes, row):
         interpolation="bilinear",
     )
     if not heat.any():
-        axes.text(
-            width / 2, height / 2, "no positive\nevidence", color="white", ha="center", va="center", fontsize=9
-        )
+        axes.text(width / 2, height / 2, "no positive\nevidence", color="white", ha="center", va="center", fontsize=9)
 
 
 PANELS = {"original": _show_image, "saliency map": _show_saliency, "Grad-CAM": _show_gradcam}

@@ -47,9 +47,7 @@ def preprocess(archive, images, image_size, images_path, thumbnails_path):
     """
     count = len(images)
     tensors = np.lib.format.open_memmap(images_path, "w+", np.uint8, (count, image_size, image_size, 3))
-    thumbnails = np.lib.format.open_memmap(
-        thumbnails_path, "w+", np.uint8, (count, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    )
+    thumbnails = np.lib.format.open_memmap(thumbnails_path, "w+", np.uint8, (count, THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     index, unreadable = [], []
     with zipfile.ZipFile(archive) as container:
         for row, entry in enumerate(tqdm(images, desc="preprocess", unit="image", disable=None)):

@@ -25,9 +25,7 @@ class Section(BaseModel):
 
 class Data(Section):
     source: Text = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
-    kaggle: str = Field(
-        pattern=r"^[\w-]+/[\w-]+(/[1-9]\d*)?$", description="owner/name, or owner/name/version"
-    )
+    kaggle: str = Field(pattern=r"^[\w-]+/[\w-]+(/[1-9]\d*)?$", description="owner/name, or owner/name/version")
     classes: list[Text] = Field(min_length=2, description="two or more different names of class folders")
 
     @model_validator(mode="after")
@@ -129,9 +127,7 @@ def _read_yaml(path):
     try:
         return YAML(typ="safe", pure=True).load(Path(path))
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected in the folder the stage runs in, found none; run from the root"
-        ) from None
+        raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
     except YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 

@@ -148,8 +148,7 @@ class Body:
         self.psoas, self.back = draw(14, 23), draw(24, 32)
         self.vertebra = draw(19, 24)
         self.loops = [
-            (draw(-0.66, 0.66), draw(-0.75, -0.08), draw(9, 21), draw(8, 15), draw(), draw(0, 6.28))
-            for _ in range(18)
+            (draw(-0.66, 0.66), draw(-0.75, -0.08), draw(9, 21), draw(8, 15), draw(), draw(0, 6.28)) for _ in range(18)
         ]
         self.fields = [texture(generator, scale) for scale in (3, 10, 24)]  # fine, middle and coarse grain
         self.noise = draw(9, 15)

@@ -53,9 +53,7 @@ def filters(patches, count, generator):
     mean = patches.mean(axis=0)
     centred = patches - mean
     directions = min(count // 2, *centred.shape)
-    _, singular, basis = randomized_svd(
-        centred, directions, n_iter=4, random_state=int(generator.integers(2**31))
-    )
+    _, singular, basis = randomized_svd(centred, directions, n_iter=4, random_state=int(generator.integers(2**31)))
     variances = singular**2 / len(centred)
     mean_variance = np.mean(centred.var(axis=0))
     kernel = basis.T / np.sqrt(variances + SHRINKAGE * mean_variance)  # (d, directions)
@@ -81,7 +79,6 @@ def fill(base, seed, pixel_scaling):
 
 def _run(layer, inputs):
     outputs = [
-        keras.ops.convert_to_numpy(layer(inputs[at : at + BATCH_SIZE]))
-        for at in range(0, len(inputs), BATCH_SIZE)
+        keras.ops.convert_to_numpy(layer(inputs[at : at + BATCH_SIZE])) for at in range(0, len(inputs), BATCH_SIZE)
     ]
     return np.concatenate(outputs)

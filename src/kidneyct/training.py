@@ -58,9 +58,7 @@ def fit(model, inputs, codes, train_rows, validation_rows, settings, seed):
     )
     sample = train[0][0]
     # A training step costs about three forward passes.
-    devices.warn_if_long(
-        "train", lambda: model.predict_on_batch(sample), 3 * len(train) * settings.epochs
-    )
+    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * len(train) * settings.epochs)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True)
     history = model.fit(
         train,

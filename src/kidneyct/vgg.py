@@ -12,9 +12,7 @@ CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
 
 def base(image_size=200):
     """Keras's VGG-16 without its top, randomly initialised; its kernels do not depend on image_size."""
-    return keras.applications.VGG16(
-        weights=None, include_top=False, input_shape=(image_size, image_size, 3)
-    )
+    return keras.applications.VGG16(weights=None, include_top=False, input_shape=(image_size, image_size, 3))
 
 
 class PixelScaling(keras.layers.Layer):

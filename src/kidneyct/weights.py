@@ -90,8 +90,7 @@ def load(base, path):
                 found = [value.shape for value in values]
                 if found != expected:
                     raise InputError(
-                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; "
-                        "weights wants a VGG-16"
+                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; weights wants a VGG-16"
                     )
                 layer.set_weights(values)
     except FileNotFoundError:
