@@ -102,7 +102,7 @@ def test_a_tumour_is_larger_heterogeneous_and_denser_than_water(patients):
     for one in of(patients, "Tumor"):
         inside = ndimage.binary_erosion(one.mask, iterations=6)  # away from the fat around
         smooth = ndimage.gaussian_filter(to_hu(one.image.astype(float)), 3)[inside]
-        assert np.percentile(smooth, 75) > 25  # its living rim; its middle may be dead
+        assert smooth.mean() > 20  # HU; simple cysts are below
         assert smooth.std() > 6  # beyond what noise leaves after smoothing
 
 
