@@ -1,0 +1,52 @@
+"""What do 16 bits a value cost? The control's features at 16 and at 32 bits, and the same head trained on both.
+
+    python -m benchmarks.precision     # in a workspace where `dvc repro` has run
+
+A random start's features are the hard case: about 5e-4, near the end of float16's range.
+"""
+
+import numpy as np
+
+from kidneyct import devices, params, split, training, vgg
+
+ROLE = "control"
+
+
+def main():
+    p = params.validate()
+    classes = p.data.classes
+    images = np.load("data/images.npy", mmap_mode="r")
+    sixteen = np.load(f"data/features/{ROLE}.npy", mmap_mode="r")
+    table = split.read("data/split.csv")
+    devices.prepare(p.seed)
+    base = vgg.base(images.shape[1])
+    base.load_weights(f"models/{ROLE}/initial.weights.h5")
+    frozen = vgg.frozen_part(base, p.model.pixel_scaling, p.model.frozen_blocks)
+    thirty_two = training.predict(frozen, images, np.arange(len(images)), 32)  # float32
+
+    difference = thirty_two - sixteen.astype("float32")
+    print(f"features: mean {thirty_two.mean():.3g}, standard deviation {thirty_two.std():.3g}")
+    print(f"rms of what 16 bits lose: {np.sqrt(np.mean(difference**2)) / thirty_two.std():.2g} standard deviations")
+
+    codes, test = split.codes(table, classes), split.rows(table, "test")
+    predicted = {}
+    for bits, features in ((16, sixteen), (32, thirty_two)):
+        devices.prepare(p.seed)
+        network = vgg.network(
+            vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, p.seed
+        )
+        head = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
+        rows = [split.rows(table, part) for part in ("train", "validation")]
+        history = training.fit(head, features, codes, *rows, p.train, p.seed)
+        probabilities = training.predict(head, features, test, 32)
+        predicted[bits] = probabilities
+        accuracy = (probabilities.argmax(axis=1) == codes[test]).mean()
+        print(f"{bits} bits: {len(history)} epochs, lowest validation loss {history['val_loss'].min():.4f}, ", end="")
+        print(f"test accuracy {accuracy:.4f}")
+    same = (predicted[16].argmax(axis=1) == predicted[32].argmax(axis=1)).mean()
+    print(f"test images classified the same: {same:.4f} of {len(test)}; ", end="")
+    print(f"largest difference of a probability: {np.abs(predicted[16] - predicted[32]).max():.2g}")
+
+
+if __name__ == "__main__":
+    main()
