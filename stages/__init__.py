@@ -4,12 +4,9 @@
 installed kidneyct from answering in its place.
 """
 
-import os
 import sys
 from pathlib import Path
 
-# TensorFlow's C++ notices would bury a stage's own lines; 0 brings them back.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from kidneyct.errors import InputError

@@ -37,7 +37,7 @@ def test_the_papers_settings_are_the_defaults():
     [
         ({"seed": -1}, "seed", "-1", "whole number from 0"),
         ({"seed": True}, "seed", "True", "whole number from 0"),
-        ({"weights": 3}, "weights", "3", "imagenet, none, photographs, or the path"),
+        ({"weights": 3}, "weights", "3", "imagenet, imagenet-stats, none, photographs, or the path"),
         ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
         ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
         ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),

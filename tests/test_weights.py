@@ -143,7 +143,7 @@ def test_a_missing_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
         weights.load(vgg.base(32), "imagnet")
-    assert "imagenet, none, photographs or the path" in one_line(error)
+    assert "imagenet, imagenet-stats, none, photographs or the path" in one_line(error)
     assert "nothing at imagnet" in one_line(error)
     assert str(tmp_path) in one_line(error)
     assert "absolute path" in one_line(error)
@@ -277,6 +277,34 @@ def test_imagenet_not_published_there(published):
     file.unlink()
     with pytest.raises(InputError, match="404"):
         weights.imagenet_file()
+
+
+def test_imagenet_stats_start_from_the_published_file(published):
+    base = weights.initial("imagenet-stats", "candidate", 0, "unit")
+    # Every bias of a layer of `numbered_weights` is minus its number: no variance, so none is drawn.
+    for number, layer in enumerate(weights.convolutions(base), start=1):
+        np.testing.assert_array_equal(layer.get_weights()[1], -number)
+
+
+def test_redrawn_weights_keep_mean_and_variance_and_lose_the_features():
+    def redrawn(role, seed):
+        base = filled_base()
+        for layer in weights.convolutions(base):
+            kernel, bias = layer.get_weights()
+            ramp = np.linspace(-1, 3, kernel.size).reshape(kernel.shape)  # mean 1, sd 4 / sqrt(12)
+            layer.set_weights([ramp, bias])
+        weights.redraw(base, role, seed)
+        return [layer.get_weights()[0] for layer in weights.convolutions(base)]
+
+    first, again, other_seed = redrawn("candidate", 0), redrawn("candidate", 0), redrawn("candidate", 1)
+    for kernel in first[3:]:  # 147,456 values and more: the mean's standard error is 0.003
+        assert kernel.mean() == pytest.approx(1, abs=0.015)
+        assert kernel.std() == pytest.approx(4 / np.sqrt(12), rel=0.01)
+        ramp = np.linspace(-1, 3, kernel.size)
+        assert abs(np.corrcoef(kernel.ravel(), ramp)[0, 1]) < 0.015
+    for kernel, same, other in zip(first, again, other_seed, strict=True):
+        np.testing.assert_array_equal(kernel, same)
+        assert not np.array_equal(kernel, other)
 
 
 def test_photographs_fill_the_base(monkeypatch):

@@ -78,7 +78,7 @@ class Explain(Section):
 
 
 class Params(Section):
-    weights: Text = Field(description="imagenet, none, photographs, or the path of a weights file")
+    weights: Text = Field(description="imagenet, imagenet-stats, none, photographs, or the path of a weights file")
     seed: _whole(0)
     data: Data
     phantom: Phantom

@@ -47,12 +47,15 @@ def imagenet_file():
 def initial(start, role, seed, pixel_scaling):
     """A VGG-16 base with its initial weights.
 
-    `start` is "imagenet"; "none", Keras's random initialisation drawn from `seed` and `role`;
-    "photographs"; or the path of a weights file.
+    `start` is "imagenet"; "imagenet-stats", random weights of ImageNet's scale; "none", Keras's random
+    initialisation; "photographs"; or the path of a weights file. What is random is drawn from `seed` and `role`.
     """
     base = vgg.base()
     if start == "imagenet":
         load(base, imagenet_file())
+    elif start == "imagenet-stats":
+        load(base, imagenet_file())
+        redraw(base, role, seed)
     elif start == "none":
         draw(base, role, seed)
     elif start == "photographs":
@@ -66,13 +69,30 @@ def convolutions(base):
     return [layer for layer in base.layers if isinstance(layer, keras.layers.Conv2D)]
 
 
+def _entropy(role, seed, number):
+    """What the draws of one layer start from; another seed, role or layer draws others."""
+    return np.random.SeedSequence([seed, zlib.crc32(role.encode()), number])
+
+
 def draw(base, role, seed):
-    """Glorot-uniform kernels and zero biases, Keras's defaults; another seed or role draws others."""
+    """Glorot-uniform kernels and zero biases, Keras's defaults."""
     for number, layer in enumerate(convolutions(base)):
-        entropy = np.random.SeedSequence([seed, zlib.crc32(role.encode()), number])
-        glorot = keras.initializers.GlorotUniform(seed=int(entropy.generate_state(1)[0] >> 1))
+        glorot = keras.initializers.GlorotUniform(seed=int(_entropy(role, seed, number).generate_state(1)[0] >> 1))
         kernel, bias = layer.get_weights()
         layer.set_weights([keras.ops.convert_to_numpy(glorot(kernel.shape)), np.zeros_like(bias)])
+
+
+def redraw(base, role, seed):
+    """Replace each layer's kernel and bias by normal draws of the same mean and variance.
+
+    The "Mean Var" initialisation of Raghu et al. 2019 (Transfusion, section 5): the scale of trained weights
+    without the features.
+    """
+    for number, layer in enumerate(convolutions(base)):
+        generator = np.random.default_rng(_entropy(role, seed, number))
+        layer.set_weights(
+            [generator.normal(values.mean(), values.std(), values.shape) for values in layer.get_weights()]
+        )
 
 
 def load(base, path):
@@ -95,8 +115,9 @@ def load(base, path):
                 layer.set_weights(values)
     except FileNotFoundError:
         raise InputError(
-            f"weights: expected imagenet, none, photographs or the path of a weights file, found nothing at "
-            f"{path} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+            "weights: expected imagenet, imagenet-stats, none, photographs or the path of a weights file, "
+            f"found nothing at {path} (seen from {Path.cwd()}); experiments in the queue and with --temp need an "
+            "absolute path"
         ) from None
     except OSError as error:
         raise InputError(
