@@ -26,12 +26,16 @@ def main():
 
 def summary(comparison, start):
     """What came out, in a few lines."""
-    accuracy, f1 = comparison["accuracy"], comparison["macro_f1"]
+    names = {"candidate": f"candidate ({start}):", "control": "control (none):", "gap": "gap:"}
+    width = max(map(len, names.values()))
+    lines = [
+        f"  {name:<{width}}  {comparison['accuracy'][key]:+8.4f} {comparison['macro_f1'][key]:+8.4f}"
+        for key, name in names.items()
+    ]
+    table = "\n".join(lines)
     return f"""
 Phantom data (generated, not patients): test accuracy and macro F1
-  candidate ({start}): {accuracy["candidate"]:.4f}  {f1["candidate"]:.4f}
-  control (none):{" " * len(start)}  {accuracy["control"]:.4f}  {f1["control"]:.4f}
-  gap:{" " * (len(start) + 11)}  {accuracy["gap"]:+.4f} {f1["gap"]:+.4f}
+{table}
 Pictures: plots/comparison.png  plots/explanations.png  plots/candidate/  plots/control/
 params.yaml now says data.source: phantom and weights: {start}.
 Next, what gap two random starts show:

@@ -18,7 +18,7 @@ LEGEND = (
 
 
 class Explained(NamedTuple):
-    name: str  # of the image in the index
+    name: str  # of the image's file
     image: np.ndarray  # (h, w, 3) uint8
     label: str  # the true class
     predicted: str
@@ -31,7 +31,7 @@ def explained(table, classes, images, maps):
     """Rows to draw: the images that `maps` (an explain stage's arrays) names by row of the index."""
     return [
         Explained(
-            table["image"][row],
+            table["image"][row].split("/")[-1],
             images[row],
             table["label"][row],
             classes[maps["predicted"][number]],
