@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from kidneyct.errors import InputError
 
 PARTS = ("train", "validation", "test")
+DROPPED = "dropped"  # rows that no part holds
+TRIES = 50
 
 
 def by_image(labels, test, validation, seed):
@@ -16,19 +18,77 @@ def by_image(labels, test, validation, seed):
     PARTS. InputError where a part would lack a class.
     """
     labels = np.asarray(labels)
-    rows = np.arange(len(labels))
-    counts = {"test": round(test * len(rows)), "validation": round(validation * len(rows))}
-    parts = np.full(len(rows), "train", dtype=object)
-    rest = rows
-    for part, count in counts.items():
-        try:
-            rest, chosen = train_test_split(rest, test_size=count, stratify=labels[rest], random_state=seed)
-        except ValueError as error:
-            raise InputError(
-                f"split.{part}: {count} of {len(rows)} images can't be drawn in the classes' proportions "
-                f"({error}); add images or change split.{part}"
-            ) from None
-        parts[chosen] = part
+    parts = np.full(len(labels), "train", dtype=object)
+    rest = _draw_images(parts, "test", np.arange(len(labels)), labels, test, seed)
+    _draw_images(parts, "validation", rest, labels, validation, seed)
+    _check_classes(labels, parts)
+    return parts
+
+
+def by_image_fold(labels, folds, fold, validation, seed):
+    """As `by_image`, the test part being one of `folds` parts of equal size that hold each image once; from 0."""
+    labels = np.asarray(labels)
+    _check_fold(folds, fold)
+    fewest, count = _fewest(labels)
+    if count < folds:
+        raise InputError(f"split.folds: expected at most {count}, the images of class {fewest}; found {folds}")
+    parts = np.full(len(labels), "train", dtype=object)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    rest, test = list(splitter.split(labels, labels))[fold]
+    parts[test] = "test"
+    _draw_images(parts, "validation", rest, labels, validation, seed)
+    _check_classes(labels, parts)
+    return parts
+
+
+def by_series(labels, series, test, validation, seed):
+    """Whole series drawn at random, each on one side, the classes' proportions as near as whole series allow.
+
+    `test` and `validation` are shares of all n images. Returns (n,) strings of PARTS, each with a series of
+    every class. InputError where a class has fewer than three series.
+    """
+    shares = {"train": 1 - test - validation, "validation": validation, "test": test}
+    return np.array(list(shares), object)[_assign(np.asarray(labels), series, list(shares.values()), seed)]
+
+
+def by_series_fold(labels, series, folds, fold, validation, seed):
+    """As `by_series`, the test part being one of `folds` parts of about equal size that hold each series once."""
+    labels, series = np.asarray(labels), np.asarray(series)
+    _check_fold(folds, fold)
+    parts = np.full(len(labels), "train", dtype=object)
+    in_test = _assign(labels, series, [1 / folds] * folds, seed) == fold
+    parts[in_test] = "test"
+    rest = np.flatnonzero(~in_test)
+    share = validation * len(labels) / len(rest)
+    if share >= 1:
+        raise InputError(
+            f"split.validation: found {validation}, expected less than the {1 - 1 / folds:g} beside a fold"
+        )
+    chosen = _assign(labels[rest], series[rest], [1 - share, share], seed)
+    parts[rest[chosen == 1]] = "validation"
+    return parts
+
+
+def _draw_images(parts, part, rest, labels, share, seed):
+    """Set `share` of all images to `part`, drawn from the rows `rest`; returns the rows that are left."""
+    count = round(share * len(labels))
+    try:
+        rest, chosen = train_test_split(rest, test_size=count, stratify=labels[rest], random_state=seed)
+    except ValueError as error:
+        raise InputError(
+            f"split.{part}: {count} of {len(labels)} images can't be drawn in the classes' proportions "
+            f"({error}); add images or change split.{part}"
+        ) from None
+    parts[chosen] = part
+    return rest
+
+
+def _check_fold(folds, fold):
+    if fold >= folds:
+        raise InputError(f"split.fold: found {fold}, expected 0 to {folds - 1}, below split.folds")
+
+
+def _check_classes(labels, parts):
     for label in np.unique(labels):
         missing = [part for part in PARTS if not np.any((labels == label) & (parts == part))]
         if missing:
@@ -36,7 +96,102 @@ def by_image(labels, test, validation, seed):
                 f"split: no image of class {label} ({np.sum(labels == label)} images) falls into "
                 f"{' and '.join(missing)}; add images or raise split.test and split.validation"
             )
-    return parts
+
+
+def _fewest(labels):
+    """The rarest label and its count."""
+    names, counts = np.unique(labels, return_counts=True)
+    return names[counts.argmin()], counts.min()
+
+
+def _assign(labels, series, shares, seed):
+    """Which of several parts each image goes to, (n,) int: whole series, `shares` of every class's images.
+
+    Series come in a random order, the larger ones rather first; each goes to the part that lacks most of its
+    classes. Of a few such draws the one nearest to the shares is kept. Every part gets a series of each class.
+    """
+    names, codes = np.unique(labels, return_inverse=True)
+    _, groups = np.unique(series, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(names)), int)  # (series, classes)
+    np.add.at(counts, (groups, codes), 1)
+    held_by = (counts > 0).sum(axis=0)
+    if held_by.min() < len(shares):
+        name, found = names[held_by.argmin()], held_by.min()
+        raise InputError(
+            f"split.by: series needs {len(shares)} series or more of each class here, one for each part; found {found} "
+            f"of class {name}; add scans, lower split.folds, raise series.similarity, or set split.by: image"
+        )
+    targets = np.outer(shares, counts.sum(axis=0))  # (parts, classes)
+    generator = np.random.default_rng(seed)
+    best, best_distance = None, np.inf
+    for _ in range(TRIES):
+        order = np.argsort(-counts.sum(axis=1) * generator.uniform(0.5, 1.5, len(counts)), kind="stable")
+        chosen, held = _fill(counts, targets, order)
+        distance = np.abs(held - targets).sum() + (len(labels) if (held == 0).any() else 0)
+        if distance < best_distance:
+            best, best_distance = chosen, distance
+    return best[groups]
+
+
+def _fill(counts, targets, order):
+    """Part of each series, (series,) int, and how many images each part then holds, (parts, classes)."""
+    chosen, held = np.zeros(len(counts), int), np.zeros_like(targets)
+    left = (counts > 0).sum(axis=0)  # series still to come, by class
+    for one in order:
+        of = counts[one] > 0
+        lacking = held[:, of] == 0  # (parts, its classes)
+        needed = (lacking & (left[of] <= lacking.sum(axis=0))).any(axis=1)
+        room = (targets - held) @ counts[one]
+        if needed.any():
+            room[~needed] = -np.inf
+        chosen[one] = room.argmax()
+        held[chosen[one]] += counts[one]
+        left -= of
+    return chosen, held
+
+
+def contradictory(index):
+    """Rows whose file is found, byte for byte, under another label too; (n,) bool. Wants label and sha256."""
+    return (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
+
+
+def refuse_contradictory(index):
+    """InputError where one file is found under two labels, naming them."""
+    rows = index[contradictory(index)]
+    if len(rows):
+        groups = [" = ".join(group) for _, group in rows.groupby("sha256", sort=False)["image"]]
+        more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
+        raise InputError(
+            f"data/index.csv: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
+            "or set split.contradictory: drop to use none of them, keep to use all"
+        )
+
+
+def share_of(labels, series, rows, share, seed):
+    """Some of the rows, in the classes' proportions: images, or whole series where `series` (n,) is not None.
+
+    `labels` (n,) are all images'. A larger share holds the rows of a smaller one. InputError where a class would
+    be left without any.
+    """
+    if share == 1:
+        return rows
+    labels, chosen = np.asarray(labels), []
+    groups = np.arange(len(labels)) if series is None else np.asarray(series)
+    for label in np.unique(labels[rows]):
+        of_class = rows[labels[rows] == label]
+        names, counts = np.unique(groups[of_class], return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        sizes = counts[order].cumsum() / len(of_class)
+        ends = np.concatenate([[0], sizes])  # the share that the first 0, 1, 2, … groups make
+        taken = len(ends) - 1 - np.abs(ends - share)[::-1].argmin()  # the nearest, the larger of equals
+        if taken == 0:
+            unit = "images" if series is None else "series"
+            raise InputError(
+                f"train.fraction: {share:g} of the {len(order)} training {unit} of class {label} leaves none; "
+                f"expected {sizes[0] / 2:.2g} or more"
+            )
+        chosen.append(of_class[np.isin(groups[of_class], names[order[:taken]])])
+    return np.sort(np.concatenate(chosen))
 
 
 def read(path):

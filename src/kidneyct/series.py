@@ -1,0 +1,69 @@
+"""Series: which images are slices of one scan, inferred from the thumbnails; and the nearest thumbnail."""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+BLOCK = 2048  # thumbnails a side; a block of correlations takes 16 MiB
+
+
+def standardise(thumbnails):
+    """(n, 25, 25) grey to (n, 625) float32 rows of mean 0 and length 1, whose dot product is their correlation.
+
+    A thumbnail of one grey value has no correlation; its row is zero, and so is its product with all others.
+    """
+    rows = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+    rows -= rows.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-3)
+
+
+def infer(thumbnails, hashes, similarity, block=BLOCK):
+    """Series number of each image, (n,) int, counted from 0 in order of first appearance.
+
+    Images whose thumbnails correlate above `similarity` are linked, and so are files of equal hash; the
+    connected components are the series. `thumbnails` (n, 25, 25), `hashes` (n,). Every pair is compared, in
+    blocks of the upper triangle: time grows with n², memory with n.
+    """
+    rows = standardise(thumbnails)
+    _, labels = np.unique(np.asarray(hashes), return_inverse=True)
+    for first in range(0, len(rows), block):
+        for second in range(first, len(rows), block):
+            correlations = rows[first : first + block] @ rows[second : second + block].T
+            links = np.argwhere(correlations > similarity)
+            labels = _merge(labels, links[:, 0] + first, links[:, 1] + second)
+    return _by_appearance(labels)
+
+
+def _merge(labels, left, right):
+    """Component of each image after linking some pairs; keeps no pair, only who belongs together."""
+    if len(left) == 0:
+        return labels
+    count = labels.max() + 1
+    pairs = np.unique(labels[left] * count + labels[right])
+    graph = coo_array((np.ones(len(pairs), bool), (pairs // count, pairs % count)), shape=(count, count))
+    return connected_components(graph, directed=False)[1][labels]
+
+
+def _by_appearance(labels):
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
+
+
+def nearest(query, reference, block=BLOCK):
+    """The most similar of the reference thumbnails for each of the query's, the first of equals.
+
+    Returns their positions (q,) int and correlations (q,) float32.
+    """
+    query, reference = standardise(query), standardise(reference)
+    position, best = np.zeros(len(query), int), np.full(len(query), -np.inf, "float32")
+    for start in range(0, len(query), block):
+        at = slice(start, start + block)
+        for first in range(0, len(reference), block):
+            correlations = query[at] @ reference[first : first + block].T
+            here = correlations.argmax(axis=1)
+            value = correlations[np.arange(len(here)), here]
+            better = value > best[at]
+            position[at] = np.where(better, here + first, position[at])
+            best[at] = np.where(better, value, best[at])
+    return position, best
