@@ -21,3 +21,59 @@ def compare(candidate, control):
 def confusion(predictions, classes):
     """Counts (classes, classes): rows the actual class, columns the predicted one."""
     return np.asarray(confusion_matrix(predictions["label"], predictions["predicted"], labels=classes))
+
+
+def epochs_to_share(history, share):
+    """First epoch (from 1) whose validation accuracy reaches `share` of the kept model's.
+
+    `history` has a row for each epoch, with val_loss and val_accuracy; the kept model is the one of the epoch with
+    the lowest validation loss, the first of equals, as training restores it.
+    """
+    kept = history["val_loss"].fillna(np.inf).to_numpy().argmin()
+    accuracy = history["val_accuracy"].to_numpy()
+    return int(np.argmax(accuracy >= share * accuracy[kept])) + 1
+
+
+def verdict(comparison, nearest_thumbnail):
+    """Two plain sentences: is there a gap, and is either model better than no model at all?
+
+    `comparison` holds under "accuracy" both roles' accuracy and the gap, with `gap_low` and `gap_high` where they
+    could be had; `nearest_thumbnail` is the accuracy of copying the label of the most similar training thumbnail.
+    """
+    accuracy = comparison["accuracy"]
+    return f"{_gap_sentence(accuracy)} {_look_up_sentence(accuracy, nearest_thumbnail)}"
+
+
+def _gap_sentence(accuracy):
+    if round(accuracy["gap"], 6) == 0:
+        lead = "The candidate's test accuracy equals the control's"
+    else:
+        lead = f"The candidate is {_apart(accuracy['gap'])} the control in test accuracy"
+    if "gap_low" not in accuracy:
+        return f"{lead}; one series of test images allows no interval."
+    low, high = accuracy["gap_low"], accuracy["gap_high"]
+    interval = f"95 % interval over series {100 * low:+.1f} to {100 * high:+.1f}"
+    if low <= 0 <= high:
+        return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
+    return f"{lead} ({interval}): the interval leaves out zero."
+
+
+def _look_up_sentence(accuracy, nearest_thumbnail):
+    gains = {role: round(accuracy[role] - nearest_thumbnail, 6) for role in ("candidate", "control")}
+    useless = [role for role, gain in gains.items() if gain <= 0]
+    look_up = f"a nearest-thumbnail look-up ({nearest_thumbnail:.1%})"
+    if len(useless) == 2:
+        told = " and ".join(f"the {role} {_standing(gains[role])}" for role in useless)
+        return f"Neither model beats {look_up}: {told}; these accuracies say nothing about transfer."
+    if useless:
+        (role,) = useless
+        return f"The {role} is {_standing(gains[role])} {look_up}: this accuracy says nothing about transfer."
+    return f"The candidate is {_apart(gains['candidate'])} and the control {_apart(gains['control'])} {look_up}."
+
+
+def _standing(gain):
+    return "level with" if gain == 0 else _apart(gain)
+
+
+def _apart(gain):
+    return f"{100 * abs(gain):.1f} points {'above' if gain > 0 else 'below'}"

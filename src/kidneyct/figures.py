@@ -5,6 +5,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 matplotlib.use("Agg")
 
@@ -172,3 +173,105 @@ def confusion_pair(path, matrices, classes, names):
         axes.set_title(f"{name}\naccuracy {correct:.2%} of {matrix.sum()} test images", fontsize=11)
     figure.colorbar(drawn, ax=panels, shrink=0.85, label="share of the actual class")
     _save(figure, path)
+
+
+# A role's colour, marker and line: dark blue filled against light orange open, told apart in grey too.
+STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s", "--", "none")}
+
+
+def reliability_pair(path, tables, names):
+    """Both models' reliability side by side, above a histogram of their confidences.
+
+    `tables` are `calibration.reliability`'s, `names` the panels' titles.
+    """
+    figure = Figure(figsize=(10.5, 6.2), facecolor="white", layout="constrained")
+    panels = figure.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))
+    for column, table, name, (colour, marker, _, _) in zip(panels.T, tables, names, STYLES.values(), strict=True):
+        chart, histogram = column
+        width, centre = table["high"] - table["low"], (table["low"] + table["high"]) / 2
+        chart.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle=":", label="confidence = accuracy")
+        chart.vlines(
+            table["confidence"], table["confidence"], table["accuracy"], color="0.6", linewidth=3, label="error"
+        )
+        chart.plot(table["confidence"], table["accuracy"], marker, color=colour, markersize=7, label="images of a bin")
+        chart.set_title(name, fontsize=11)
+        chart.set_aspect("equal")
+        chart.set_xlim(0, 1)
+        chart.set_ylim(-0.02, 1.02)
+        chart.legend(loc="upper left", fontsize=8, frameon=False)
+        bars = histogram.bar(centre, table["count"], width * 0.92, color=colour)
+        histogram.bar_label(bars, fontsize=7)
+        histogram.margins(y=0.2)
+        histogram.set_xlabel("confidence: probability of the predicted class")
+    panels[0][0].set_ylabel("accuracy")
+    panels[1][0].set_ylabel("test images")
+    _save(figure, path)
+
+
+def sweep(path, table, summary, parameter, names, logarithmic=False):
+    """Test accuracy and macro F1 of both roles over one parameter: each run, mean and standard deviation.
+
+    `table` has a row for each run and role, `summary` one for each value and role (see `grid.points` and
+    `grid.summarise`); rows of the value "all" draw one mean over the whole width. `names` says what to call each role.
+    """
+    values = list(dict.fromkeys(table["value"]))
+    spaced = len(values) > 1 and not any(isinstance(value, str) for value in values)
+    places = {value: value if spaced else number for number, value in enumerate(values)}
+    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, 2)
+    metrics = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
+    for axes, (metric, title) in zip(panels, metrics.items(), strict=True):
+        for (role, (colour, marker, line, fill)), aside in zip(STYLES.items(), (-0.08, 0.08), strict=True):
+            shift = 0 if spaced else aside
+            points = table[table["role"] == role]
+            x = points["value"].map(places) + shift
+            axes.plot(
+                x, points[metric], marker, color=colour, fillstyle=fill, label=_counted(names[role], summary, role)
+            )
+            lost = points["collapsed"].to_numpy(bool)
+            axes.plot(x[lost], points[metric][lost], "x", color="black", markersize=9)
+            sums = summary[summary["role"] == role]
+            overall = sums["value"] == "all"
+            for rows in (sums[overall],) if overall.any() else (sums,):
+                mean, sd = rows[f"{metric}_mean"], rows[f"{metric}_sd"].fillna(0)
+                if overall.any():
+                    axes.axhline(mean.iloc[0], color=colour, linestyle=line)
+                    axes.axhspan(
+                        mean.iloc[0] - sd.iloc[0], mean.iloc[0] + sd.iloc[0], color=colour, alpha=0.15, linewidth=0
+                    )
+                elif spaced:
+                    where = rows["value"].astype(float)
+                    axes.plot(where, mean, color=colour, linestyle=line)
+                    axes.fill_between(where, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+                else:
+                    where = rows["value"].map(places) + shift
+                    axes.errorbar(where, mean, sd, fmt="_", color=colour, markersize=16, elinewidth=6, alpha=0.45)
+        if logarithmic and spaced:
+            axes.set_xscale("log")
+        axes.set_xticks(list(places.values()), [_short(value) for value in values], minor=False)
+        axes.minorticks_off()
+        axes.set_xlabel(parameter)
+        axes.set_title(title, fontsize=11)
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+        if not spaced:
+            axes.set_xlim(-0.5, len(values) - 0.5)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if table["collapsed"].any():
+        handles.append(Line2D([], [], color="black", marker="x", linestyle="", markersize=9))
+        labels.append("collapsed: one class only")
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    figure.suptitle("Each run, and mean ± standard deviation", fontsize=12)
+    _save(figure, path)
+
+
+def _counted(name, summary, role):
+    rows = summary[summary["role"] == role]
+    single = rows[rows["value"] != "all"]["runs"]
+    each = f"{single.min()}" if single.min() == single.max() else f"{single.min()} to {single.max()}"
+    return f"{name}: n = {single.sum()} runs, {each} a value"
+
+
+def _short(value):
+    text = f"{value:g}" if not isinstance(value, str) else value
+    return text if len(text) <= 24 else f"…{text[-23:]}"
