@@ -61,9 +61,9 @@ def _gap_sentence(accuracy):
 def _look_up_sentence(accuracy, nearest_thumbnail):
     gains = {role: round(accuracy[role] - nearest_thumbnail, 6) for role in ("candidate", "control")}
     useless = [role for role, gain in gains.items() if gain <= 0]
-    look_up = f"a nearest-thumbnail look-up ({nearest_thumbnail:.1%})"
+    look_up = f"a nearest-thumbnail look-up ({100 * nearest_thumbnail:.1f} %)"
     if len(useless) == 2:
-        told = " and ".join(f"the {role} {_standing(gains[role])}" for role in useless)
+        told = ", ".join(f"the {role} is {_standing(gain)} it" for role, gain in gains.items())
         return f"Neither model beats {look_up}: {told}; these accuracies say nothing about transfer."
     if useless:
         (role,) = useless

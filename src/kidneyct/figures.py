@@ -184,7 +184,7 @@ def reliability_pair(path, tables, names):
 
     `tables` are `calibration.reliability`'s, `names` the panels' titles.
     """
-    figure = Figure(figsize=(10.5, 6.2), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(10.5, 7.2), facecolor="white", layout="constrained")
     panels = figure.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))
     for column, table, name, (colour, marker, _, _) in zip(panels.T, tables, names, STYLES.values(), strict=True):
         chart, histogram = column
@@ -195,8 +195,7 @@ def reliability_pair(path, tables, names):
         )
         chart.plot(table["confidence"], table["accuracy"], marker, color=colour, markersize=7, label="images of a bin")
         chart.set_title(name, fontsize=11)
-        chart.set_aspect("equal")
-        chart.set_xlim(0, 1)
+        chart.set_xlim(-0.02, 1.02)
         chart.set_ylim(-0.02, 1.02)
         chart.legend(loc="upper left", fontsize=8, frameon=False)
         bars = histogram.bar(centre, table["count"], width * 0.92, color=colour)
@@ -231,21 +230,20 @@ def sweep(path, table, summary, parameter, names, logarithmic=False):
             lost = points["collapsed"].to_numpy(bool)
             axes.plot(x[lost], points[metric][lost], "x", color="black", markersize=9)
             sums = summary[summary["role"] == role]
+            mean, sd = sums[f"{metric}_mean"], sums[f"{metric}_sd"]  # sd is NaN, and not drawn, for a single run
             overall = sums["value"] == "all"
-            for rows in (sums[overall],) if overall.any() else (sums,):
-                mean, sd = rows[f"{metric}_mean"], rows[f"{metric}_sd"].fillna(0)
-                if overall.any():
-                    axes.axhline(mean.iloc[0], color=colour, linestyle=line)
-                    axes.axhspan(
-                        mean.iloc[0] - sd.iloc[0], mean.iloc[0] + sd.iloc[0], color=colour, alpha=0.15, linewidth=0
-                    )
-                elif spaced:
-                    where = rows["value"].astype(float)
-                    axes.plot(where, mean, color=colour, linestyle=line)
-                    axes.fill_between(where, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
-                else:
-                    where = rows["value"].map(places) + shift
-                    axes.errorbar(where, mean, sd, fmt="_", color=colour, markersize=16, elinewidth=6, alpha=0.45)
+            if overall.any():
+                mean, sd = mean[overall].item(), sd[overall].item()
+                axes.axhline(mean, color=colour, linestyle=line)
+                axes.axhspan(mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+                continue
+            where = sums["value"].map(places).astype(float) + shift
+            if spaced:
+                axes.errorbar(where, mean, sd, color=colour, linestyle=line, capsize=3)
+                axes.fill_between(where, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+            else:
+                axes.plot(where, mean, "_", color=colour, markersize=24)
+                axes.vlines(where, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=18)
         if logarithmic and spaced:
             axes.set_xscale("log")
         axes.set_xticks(list(places.values()), [_short(value) for value in values], minor=False)

@@ -204,9 +204,10 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     try:
+        where = dict(map(_where, options.where))
         listed, locks = collect()
         for parameter in options.parameter:
-            report(listed, locks, parameter, dict(map(_where, options.where)), ("seed", *options.replicate))
+            report(listed, locks, parameter, where, ("seed", *options.replicate))
     except InputError as error:
         sys.exit(f"error: {error}")
 
@@ -218,10 +219,11 @@ def report(listed, locks, parameter, where, replicates):
     ignored = [f"{count} {state}" for state, count in sorted(unfinished.items())]
     if stale:
         ignored.append("results in the workspace or the commit that other parameters than params.yaml's made")
+    left_out = f"Left out: {', '.join(ignored)}." if ignored else "None was left out."
     if not chosen:
         raise InputError(
-            f"grid: expected finished runs{' with these --where values' if where else ''}, "
-            f"found none of {len(finished)}{' (left out: ' + ', '.join(ignored) + ')' if ignored else ''}; run dvc exp run first, see dvc exp show"
+            f"grid: expected finished runs{' with these --where values' if where else ''}, found none of "
+            f"{len(finished)}. {left_out} Start some with dvc exp run, look at them with dvc exp show"
         )
     check_comparable(chosen, parameter, replicates)
     table = points(chosen, parameter)
@@ -237,9 +239,8 @@ def report(listed, locks, parameter, where, replicates):
     figures.sweep(target.with_suffix(".png"), table, summary, parameter, names, parameter in LOGARITHMIC)
 
     print(named.to_string(index=False, float_format="%.4f", na_rep=""))
-    print(f"{len(chosen)} runs of different parameters, of {len(finished)} finished ones.")
-    if ignored:
-        print(f"Left out: {', '.join(ignored)}.")
+    print(f"Runs of different parameters: {len(chosen)}, of {len(finished)} finished.")
+    print(left_out)
     changed = sorted({path for run in chosen for path in run.code if run.code[path] != chosen[0].code.get(path)})
     if changed:
         print(f"Note: the runs were made with different versions of {', '.join(changed)}.")

@@ -18,14 +18,15 @@ def paired(codes, candidate, control, series, classes, seed, resamples=RESAMPLES
 
     `gap_low` and `gap_high` are percentiles of a bootstrap that draws whole series (Field and Welsh 2007, the
     cluster bootstrap), because slices of one series are nearly one picture; `..._imagewise` draws images, as if
-    they were independent, for comparison. Both models are measured on the same draw. With fewer than about
-    twenty series the percentile interval is somewhat too narrow. With one series nothing can be said of others:
+    they were independent, for comparison. Both models are measured on the same draw. With few
+    series the percentile interval is too narrow: in a simulation it held the truth in 86 % of cases for 6 series, 91 %
+    for 20, 94 % for 40 and more. With one series nothing can be said of others:
     the series-wise bounds are then left out, not null, since DVC's tables show a missing number as missing. The
     same holds for a class whose images lie in one series.
 
-    McNemar's test (`p`, two-sided, exact) counts the images that only one model gets right. It takes the
-    images as independent, which slices are not: a small `p` with an interval around zero speaks of few series, not
-    of a difference. `p_holm` is a class's p corrected for the number of classes (Holm 1979).
+    McNemar's test (`p`, two-sided, exact; 0 means below 5e-7) counts the images that only one model gets right. It
+    takes the images as independent, which slices are not: a small `p` with an interval around zero speaks of few
+    series, not of a difference. `p_holm` is a class's p corrected for the number of classes (Holm 1979).
     """
     codes, candidate, control = (np.asarray(values, int) for values in (codes, candidate, control))
     _, series = np.unique(series, return_inverse=True)
