@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kidneyct import figures
+from kidneyct import calibration, figures
 
 
 @pytest.fixture
@@ -38,10 +38,12 @@ def test_scaling_to_the_maximum_leaves_zeros_alone():
 
 def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
     matrix = np.array([[3, 1], [0, 4]])
+    bins = calibration.reliability([0, 1], np.array([[0.9, 0.1], [0.7, 0.3]]))
     drawings = {
         "explanations.png": lambda path: figures.explanations(path, rows, "Model"),
         "pairs.png": lambda path: figures.explanation_pairs(path, [(row, row) for row in rows], ("a", "b")),
         "confusion.png": lambda path: figures.confusion_pair(path, [matrix, matrix], ["x", "y"], ("a", "b")),
+        "reliability.png": lambda path: figures.reliability_pair(path, [bins, bins], ("a", "b")),
     }
     sizes = {}
     for name, draw in drawings.items():
@@ -51,4 +53,9 @@ def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
         assert (tmp_path / name).read_bytes() == first
         assert b"Software" not in first
         sizes[name] = Image.open(tmp_path / name).size
-    assert sizes == {"explanations.png": (1125, 787), "pairs.png": (1725, 787), "confusion.png": (1575, 735)}
+    assert sizes == {
+        "explanations.png": (1125, 787),
+        "pairs.png": (1725, 787),
+        "confusion.png": (1575, 735),
+        "reliability.png": (1575, 1080),
+    }

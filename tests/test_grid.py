@@ -131,7 +131,7 @@ def test_more_than_the_plotted_differs(report):
         ("all", "candidate", "2"),
     ]
     assert rows[0]["accuracy_sd"] == ""
-    assert float(rows[-1]["accuracy_mean"]) == 0.90625
+    assert float(rows[-1]["accuracy_mean"]) == 0.78125  # the control's 0.75 and 0.8125
     _, rows = report("seed", replicates=("seed", "train.fraction"))
     assert [row["runs"] for row in rows] == ["2", "2", "2", "2", "4", "4"]
 
@@ -141,7 +141,7 @@ def test_nothing_chosen_and_unknown_names(report):
         InputError, match=r"expected finished runs with these --where values, found none of 5\. Left out"
     ):
         report("seed", {"weights": "imagenet"})
-    with pytest.raises(InputError, match="train.fractoin: expected a parameter of params.yaml, one of seed, train.fr"):
+    with pytest.raises(InputError, match=r"train\.fractoin: expected a parameter of params"):
         report("train.fractoin")
     with pytest.raises(InputError, match="--where sed: expected a parameter"):
         report("seed", {"sed": 1})
