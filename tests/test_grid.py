@@ -201,6 +201,7 @@ def test_equal_parameters_count_once_the_first_of_them():
     chosen = grid.choose([run(0.1, x=1, y=2), run(0.2, x=1, y=2), run(0.3, x=1, y=3)], {})
     assert [one.results["control"]["accuracy"] for one in chosen] == [0.1, 0.3]
     assert len(grid.choose([run(x="none"), run(x=None)], {"x": "none"})) == 1
+    assert len(grid.choose([run(x=1), run(x=1.0), run(x=True), run(x="1")], {})) == 3
 
 
 def test_lists_and_missing_parameters_differ_too():
@@ -208,7 +209,7 @@ def test_lists_and_missing_parameters_differ_too():
         grid.check_comparable([run(x=1, y=["a"]), run(x=2, y=["a", "b"])], "x", ("seed",))
     with pytest.raises(InputError, match="z is 0 or None"):
         grid.check_comparable([run(x=1, z=0), run(x=2)], "x", ("seed",))
-    grid.check_comparable([run(x=1, seed=0), run(x=2, seed=1)], "x", ("seed",))
+    grid.check_comparable([run(x=1, seed=0, z=1), run(x=2, seed=1, z=1.0)], "x", ("seed",))
 
 
 def test_the_chart_of_words_has_the_same_bytes(tmp_path):

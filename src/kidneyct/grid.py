@@ -79,8 +79,11 @@ def _run(entry):
     results = {role: found.get("data") for role, found in zip(ROLES, metrics, strict=True)}
     if not all(results.values()):
         return None
+    parameters = data["params"].get("params.yaml", {}).get("data")
+    if not parameters:
+        return None
     code = {path: dep["hash"] for path, dep in data["deps"].items() if path.endswith(".py")}
-    return Run(_dotted(data["params"]["params.yaml"]["data"]), results, code)
+    return Run(_dotted(parameters), results, code)
 
 
 def _dotted(section, prefix=""):
@@ -106,8 +109,13 @@ def choose(finished, where):
     chosen = {}
     for run in finished:
         if all(run.parameters.get(name) == value for name, value in where.items()):
-            chosen.setdefault(json.dumps(run.parameters, sort_keys=True), run)
+            chosen.setdefault(tuple(sorted((name, _key(value)) for name, value in run.parameters.items())), run)
     return list(chosen.values())
+
+
+def _key(value):
+    """Text that tells values apart, lists too; 1 and 1.0 are one."""
+    return json.dumps(float(value) if _is_number(value) else value)
 
 
 def check_comparable(chosen, parameter, replicates):
@@ -116,7 +124,7 @@ def check_comparable(chosen, parameter, replicates):
     for name, found in values.items():
         for run in chosen:
             value = run.parameters.get(name)
-            found.setdefault(json.dumps(value), value)
+            found.setdefault(_key(value), value)
     if parameter not in values:
         raise InputError(f"{parameter}: expected a parameter of params.yaml, one of {', '.join(sorted(values))}")
     differing = {
