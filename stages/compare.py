@@ -1,4 +1,4 @@
-"""Set both roles side by side: metrics, confusion matrices, explanations."""
+"""Set both roles side by side: metrics and their uncertainty, confusion matrices, calibration, explanations."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,11 @@ import pandas as pd
 
 from stages import run
 
-from kidneyct import comparison, figures, params, split  # isort: skip
+from kidneyct import calibration, comparison, figures, params, split, statistics  # isort: skip
 
 ROLES = ("candidate", "control")
+SHARE = 0.95  # of the kept model's validation accuracy, for the speed of learning
+BOOTSTRAP_SEED = 0  # not the study's: another seed of the training should not move the intervals by itself
 
 
 def main():
@@ -18,22 +20,37 @@ def main():
     classes = p.data.classes
     names = (f"candidate: {p.weights}", "control: none")
     evaluations = [json.loads(Path(f"metrics/{role}/evaluation.json").read_text()) for role in ROLES]
+    leakage = json.loads(Path("metrics/leakage.json").read_text())
+    predictions = [pd.read_csv(f"plots/{role}/predictions.csv") for role in ROLES]
+    histories = [pd.read_csv(f"plots/{role}/history.csv") for role in ROLES]
+    table = split.read("data/split.csv")
+    series = pd.read_csv("data/series.csv")["series"].to_numpy()[split.rows(table, "test")]
+
+    codes, *predicted = (
+        pd.Categorical(column, classes).codes
+        for column in (predictions[0]["label"], *(table["predicted"] for table in predictions))
+    )
     result = comparison.compare(*evaluations)
+    paired = statistics.paired(codes, *predicted, series, classes, BOOTSTRAP_SEED)
+    for metric in result:
+        result[metric] |= paired.pop(metric)
+    result |= paired
+    result[f"epochs_to_{SHARE:.0%}".replace("%", "_percent")] = {
+        role: comparison.epochs_to_share(history, SHARE) for role, history in zip(ROLES, histories, strict=True)
+    }
     Path("metrics/comparison.json").write_text(json.dumps(result, indent=2) + "\n")
 
-    predictions = [pd.read_csv(f"plots/{role}/predictions.csv") for role in ROLES]
     matrices = [comparison.confusion(table, classes) for table in predictions]
     figures.confusion_pair("plots/comparison.png", matrices, classes, names)
+    reliability = [calibration.reliability(codes, table[classes].to_numpy()) for table in predictions]
+    errors = [evaluation["expected_calibration_error"] for evaluation in evaluations]
+    titles = [f"{name}\nexpected calibration error {error:.3f}" for name, error in zip(names, errors, strict=True)]
+    figures.reliability_pair("plots/calibration.png", reliability, titles)
 
-    table = split.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     maps = [figures.explained(table, classes, images, np.load(f"data/maps/{role}.npz")) for role in ROLES]
     figures.explanation_pairs("plots/explanations.png", list(zip(*maps, strict=True)), names)
-    accuracy = result["accuracy"]
-    print(
-        f"accuracy: candidate {accuracy['candidate']:.4f}, control {accuracy['control']:.4f}, "
-        f"gap {accuracy['gap']:+.4f}"
-    )
+    print(comparison.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))
 
 
 if __name__ == "__main__":

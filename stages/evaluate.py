@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import devices, evaluation, features, params, split, training, vgg  # isort: skip
+from kidneyct import calibration, devices, evaluation, features, params, split, training, vgg  # isort: skip
 
 BATCH_SIZE = 32
 
@@ -25,7 +25,8 @@ def main(role):
 
     rows = split.rows(table, "test")
     probabilities = training.predict(model, inputs, rows, BATCH_SIZE)
-    result = evaluation.evaluate(split.codes(table, classes)[rows], probabilities, classes)
+    codes = split.codes(table, classes)[rows]
+    result = evaluation.evaluate(codes, probabilities, classes) | calibration.calibrate(codes, probabilities)
 
     predictions = table.loc[rows, ["image", "label"]]
     predictions["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]

@@ -9,10 +9,15 @@ from kidneyct import params, split  # isort: skip
 
 def main():
     p = params.load("split")
-    table = pd.read_csv("data/index.csv")[["image", "label"]]
-    table["split"] = split.by_image(table["label"], p.split.test, p.split.validation, p.split.seed)
+    index = pd.read_csv("data/index.csv")
+    series = pd.read_csv("data/series.csv")["series"].to_numpy()
+    if p.split.contradictory == "error":
+        split.refuse_contradictory(index)
+    table = index[["image", "label"]].assign(split=split.DROPPED)
+    used = ~split.contradictory(index) if p.split.contradictory == "drop" else index.index >= 0
+    table.loc[used, "split"] = split.divide(index["label"][used].to_numpy(), series[used], p.split)
     table.to_csv("data/split.csv", index=False)
-    print(table.groupby(["split", "label"]).size().unstack().to_string())
+    print(table.groupby(["split", "label"]).size().unstack(fill_value=0).to_string())
 
 
 if __name__ == "__main__":

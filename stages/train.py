@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from stages import run
 
@@ -22,11 +23,13 @@ def main(role):
     network = vgg.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, p.seed)
     vgg.freeze(network, p.model.frozen_blocks)
     model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
+    series = pd.read_csv("data/series.csv")["series"] if p.split.by == "series" else None
+    rows = split.share_of(table["label"], series, split.rows(table, "train"), p.train.fraction, p.split.seed)
     history = training.fit(
         model,
         inputs,
         split.codes(table, p.data.classes),
-        split.rows(table, "train"),
+        rows,
         split.rows(table, "validation"),
         p.train,
         p.seed,
@@ -37,8 +40,8 @@ def main(role):
     history.to_csv(plots / "history.csv", index=False, float_format="%.6f")
     best = history.loc[history["val_loss"].idxmin()]
     print(
-        f"training of the {role}: {len(history)} epochs, weights of epoch {best['epoch']:.0f} kept, "
-        f"validation accuracy {best['val_accuracy']:.4f}"
+        f"training of the {role}: {len(rows)} images, {len(history)} epochs, weights of epoch "
+        f"{best['epoch']:.0f} kept, validation accuracy {best['val_accuracy']:.4f}"
     )
 
 

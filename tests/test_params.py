@@ -42,6 +42,10 @@ def test_the_papers_settings_are_the_defaults():
         ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
         ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
         ({"split.test": 0.9}, "split.test", "0.9", "together stay below 1"),
+        ({"split.by": "patient"}, "split.by", "'patient'", "image or series"),
+        ({"split.folds": 3, "split.fold": 3}, "split.fold", "3", "below split.folds"),
+        ({"series.similarity": 1}, "series.similarity", "1", "below 1"),
+        ({"train.fraction": 0}, "train.fraction", "0", "above 0 up to 1"),
         ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
         ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
@@ -85,6 +89,6 @@ def test_not_yaml_and_missing_file(tmp_path):
 
 
 def test_a_stage_sees_its_declared_keys_only():
-    p = params.load("split")
-    assert vars(p.split) == {"test": 0.2, "validation": 0.1, "seed": 0}
+    p = params.load("evaluate")
+    assert vars(p.model) == {"dense_units": 1024, "frozen_blocks": 5, "pixel_scaling": "unit"}
     assert not hasattr(p, "train")

@@ -100,6 +100,8 @@ def test_no_module_imports_a_later_one():
         "kaggle",
         "phantom",
         "images",
+        "series",
+        "similarity",
         "split",
         "devices",
         "vgg",
@@ -111,8 +113,12 @@ def test_no_module_imports_a_later_one():
         "saliency",
         "gradcam",
         "evaluation",
+        "leakage",
+        "calibration",
+        "statistics",
         "comparison",
         "figures",
+        "grid",
         "demo",
     ]
     modules = sorted(path.stem for path in Path("src/kidneyct").glob("*.py") if path.stem != "__init__")

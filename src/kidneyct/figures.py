@@ -175,6 +175,36 @@ def confusion_pair(path, matrices, classes, names):
     _save(figure, path)
 
 
+def leakage_pairs(path, pairs, table, images, series, columns=4):
+    """The closest pairs across the split: each test image above its nearest training image.
+
+    `pairs` are `leakage.Pair`s, `table` the split, `images` (n, h, w, 3) and `series` (n,) in its order.
+    """
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(2.6 * columns, 6.6 * lines + 0.5), facecolor="white", layout="constrained")
+    panels = figure.subplots(2 * lines, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for number, pair in enumerate(pairs):
+        line, column = divmod(number, columns)
+        above, below = panels[2 * line][column], panels[2 * line + 1][column]
+        above.imshow(images[pair.test])
+        below.imshow(images[pair.training])
+        above.set_title(f"test: {_file(table, pair.test)}\nseries {series[pair.test]}", fontsize=8)
+        same = "same" if table["label"][pair.test] == table["label"][pair.training] else "ANOTHER"
+        below.set_title(
+            f"training: {_file(table, pair.training)}\nseries {series[pair.training]}, "
+            f"correlation {pair.correlation:.4f}\n{same} class",
+            fontsize=8,
+        )
+    figure.suptitle("Test images and the training images nearest to them", fontsize=12)
+    _save(figure, path)
+
+
+def _file(table, row):
+    return table["image"][row].split("/")[-1]
+
+
 # A role's colour, marker and line: dark blue filled against light orange open, told apart in grey too.
 STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s", "--", "none")}
 

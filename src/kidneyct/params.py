@@ -45,15 +45,25 @@ class Preprocess(Section):
     image_size: _whole(32, 1024)
 
 
+class Series(Section):
+    similarity: Fraction
+
+
 class Split(Section):
+    by: Literal["image", "series"] = Field(description="image or series")
     test: Fraction
     validation: Fraction
+    folds: _whole(1)
+    fold: _whole(0)
+    contradictory: Literal["error", "drop", "keep"] = Field(description="error, drop or keep")
     seed: _whole(0)
 
     @model_validator(mode="after")
     def _leave_some_to_train(self):
         if self.test + self.validation >= 1:
             raise ValueError("split.test")
+        if self.fold >= self.folds:
+            raise ValueError("split.fold")
         return self
 
 
@@ -64,6 +74,7 @@ class Model(Section):
 
 
 class Train(Section):
+    fraction: float = Field(gt=0, le=1, description="a number above 0 up to 1")
     epochs: _whole(1)
     batch_size: _whole(1)
     learning_rate: float = Field(gt=0, allow_inf_nan=False, description="a number above 0")
@@ -83,6 +94,7 @@ class Params(Section):
     data: Data
     phantom: Phantom
     preprocess: Preprocess
+    series: Series
     split: Split
     model: Model
     train: Train
@@ -92,6 +104,7 @@ class Params(Section):
 # What a rule over several keys allows, by the key that its error names.
 ACROSS_KEYS = {
     "data.classes": "two or more different names of class folders",
+    "split.fold": "split.fold counts from 0 and stays below split.folds",
     "split.test": "split.test and split.validation that together stay below 1",
 }
 

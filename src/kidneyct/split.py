@@ -11,6 +11,19 @@ DROPPED = "dropped"  # rows that no part holds
 TRIES = 50
 
 
+def divide(labels, series, settings):
+    """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed."""
+    shares, seed = (settings.test, settings.validation), settings.seed
+    fold = (settings.folds, settings.fold, settings.validation)
+    if settings.by == "series":
+        return (
+            by_series_fold(labels, series, *fold, seed)
+            if settings.folds > 1
+            else by_series(labels, series, *shares, seed)
+        )
+    return by_image_fold(labels, *fold, seed) if settings.folds > 1 else by_image(labels, *shares, seed)
+
+
 def by_image(labels, test, validation, seed):
     """The paper's way: images drawn at random, in the classes' proportions.
 
