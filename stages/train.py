@@ -24,7 +24,7 @@ def main(role):
     vgg.freeze(network, p.model.frozen_blocks)
     model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
     series = pd.read_csv("data/series.csv")["series"] if p.split.by == "series" else None
-    rows = split.share_of(table["label"], series, split.rows(table, "train"), p.train.fraction, p.split.seed)
+    rows = split.share_of(table["label"], series, split.rows(table, "train"), p.train.fraction, p.seed)
     history = training.fit(
         model,
         inputs,
