@@ -18,7 +18,7 @@ BOOTSTRAP_SEED = 0  # not the study's: another seed of the training should not m
 def main():
     p = params.load("compare")
     classes = p.data.classes
-    names = (f"candidate: {p.weights}", "control: none")
+    names = (f"candidate: {Path(p.weights).name}", "control: none")
     evaluations = [json.loads(Path(f"metrics/{role}/evaluation.json").read_text()) for role in ROLES]
     leakage = json.loads(Path("metrics/leakage.json").read_text())
     predictions = [pd.read_csv(f"plots/{role}/predictions.csv") for role in ROLES]

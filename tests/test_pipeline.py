@@ -136,9 +136,14 @@ def test_a_change_reruns_only_what_reads_it(project):
         project.run("git", "checkout", "-q", "params.yaml")
 
 
-def test_another_learning_rate_and_split_recompute_no_feature(project):
-    output = project.dvc("exp", "run", "--temp", "-S", "train.learning_rate=0.01", "-S", "split.seed=5")
-    assert stages_run(output) == {"check", "split", "compare"} | both(*TRAINED)
+def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project):
+    changes = ("-S", "train.learning_rate=0.01", "-S", "split.by=series")
+    output = project.dvc("exp", "run", "--temp", "-n", "series", *changes)
+    assert stages_run(output) == {"check", "split", "leakage", "compare"} | both(*TRAINED)
+    leak = json.loads(project.dvc("metrics", "diff", "HEAD", "series", "--json"))["metrics/leakage.json"]
+    assert leak["near_duplicates.share"]["new"] == 0
+    assert leak["series.crossing"]["new"] == 0
+    assert leak["near_duplicates.share"]["old"] > 0.5  # the slices of a patient fell on both sides
 
 
 def test_random_weights_retrain_the_candidate_only(project):
