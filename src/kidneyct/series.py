@@ -23,7 +23,8 @@ def infer(thumbnails, hashes, similarity, block=BLOCK):
 
     Images whose thumbnails correlate above `similarity` are linked, and so are files of equal hash; the
     connected components are the series. `thumbnails` (n, 25, 25), `hashes` (n,). Every pair is compared, in
-    blocks of the upper triangle: time grows with n², memory with n.
+    blocks of the upper triangle: time grows with n², memory with n. Beyond some hundred thousand images an
+    approximate search takes its place: benchmarks/series.py shows one, whose pairs `merge` joins as well.
     """
     rows = standardise(thumbnails)
     _, labels = np.unique(np.asarray(hashes), return_inverse=True)
@@ -31,12 +32,12 @@ def infer(thumbnails, hashes, similarity, block=BLOCK):
         for second in range(first, len(rows), block):
             correlations = rows[first : first + block] @ rows[second : second + block].T
             links = np.argwhere(correlations > similarity)
-            labels = _merge(labels, links[:, 0] + first, links[:, 1] + second)
+            labels = merge(labels, links[:, 0] + first, links[:, 1] + second)
     return _by_appearance(labels)
 
 
-def _merge(labels, left, right):
-    """Component of each image after linking some pairs; keeps no pair, only who belongs together."""
+def merge(labels, left, right):
+    """Component of each image, (n,) int, after linking image left[i] with right[i]; `labels` are the old ones."""
     if len(left) == 0:
         return labels
     count = labels.max() + 1
