@@ -14,12 +14,15 @@ def rows():
     table = pd.DataFrame({"image": ["Cyst/a.png", "Stone/b.png"], "label": ["Cyst", "Stone"]})
     images = generator.integers(0, 256, (2, 64, 64, 3), np.uint8)
     maps = {
-        "rows": np.array([1, 0]),
-        "predicted": np.array([1, 1]),
-        "probability": np.array([0.9, 0.51]),
-        "saliency": np.stack([generator.random((64, 64)), np.zeros((64, 64))]),
-        "gradcam": np.stack([generator.random((4, 4)), np.zeros((4, 4))]),
+        "rows": np.array([1, 0, 0]),
+        "mistake": np.array([0, 0, 1]),
+        "predicted": np.array([1, 1, 1]),
+        "probability": np.array([0.9, 0.51, 0.51]),
+        "saliency": np.stack([generator.random((64, 64)), np.zeros((64, 64)), np.ones((64, 64))]),
+        "gradcam": np.stack([generator.random((4, 4)), np.zeros((4, 4)), np.ones((4, 4))]),
     }
+    wrong = figures.explained(table, ["Cyst", "Stone"], images, maps, mistakes=True)
+    assert [row.name for row in wrong] == ["a.png"]
     return figures.explained(table, ["Cyst", "Stone"], images, maps)
 
 

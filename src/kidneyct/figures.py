@@ -11,11 +11,19 @@ matplotlib.use("Agg")
 
 DPI = 150
 HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
-SALIENCY_CLIP = 99  # percentile shown as the brightest
+CLIP = 99  # percentile of a fine map that is shown as its maximum, lest one pixel darken all others
 LEGEND = (
-    f"Each map is scaled to its own maximum (saliency to its {SALIENCY_CLIP}th percentile): dark is low, bright high. "
+    f"Each map by itself, from 0 to its maximum (fine maps: {CLIP}th percentile). "
     "Research software, not for clinical use."
 )
+TITLES = {
+    "saliency": "saliency map",
+    "smoothgrad": "SmoothGrad",
+    "integrated_gradients": "integrated gradients",
+    "gradcam": "Grad-CAM",
+    "gradcam_plus_plus": "Grad-CAM++",
+}
+PAPER = ("saliency", "gradcam")  # the maps of the paper's figures 5 and 6
 
 
 class Explained(NamedTuple):
@@ -24,12 +32,14 @@ class Explained(NamedTuple):
     label: str  # the true class
     predicted: str
     probability: float  # of the predicted class
-    saliency: np.ndarray  # (h, w)
-    gradcam: np.ndarray  # (h', w')
+    maps: dict  # method -> (h, w), or smaller
 
 
-def explained(table, classes, images, maps):
-    """Rows to draw: the images that `maps` (an explain stage's arrays) names by row of the index."""
+def explained(table, classes, images, maps, mistakes=False):
+    """Rows to draw: the images that `maps` (an explain stage's arrays) names by row of the index.
+
+    The examples, which are the same for every model, or the model's most confident mistakes.
+    """
     return [
         Explained(
             table["image"][row].split("/")[-1],
@@ -37,10 +47,10 @@ def explained(table, classes, images, maps):
             table["label"][row],
             classes[maps["predicted"][number]],
             float(maps["probability"][number]),
-            maps["saliency"][number],
-            maps["gradcam"][number],
+            {method: maps[method][number] for method in TITLES if method in maps},
         )
         for number, row in enumerate(maps["rows"])
+        if bool(maps["mistake"][number]) == mistakes
     ]
 
 
@@ -63,43 +73,41 @@ def _show_image(axes, row):
     axes.imshow(row.image)
 
 
-def _show_saliency(axes, row):
-    axes.imshow(to_unit(row.saliency, SALIENCY_CLIP), cmap=HEAT, vmin=0, vmax=1)
-
-
-def _show_gradcam(axes, row):
+def _show_map(axes, row, method):
+    """A fine map by itself; a coarse one, such as Grad-CAM's, over its image."""
     height, width = row.image.shape[:2]
+    values = row.maps[method]
+    if values.shape == (height, width):
+        axes.imshow(to_unit(values, CLIP), cmap=HEAT, vmin=0, vmax=1)
+        return
+    heat = to_unit(values)
     axes.imshow(row.image)
-    heat = to_unit(row.gradcam)
-    axes.imshow(
-        heat,
-        cmap=HEAT,
-        vmin=0,
-        vmax=1,
-        alpha=0.55,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        interpolation="bilinear",
-    )
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    axes.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.55, extent=extent, interpolation="bilinear")
     if not heat.any():
-        axes.text(width / 2, height / 2, "no positive\nevidence", color="white", ha="center", va="center", fontsize=9)
-
-
-PANELS = {"original": _show_image, "saliency map": _show_saliency, "Grad-CAM": _show_gradcam}
+        style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
+        axes.text(width / 2, height / 2, "no positive\nevidence", **style)
 
 
 def _grid(title, rows, columns):
     """A figure of square panels without ticks, a band for the title above and for the legend below."""
-    width, height = 2.0 * columns + 1.5, 2.0 * rows + 1.25
+    width, height = 2.0 * columns + 1.5, 2.0 * rows + 1.45
     figure = Figure(figsize=(width, height), facecolor="white")
     panels = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.5 / height, wspace=0.04, hspace=0.04
+        left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.7 / height, wspace=0.04, hspace=0.04
     )
     for axes in panels.flat:
         axes.set_xticks([])
         axes.set_yticks([])
     figure.suptitle(title, fontsize=12, y=1 - 0.2 / height, va="center")
-    figure.text(0.5, 0.25 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)
+    bar = figure.add_axes((0.5 - 0.9 / width, 0.45 / height, 1.8 / width, 0.1 / height))
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap=HEAT, aspect="auto")
+    bar.set_xticks([])
+    bar.set_yticks([])
+    bar.text(-0.03, 0.5, "0", transform=bar.transAxes, fontsize=7, ha="right", va="center")
+    bar.text(1.03, 0.5, "maximum", transform=bar.transAxes, fontsize=7, ha="left", va="center")
+    figure.text(0.5, 0.2 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)
     return figure, panels
 
 
@@ -108,14 +116,24 @@ def _name_row(axes, text):
 
 
 def explanations(path, rows, title):
-    """As the paper's figures 5 and 6: a row an image, its original, saliency map and Grad-CAM."""
-    figure, panels = _grid(title, len(rows), len(PANELS))
+    """As the paper's figures 5 and 6, with more maps: a row an image, its original and a panel for each map."""
+    if not rows:
+        return _message(path, title, "none among the test images")
+    figure, panels = _grid(title, len(rows), 1 + len(rows[0].maps))
     for line, row in zip(panels, rows, strict=True):
-        for axes, show in zip(line, PANELS.values(), strict=True):
-            show(axes, row)
+        _show_image(line[0], row)
+        for axes, method in zip(line[1:], row.maps, strict=True):
+            _show_map(axes, row, method)
         _name_row(line[0], f"{row.name}\nactual {row.label}\n{_verdict(row)}")
-    for axes, name in zip(panels[0], PANELS, strict=True):
+    for axes, name in zip(panels[0], ["original", *(TITLES[method] for method in rows[0].maps)], strict=True):
         axes.set_title(name, fontsize=10)
+    _save(figure, path)
+
+
+def _message(path, title, text):
+    figure = Figure(figsize=(6, 1.6), facecolor="white")
+    figure.suptitle(title, fontsize=12)
+    figure.text(0.5, 0.4, text, ha="center")
     _save(figure, path)
 
 
@@ -124,15 +142,14 @@ def explanation_pairs(path, pairs, names):
 
     `pairs` holds an `Explained` of each model for every image; `names` says which model is which.
     """
-    shows = (_show_saliency, _show_gradcam)
-    figure, panels = _grid("The same images, both models", len(pairs), 1 + 2 * len(names))
+    figure, panels = _grid("The same images, both models", len(pairs), 1 + len(PAPER) * len(names))
     for line, pair in zip(panels, pairs, strict=True):
         _show_image(line[0], pair[0])
         _name_row(line[0], f"{pair[0].name}\nactual {pair[0].label}")
         for number, row in enumerate(pair):
-            first = 1 + 2 * number
-            for axes, show in zip(line[first : first + 2], shows, strict=True):
-                show(axes, row)
+            first = 1 + len(PAPER) * number
+            for axes, method in zip(line[first:], PAPER, strict=False):
+                _show_map(axes, row, method)
             line[first].text(
                 0.03,
                 0.03,
@@ -144,8 +161,9 @@ def explanation_pairs(path, pairs, names):
             )
     panels[0][0].set_title("original", fontsize=9)
     for number, name in enumerate(names):
-        panels[0][1 + 2 * number].set_title(f"{name}\nsaliency map", fontsize=9)
-        panels[0][2 + 2 * number].set_title("\nGrad-CAM", fontsize=9)
+        for place, method in enumerate(PAPER):
+            title = f"{name if place == 0 else ''}\n{TITLES[method]}"
+            panels[0][1 + len(PAPER) * number + place].set_title(title, fontsize=9)
     _save(figure, path)
 
 
