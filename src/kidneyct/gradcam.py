@@ -1,6 +1,8 @@
-"""Grad-CAM: where the last convolution finds evidence for a class (Selvaraju et al. 2017)."""
+"""Grad-CAM and Grad-CAM++: where the last convolution finds evidence for a class.
 
-import keras
+Selvaraju et al. 2017 and Chattopadhay et al. 2018; both follow from one backward pass.
+"""
+
 import numpy as np
 
 from kidneyct import gradients, vgg
@@ -8,13 +10,40 @@ from kidneyct.saliency import batches
 
 
 def channel_weights(gradient):
-    """Equation 1: the gradient's mean over the positions, (n, h, w, c) to (n, c)."""
+    """Selvaraju's equation 1: the gradient's mean over the positions, (n, h, w, c) to (n, c)."""
     return gradient.mean(axis=(1, 2))
 
 
+def plus_alphas(activations, gradient):
+    """Chattopadhay's equation 19: the share of each position in its channel's weight, (n, h, w, c).
+
+    The class score enters as its exponential, so its second and third derivatives are the gradient's square
+    and cube: g² / (2 g² + ΣA g³), with g² cancelled here lest it vanish in 32 bits. Where the gradient
+    is zero, so is alpha.
+    """
+    total = activations.sum(axis=(1, 2), keepdims=True)  # (n, 1, 1, c)
+    divisor = 2 + total * gradient
+    return np.divide(1, divisor, out=np.zeros_like(gradient), where=(gradient != 0) & (divisor != 0))
+
+
+def plus_weights(gradient, alphas):
+    """Chattopadhay's equation 5, (n, h, w, c) twice to (n, c), without the factor exp(score) that a map shares."""
+    return (alphas * np.maximum(gradient, 0)).sum(axis=(1, 2))
+
+
 def weighted_sum(activations, weights):
-    """Equation 2: what of the weighted sum of the channels is positive, (n, h, w, c) to (n, h, w)."""
+    """Selvaraju's equation 2: what of the weighted sum of the channels is positive, (n, h, w, c) to (n, h, w)."""
     return np.maximum(np.einsum("nhwc,nc->nhw", activations, weights), 0)
+
+
+def from_gradient(activations, gradient):
+    """Grad-CAM, (n, h, w, c) twice to (n, h, w)."""
+    return weighted_sum(activations, channel_weights(gradient))
+
+
+def plus_from_gradient(activations, gradient):
+    """Grad-CAM++, (n, h, w, c) twice to (n, h, w); activations are after their ReLU."""
+    return weighted_sum(activations, plus_weights(gradient, plus_alphas(activations, gradient)))
 
 
 def gradcam(network, images, classes, batch_size, layer=vgg.LAST_CONVOLUTION):
@@ -23,9 +52,10 @@ def gradcam(network, images, classes, batch_size, layer=vgg.LAST_CONVOLUTION):
     `images` are pixels 0..255. Activations are taken after the layer's ReLU, the score before the softmax.
     """
     until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=vgg.SCORES)
-    maps = []
-    for at in batches(len(images), batch_size):
-        activations = keras.ops.convert_to_numpy(until.predict_on_batch(images[at]))  # (b, h', w', c)
-        gradient = gradients.score_gradient(after, activations, classes[at])
-        maps.append(weighted_sum(activations, channel_weights(gradient)))
-    return np.concatenate(maps)
+    backward = gradients.backward(after)
+    return np.concatenate(
+        [
+            from_gradient(*backward(until.predict_on_batch(images[at]), classes[at])[0])
+            for at in batches(len(images), batch_size)
+        ]
+    )

@@ -4,43 +4,92 @@ import keras
 import numpy as np
 
 
+def backward(*parts):
+    """A function of (inputs, classes) that gives what enters each part and the class score's gradient there.
+
+    `parts` are models that follow one another: inputs (n, ...) into the first, scores (n, classes) before the
+    softmax out of the last. `classes` (n,) says which score of each image. The function returns a pair
+    (values, gradient) a part, arrays of one shape; one backward pass serves all. The parts must treat images
+    one by one (no batch statistics). The function stays valid when the parts' weights change, and making it
+    anew costs a compilation, so keep it where many batches follow.
+    """
+    compiled = _BACKWARD[keras.backend.backend()](parts)
+    scores = parts[-1].output.shape[-1]
+
+    def call(inputs, classes):
+        inputs = np.asarray(inputs, "float32")
+        chosen = np.eye(scores, dtype="float32")[np.asarray(classes)]  # (n, scores)
+        values, slopes = compiled(inputs, chosen)
+        return [
+            tuple(np.asarray(keras.ops.convert_to_numpy(array), "float32") for array in pair)
+            for pair in zip(values, slopes, strict=True)
+        ]
+
+    return call
+
+
 def score_gradient(model, inputs, classes):
     """Gradient of each image's class score with respect to its input, in the shape of `inputs`.
 
     `model` maps (n, ...) inputs to (n, classes) scores before the softmax; `classes` (n,) says which score
-    of each image. The model must treat images one by one (no batch statistics).
+    of each image.
     """
-    inputs = np.asarray(inputs, "float32")
-    chosen = keras.ops.one_hot(np.asarray(classes), model.output.shape[-1])  # (n, classes)
-
-    def total(x):
-        # An input touches its own image's score alone, so the sum's gradient holds every image's own.
-        return keras.ops.sum(keras.ops.cast(model(x, training=False), "float32") * chosen)
-
-    return _GRADIENTS[keras.backend.backend()](total, inputs)
+    return backward(model)(inputs, classes)[0][1]
 
 
-def _tensorflow(total, inputs):
+def _total(scores, chosen):
+    # An input touches its own image's score alone, so the sum's gradient holds every image's own.
+    return keras.ops.sum(keras.ops.cast(scores, "float32") * chosen)
+
+
+def _tensorflow(parts):
     import tensorflow as tf
 
-    x = tf.convert_to_tensor(inputs)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value = total(x)
-    return tape.gradient(value, x).numpy()
+    batch = tf.TensorSpec((None, *parts[0].input.shape[1:]), "float32")
+    chosen = tf.TensorSpec((None, parts[-1].output.shape[-1]), "float32")
+
+    # A compiled function leaves out the gradients of the kernels, which the tape would compute all the same.
+    @tf.function(input_signature=[batch, chosen])
+    def run(inputs, chosen):
+        values = [inputs]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            for part in parts:
+                values.append(part(values[-1], training=False))
+            total = _total(values.pop(), chosen)
+        return values, tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return run
 
 
-def _jax(total, inputs):
+def _jax(parts):
     import jax
 
-    return np.asarray(jax.grad(total)(jax.numpy.asarray(inputs)))
+    def run(inputs, chosen):
+        values, pullbacks = [jax.numpy.asarray(inputs)], []
+        for part in parts:
+            value, pullback = jax.vjp(lambda x, part=part: part(x, training=False), values[-1])
+            values.append(value)
+            pullbacks.append(pullback)
+        slopes = [jax.grad(lambda scores: _total(scores, chosen))(values.pop())]
+        for pullback in reversed(pullbacks):
+            slopes.append(pullback(slopes[-1])[0])
+        return values, slopes[:0:-1]
+
+    return run
 
 
-def _torch(total, inputs):
+def _torch(parts):
     import torch
 
-    x = keras.ops.convert_to_tensor(inputs).requires_grad_(True)
-    return torch.autograd.grad(total(x), x)[0].detach().cpu().numpy()
+    def run(inputs, chosen):
+        values = [keras.ops.convert_to_tensor(inputs).requires_grad_(True)]
+        for part in parts:
+            values.append(part(values[-1], training=False))
+        total = _total(values.pop(), keras.ops.convert_to_tensor(chosen))
+        return values, torch.autograd.grad(total, values)
+
+    return run
 
 
-_GRADIENTS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+_BACKWARD = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

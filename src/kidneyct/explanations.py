@@ -1,0 +1,155 @@
+"""A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
+
+import numpy as np
+from scipy import stats
+
+from kidneyct import faithfulness, focus, localization, maps, randomization
+
+BATCH_SIZE = 8
+CASCADE_IMAGES = 2  # the first of those measured
+CASCADE_SAMPLES, CASCADE_STEPS = 2, 4  # of SmoothGrad and integrated gradients there: each step maps anew
+DIGITS = 4
+
+
+def summary(values, chances):
+    """Mean over the images with its 95 % t interval, and the mean chance level: {value, low, high, chance}.
+
+    `values` and `chances` are (n,). No interval for a single image. The interval takes images as
+    independent.
+    """
+    values = np.asarray(values, "float64")
+    found = {"value": values.mean()}
+    if len(values) > 1:
+        reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        found |= {"low": found["value"] - reach, "high": found["value"] + reach}
+    found["chance"] = np.mean(chances)
+    return rounded(found)
+
+
+def rounded(tree):
+    """Nested numbers as plain rounded floats."""
+    if isinstance(tree, dict):
+        return {key: rounded(value) for key, value in tree.items()}
+    return tree if isinstance(tree, bool | int) else round(float(tree), DIGITS) + 0.0
+
+
+def faithful(predict, images, classes, relevance, seed):
+    """insertion, deletion and road of each method: method -> measure -> summary."""
+    found = [
+        faithfulness.measure(predict, image, code, {method: values[row] for method, values in relevance.items()}, seed)
+        for row, (image, code) in enumerate(zip(images, classes, strict=True))
+    ]
+
+    def of(measure, method):
+        return [image[measure][method] for image in found]
+
+    return {
+        method: {
+            measure: summary(of(measure, method), of(measure, faithfulness.RANDOM))
+            for measure in ("insertion", "deletion", "road")
+        }
+        for method in relevance
+    }
+
+
+def focused(images, relevance, seed):
+    """gini, entropy and energy inside the body of each method: method -> measure -> summary.
+
+    The chance of the first two is that of smooth random maps, of the third the body's share of the picture.
+    """
+    bodies = [focus.body(image) for image in images]
+    random = np.abs(faithfulness.random_maps(len(images), images.shape[1:3], seed))
+    return {
+        method: {
+            "gini": summary([focus.gini(one) for one in values], [focus.gini(one) for one in random]),
+            "entropy": summary([focus.entropy(one) for one in values], [focus.entropy(one) for one in random]),
+            "body": summary(
+                [focus.energy(one, body) for one, body in zip(values, bodies, strict=True)],
+                [body.mean() for body in bodies],
+            ),
+        }
+        for method, values in relevance.items()
+    }
+
+
+def localized(relevance, masks):
+    """pointing and energy of each method on the images with a lesion: method -> measure -> summary, or nothing.
+
+    `masks` are (n, H, W) bool. `ratio` is energy over its chance, the lesion's share of the picture. Against
+    lesion size: `size_correlation`, Spearman's, of the area with that ratio, from three images on; and
+    pointing and energy of the smaller and of the larger lesions, split at the median area.
+    """
+    size = next(iter(relevance.values())).shape[1:]
+    lesions = np.stack([localization.resize(mask, size) for mask in masks])
+    rows = np.flatnonzero(lesions.any(axis=(1, 2)))
+    if not len(rows):
+        return {}
+    lesions = lesions[rows]
+    areas = lesions.mean(axis=(1, 2))
+    targets = np.array([localization.enlarged(mask).mean() for mask in lesions])
+    ranks = np.argsort(areas, kind="stable")
+    halves = {"smaller_lesions": ranks[: len(ranks) // 2], "larger_lesions": ranks[len(ranks) // 2 :]}
+    found = {}
+    for method, values in relevance.items():
+        pairs = list(zip(values[rows], lesions, strict=True))
+        hits = np.array([localization.pointing(*pair) for pair in pairs])
+        inside = np.array([focus.energy(*pair) for pair in pairs])
+
+        def both(chosen, hits=hits, inside=inside):
+            return {
+                "pointing": summary(hits[chosen], targets[chosen]),
+                "energy": summary(inside[chosen], areas[chosen]),
+            }
+
+        found[method] = both(slice(None)) | {"ratio": rounded(np.mean(inside / areas)), "images": len(rows)}
+        if len(rows) > 2 and np.ptp(areas) > 0 and np.ptp(inside / areas) > 0:
+            found[method]["size_correlation"] = rounded(stats.spearmanr(areas, inside / areas).statistic)
+        found[method] |= {name: both(half) for name, half in halves.items() if len(rows) > 1}
+    return found
+
+
+def randomized(network, images, classes, seed, batch_size=BATCH_SIZE):
+    """Cascading randomisation on the first images: its table (method, step, correlation) and method -> results.
+
+    The results are the correlation after each block, `chance` (with smooth random maps) and `uninformative`.
+    """
+    images, classes = images[:CASCADE_IMAGES], classes[:CASCADE_IMAGES]
+    explain = maps.explainer(network, batch_size, CASCADE_SAMPLES, CASCADE_STEPS)
+    original = explain(images, classes, seed)
+    table = randomization.cascade(network, lambda: explain(images, classes, seed), seed)
+    flags = randomization.uninformative(table)
+    random = faithfulness.random_maps(len(images), images.shape[1:3], seed)
+    results = {}
+    for method, steps in table.groupby("method", sort=False):
+        chance = randomization.correlation(maps.resize(original[method], images.shape[1:3]), random).mean()
+        steps = steps[steps["step"] != randomization.TRAINED]
+        results[method] = rounded(dict(zip(steps["step"], steps["correlation"], strict=True)) | {"chance": chance})
+        results[method]["uninformative"] = flags[method]
+    return table, results
+
+
+def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
+    """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
+
+    `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers,
+    images and method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
+    step, correlation) of the cascading randomisation.
+    """
+    found = maps.explain(network, images, classes, batch_size, seed)
+    relevance = {method: maps.resize(values, images.shape[1:3]) for method, values in found.items()}
+
+    def predict(pictures):
+        return np.concatenate(
+            [network.predict_on_batch(pictures[at]) for at in maps.saliency.batches(len(pictures), batch_size)]
+        )
+
+    faith = faithful(predict, images, classes, relevance, seed)
+    focal = focused(images, relevance, seed)
+    local = {} if masks is None else localized(relevance, masks)
+    table, random = randomized(network, images, classes, seed, batch_size)
+    results = {"images": len(images)}
+    for method in relevance:
+        results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}
+        if method in local:
+            results[method]["localisation"] = local[method]
+    return results, table

@@ -1,0 +1,73 @@
+"""Does a map depend on what was learned? Cascading randomisation of the weights (Adebayo et al. 2018)."""
+
+import zlib
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
+TRAINED = "trained"
+
+
+def blocks(network):
+    """Layers with weights by block, from the scores down: scores, dense, block5 … block1 for VGG-16."""
+    found = {}
+    for layer in reversed(network.layers):
+        if layer.weights:
+            found.setdefault(layer.name.split("_")[0], []).append(layer)
+    return found
+
+
+def randomize(layer, seed):
+    """Draw a layer's weights anew as Keras does by default: Glorot-uniform kernels, zero biases."""
+    entropy = np.random.SeedSequence([seed, zlib.crc32(layer.name.encode())]).generate_state(1)[0]
+    glorot = keras.initializers.GlorotUniform(seed=int(entropy >> 1))
+    layer.set_weights(
+        [
+            keras.ops.convert_to_numpy(glorot(weight.shape)) if len(weight.shape) > 1 else np.zeros(weight.shape)
+            for weight in layer.weights
+        ]
+    )
+
+
+def correlation(maps, others):
+    """Spearman's rank correlation of the magnitudes of two sets of maps, (n, h, w) twice to (n,).
+
+    0 where a map is the same everywhere, as a Grad-CAM without evidence is.
+    """
+    pairs = zip(np.abs(maps), np.abs(others), strict=True)
+    return np.array(
+        [
+            0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else stats.spearmanr(one, other, axis=None).statistic
+            for one, other in pairs
+        ]
+    )
+
+
+def cascade(network, explain, seed):
+    """Compare the maps of a network with those after its blocks are randomised, one more at each step.
+
+    `explain()` gives the network's maps as it now is, method -> (n, h, w). Returns a table (method, step,
+    correlation), the mean over the images; the first step is TRAINED, the others are the block randomised
+    last. The network's weights are its own again afterwards.
+    """
+    kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    original = explain()
+    rows = [(method, TRAINED, correlation(maps, maps).mean()) for method, maps in original.items()]
+    try:
+        for step, layers in blocks(network).items():
+            for layer in layers:
+                randomize(layer, seed)
+            rows += [(method, step, correlation(original[method], maps).mean()) for method, maps in explain().items()]
+    finally:
+        for name, values in kept.items():
+            network.get_layer(name).set_weights(values)
+    return pd.DataFrame(rows, columns=["method", "step", "correlation"])
+
+
+def uninformative(table):
+    """Does a method's map survive when all weights are random: method -> bool, of a cascade's table."""
+    last = table.groupby("method", sort=False)["correlation"].last()
+    return {method: bool(value > UNINFORMATIVE) for method, value in last.items()}
