@@ -1,4 +1,4 @@
-"""Draw what a role's model looks at: saliency map and Grad-CAM of a few test images."""
+"""Draw what a role's model looks at: maps of a few test images, the same for every model, and of its worst mistakes."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import devices, figures, gradcam, params, saliency, split, training, vgg  # isort: skip
+from kidneyct import devices, figures, maps, params, split, training, vgg  # isort: skip
 
 BATCH_SIZE = 8
 
@@ -20,22 +20,31 @@ def main(role):
     network = vgg.network(vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
     network.load_weights(f"models/{role}/model.weights.h5")
 
-    rows = split.examples(table, classes, p.explain.images_per_class)
+    predictions = split.read(f"plots/{role}/predictions.csv")
+    examples = split.examples(table, classes, p.explain.images_per_class)
+    mistakes = split.mistakes(table, predictions, classes, p.explain.mistakes)
+    rows = np.concatenate([examples, mistakes]).astype(int)
     pixels = images[rows]
     probabilities = training.predict(network, images, rows, BATCH_SIZE)
     predicted = probabilities.argmax(axis=1)
-    maps = {
-        "saliency": saliency.saliency(network, pixels, predicted, BATCH_SIZE),
-        "gradcam": gradcam.gradcam(network, pixels, predicted, BATCH_SIZE),
-    }
+    found = maps.explain(network, pixels, predicted, BATCH_SIZE, p.seed)
     path = Path("data/maps") / f"{role}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, rows=rows, predicted=predicted, probability=probabilities.max(axis=1), **maps)
+    np.savez_compressed(
+        path,
+        rows=rows,
+        mistake=np.arange(len(rows)) >= len(examples),
+        predicted=predicted,
+        probability=probabilities.max(axis=1),
+        **found,
+    )
 
-    plots = Path("plots") / role
+    plots, drawn = Path("plots") / role, np.load(path)
     plots.mkdir(parents=True, exist_ok=True)
-    explained = figures.explained(table, classes, images, np.load(path))
+    explained = figures.explained(table, classes, images, drawn)
     figures.explanations(plots / "explanations.png", explained, title=f"Model of the {role}")
+    wrong = figures.explained(table, classes, images, drawn, mistakes=True)
+    figures.explanations(plots / "mistakes.png", wrong, title=f"Most confident mistakes of the {role}")
 
 
 if __name__ == "__main__":

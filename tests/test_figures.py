@@ -57,8 +57,8 @@ def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
         assert b"Software" not in first
         sizes[name] = Image.open(tmp_path / name).size
     assert sizes == {
-        "explanations.png": (1125, 787),
-        "pairs.png": (1725, 787),
+        "explanations.png": (1125, 817),
+        "pairs.png": (1725, 817),
         "confusion.png": (1575, 735),
         "reliability.png": (1575, 1080),
     }

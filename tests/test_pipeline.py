@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[1]
 TINY = {
     "data": {"source": "phantom"},
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3},
-    "preprocess": {"image_size": 64},
+    "preprocess": {"image_size": 32},
     "split": {"test": 0.25, "validation": 0.25},
     "model": {"dense_units": 16},
     "train": {"epochs": 3, "batch_size": 8},
+    "explain": {"mistakes": 1, "measured_images": 2},
 }
-TRAINED = ("train", "evaluate", "explain")
+TRAINED = ("train", "evaluate", "explain", "measure")
 
 
 class Project:

@@ -5,6 +5,9 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+import numpy as np
+import PIL.Image
+
 from kidneyct.errors import InputError
 
 ROOT = "CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone/CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone"
@@ -66,6 +69,24 @@ def images(path, classes):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
     with _open(path) as container:
         return _find(container.namelist(), classes, path)
+
+
+def masks(path, images):
+    """Lesion masks (n, H, W) bool of some images, "Cyst/Cyst- (1).jpg", or None where the archive has none.
+
+    An image without a mask has no lesion. InputError where masks differ in size.
+    """
+    with _open(path) as container:
+        names = {str(PurePosixPath(name).with_suffix("")): name for name in container.namelist()}
+        of_image = [names.get(f"{MASKS}/{PurePosixPath(image).with_suffix('')}") for image in images]
+        found = {name: np.asarray(PIL.Image.open(container.open(name))) > 0 for name in of_image if name}
+    sizes = {mask.shape for mask in found.values()}
+    if len(sizes) > 1:
+        raise InputError(f"{path}: expected lesion masks of one size, found {', '.join(map(str, sorted(sizes)))}")
+    if not found:
+        return None
+    (size,) = sizes
+    return np.stack([found[name] if name else np.zeros(size, bool) for name in of_image])
 
 
 def write(path, members):

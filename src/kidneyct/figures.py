@@ -255,6 +255,33 @@ def reliability_pair(path, tables, names):
     _save(figure, path)
 
 
+def randomization_chart(path, tables, names, threshold=0.5):
+    """What is left of each map as the weights are randomised from the top down, a panel a model.
+
+    `tables` are `randomization.cascade`'s: method, step, correlation. Above `threshold` at the end a map says
+    little of what was learned.
+    """
+    figure = Figure(figsize=(10.5, 4.6), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    markers = dict(zip(TITLES, "osD^v", strict=True))
+    colours = matplotlib.colormaps["cividis"](np.linspace(0, 0.85, len(TITLES)))
+    for axes, table, name in zip(panels, tables, names, strict=True):
+        steps = list(dict.fromkeys(table["step"]))
+        axes.axhspan(threshold, 1.05, color="0.93")
+        axes.axhline(0, color="0.5", linewidth=0.8)
+        for (method, rows), colour in zip(table.groupby("method", sort=False), colours, strict=False):
+            places = [steps.index(step) for step in rows["step"]]
+            axes.plot(places, rows["correlation"], marker=markers[method], color=colour, label=TITLES[method])
+        axes.set_xticks(range(len(steps)), steps, rotation=30)
+        axes.set_ylim(-0.45, 1.05)
+        axes.set_xlabel("randomised down to")
+        axes.set_title(name, fontsize=11)
+    panels[0].set_ylabel("rank correlation with the trained network's map")
+    panels[-1].legend(fontsize=8, loc="lower left", frameon=False)
+    figure.suptitle("Maps after the weights are randomised, block by block; grey: a map that survives", fontsize=12)
+    _save(figure, path)
+
+
 def sweep(path, table, summary, parameter, names, logarithmic=False):
     """Test accuracy and macro F1 of both roles over one parameter: each run, mean and standard deviation.
 

@@ -86,6 +86,8 @@ class Train(Section):
 
 class Explain(Section):
     images_per_class: _whole(1)
+    mistakes: _whole(0)
+    measured_images: _whole(1)
 
 
 class Params(Section):

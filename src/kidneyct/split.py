@@ -234,3 +234,20 @@ def examples(table, classes, count):
         places = np.linspace(0, len(of_class) - 1, min(count, len(of_class)) + 2)[1:-1]
         chosen.extend(of_class[np.unique(places.round().astype(int))] if count < len(of_class) else of_class)
     return np.array(chosen)
+
+
+def spread(table, classes, total):
+    """`total` test rows, as evenly over the classes as they divide; by `examples`."""
+    each, more = divmod(total, len(classes))
+    chosen = [examples(table, [label], each + (number < more)) for number, label in enumerate(classes)]
+    return np.concatenate(chosen).astype(int)
+
+
+def mistakes(table, predictions, classes, count):
+    """Rows of the `count` wrongly classified test images of highest probability, the highest first.
+
+    `predictions` has a line for each test row in the table's order: label, predicted, a probability each class.
+    """
+    wrong = np.flatnonzero(predictions["label"] != predictions["predicted"])
+    confidence = predictions[classes].to_numpy()[wrong].max(axis=1, initial=0)
+    return rows(table, "test")[wrong[np.argsort(-confidence, kind="stable")[:count]]]
