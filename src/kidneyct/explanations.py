@@ -1,9 +1,10 @@
 """A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
 
+import keras
 import numpy as np
 from scipy import stats
 
-from kidneyct import faithfulness, focus, localization, maps, randomization
+from kidneyct import faithfulness, focus, localization, maps, randomization, saliency
 
 BATCH_SIZE = 8
 CASCADE_IMAGES = 2  # the first of those measured
@@ -31,6 +32,16 @@ def rounded(tree):
     if isinstance(tree, dict):
         return {key: rounded(value) for key, value in tree.items()}
     return tree if isinstance(tree, bool | int) else round(float(tree), DIGITS) + 0.0
+
+
+def predictor(network, batch_size):
+    """A function from pictures (n, h, w, 3), pixels 0..255, to probabilities (n, classes), batch by batch."""
+
+    def predict(pictures):
+        outputs = [network.predict_on_batch(pictures[at]) for at in saliency.batches(len(pictures), batch_size)]
+        return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
+
+    return predict
 
 
 def faithful(predict, images, classes, relevance, seed):
@@ -108,22 +119,19 @@ def localized(relevance, masks):
     return found
 
 
-def randomized(network, images, classes, seed, batch_size=BATCH_SIZE):
-    """Cascading randomisation on the first images: its table (method, step, correlation) and method -> results.
+def randomized(network, images, classes, seed, batch_size):
+    """Cascading randomisation on the first images: its table, and method -> results.
 
-    The results are the correlation after each block, `chance` (with smooth random maps) and `uninformative`.
+    The results are the rank correlation after each block, its `chance` level and `uninformative`.
     """
     images, classes = images[:CASCADE_IMAGES], classes[:CASCADE_IMAGES]
     explain = maps.explainer(network, batch_size, CASCADE_SAMPLES, CASCADE_STEPS)
-    original = explain(images, classes, seed)
     table = randomization.cascade(network, lambda: explain(images, classes, seed), seed)
     flags = randomization.uninformative(table)
-    random = faithfulness.random_maps(len(images), images.shape[1:3], seed)
     results = {}
-    for method, steps in table.groupby("method", sort=False):
-        chance = randomization.correlation(maps.resize(original[method], images.shape[1:3]), random).mean()
-        steps = steps[steps["step"] != randomization.TRAINED]
-        results[method] = rounded(dict(zip(steps["step"], steps["correlation"], strict=True)) | {"chance": chance})
+    for method, rows in table.groupby("method", sort=False):
+        steps = rows[rows["step"] != randomization.TRAINED].set_index("step")["correlation"]
+        results[method] = rounded(steps.to_dict() | {"chance": rows["chance"].iloc[0]})
         results[method]["uninformative"] = flags[method]
     return table, results
 
@@ -138,12 +146,7 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
     found = maps.explain(network, images, classes, batch_size, seed)
     relevance = {method: maps.resize(values, images.shape[1:3]) for method, values in found.items()}
 
-    def predict(pictures):
-        return np.concatenate(
-            [network.predict_on_batch(pictures[at]) for at in maps.saliency.batches(len(pictures), batch_size)]
-        )
-
-    faith = faithful(predict, images, classes, relevance, seed)
+    faith = faithful(predictor(network, batch_size), images, classes, relevance, seed)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
     table, random = randomized(network, images, classes, seed, batch_size)

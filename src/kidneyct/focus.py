@@ -36,8 +36,9 @@ def body(image):
     The whole picture where nothing is bright, as in a black one.
     """
     grey = image if image.ndim == 2 else image.mean(axis=-1)
-    bright = ndimage.binary_opening(grey > BODY_LEVEL, iterations=BODY_OPENING)
-    parts, count = ndimage.label(bright)
+    # Opened by hand: binary_opening would eat the corners of a body that reaches the picture's edge.
+    kept = ndimage.binary_erosion(grey > BODY_LEVEL, iterations=BODY_OPENING, border_value=1)
+    parts, count = ndimage.label(ndimage.binary_dilation(kept, iterations=BODY_OPENING))
     if not count:
         return np.ones(grey.shape, bool)
     largest = 1 + np.argmax(np.bincount(parts.ravel())[1:])

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from kidneyct import faithfulness
+
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"
 
@@ -50,21 +52,30 @@ def cascade(network, explain, seed):
     """Compare the maps of a network with those after its blocks are randomised, one more at each step.
 
     `explain()` gives the network's maps as it now is, method -> (n, h, w). Returns a table (method, step,
-    correlation), the mean over the images; the first step is TRAINED, the others are the block randomised
-    last. The network's weights are its own again afterwards.
+    correlation, chance), the mean over the images; the first step is TRAINED, the others are the block
+    randomised last; chance is the trained network's maps against smooth random ones. The network's weights
+    are its own again afterwards.
     """
     kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     original = explain()
-    rows = [(method, TRAINED, correlation(maps, maps).mean()) for method, maps in original.items()]
+    steps = {TRAINED: original}
     try:
         for step, layers in blocks(network).items():
             for layer in layers:
                 randomize(layer, seed)
-            rows += [(method, step, correlation(original[method], maps).mean()) for method, maps in explain().items()]
+            steps[step] = explain()
     finally:
         for name, values in kept.items():
             network.get_layer(name).set_weights(values)
-    return pd.DataFrame(rows, columns=["method", "step", "correlation"])
+    random = {method: faithfulness.random_maps(len(of), of.shape[1:], seed) for method, of in original.items()}
+    return pd.DataFrame(
+        [
+            (method, step, correlation(of, found[method]).mean(), correlation(of, random[method]).mean())
+            for method, of in original.items()
+            for step, found in steps.items()
+        ],
+        columns=["method", "step", "correlation", "chance"],
+    )
 
 
 def uninformative(table):
