@@ -201,6 +201,10 @@ def test_summary_by_hand():
     assert explanations.summary([1], [0.5]) == {"value": 1, "chance": 0.5}
 
 
+def sigmoid(score):
+    return 1 / (1 + np.exp(-score))
+
+
 def quadrant_network():
     """Class 0's score is the brightness of the upper left quarter, class 1's is 0.
 
@@ -223,7 +227,6 @@ def test_a_network_that_looks_at_one_quadrant():
     masks = np.zeros((2, 64, 64), bool)
     masks[:, :32, :32] = True
     results, table = explanations.measure(network, images, np.array([0, 0]), masks, seed=0)
-    sigmoid = lambda score: 1 / (1 + np.exp(-score))  # noqa: E731
     for method in ("saliency", "smoothgrad", "integrated_gradients"):
         found = results[method]
         assert found["localisation"]["energy"] == {"value": 1, "low": 1, "high": 1, "chance": 0.25}

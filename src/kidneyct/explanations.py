@@ -8,7 +8,7 @@ from kidneyct import faithfulness, focus, localization, maps, randomization, sal
 
 BATCH_SIZE = 8
 CASCADE_IMAGES = 2  # the first of those measured
-CASCADE_SAMPLES, CASCADE_STEPS = 2, 4  # of SmoothGrad and integrated gradients there: each step maps anew
+CASCADE_SAMPLES, CASCADE_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
 DIGITS = 4
 
 

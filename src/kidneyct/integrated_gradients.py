@@ -4,7 +4,7 @@ import numpy as np
 
 from kidneyct.saliency import batches
 
-STEPS = 8  # points of the path; each costs a backward pass
+STEPS = 6  # points of the path; each costs a backward pass
 
 
 def path(steps):
