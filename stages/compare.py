@@ -47,9 +47,6 @@ def main():
     titles = [f"{name}\nexpected calibration error {error:.3f}" for name, error in zip(names, errors, strict=True)]
     figures.reliability_pair("plots/calibration.png", reliability, titles)
 
-    cascades = [pd.read_csv(f"plots/{role}/randomisation.csv") for role in ROLES]
-    figures.randomization_chart("plots/randomisation.png", cascades, names)
-
     images = np.load("data/images.npy", mmap_mode="r")
     maps = [figures.explained(table, classes, images, np.load(f"data/maps/{role}.npz")) for role in ROLES]
     figures.explanation_pairs("plots/explanations.png", list(zip(*maps, strict=True)), names)

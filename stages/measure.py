@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import archive, devices, explanations, params, split, training, vgg  # isort: skip
+from kidneyct import archive, devices, explanations, figures, params, randomization, split, training, vgg  # isort: skip
 
 BATCH_SIZE = 8
 
@@ -31,6 +31,8 @@ def main(role):
     plots.mkdir(parents=True, exist_ok=True)
     (metrics / "explanations.json").write_text(json.dumps(result, indent=2) + "\n")
     cascade.to_csv(plots / "randomisation.csv", index=False, float_format="%.6f")
+    chart = plots / "randomisation.png"
+    figures.randomization_chart(chart, [cascade], [f"Maps of the {role}"], randomization.UNINFORMATIVE)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,20 @@ def test_scaling_to_the_maximum_leaves_zeros_alone():
 def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
     matrix = np.array([[3, 1], [0, 4]])
     bins = calibration.reliability([0, 1], np.array([[0.9, 0.1], [0.7, 0.3]]))
+    cascade = pd.DataFrame(
+        [
+            (method, step, 1 / (place + 1) ** power)
+            for power, method in enumerate(figures.TITLES)
+            for place, step in enumerate(["trained", "scores", "block5"])
+        ],
+        columns=["method", "step", "correlation"],
+    )
     drawings = {
         "explanations.png": lambda path: figures.explanations(path, rows, "Model"),
         "pairs.png": lambda path: figures.explanation_pairs(path, [(row, row) for row in rows], ("a", "b")),
         "confusion.png": lambda path: figures.confusion_pair(path, [matrix, matrix], ["x", "y"], ("a", "b")),
         "reliability.png": lambda path: figures.reliability_pair(path, [bins, bins], ("a", "b")),
+        "cascade.png": lambda path: figures.randomization_chart(path, [cascade], ["a"], 0.5),
     }
     sizes = {}
     for name, draw in drawings.items():
@@ -61,4 +70,5 @@ def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
         "pairs.png": (1725, 817),
         "confusion.png": (1575, 735),
         "reliability.png": (1575, 1080),
+        "cascade.png": (780, 630),
     }

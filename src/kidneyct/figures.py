@@ -255,30 +255,42 @@ def reliability_pair(path, tables, names):
     _save(figure, path)
 
 
-def randomization_chart(path, tables, names, threshold=0.5):
-    """What is left of each map as the weights are randomised from the top down, a panel a model.
+# Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
+METHOD_STYLES = {
+    "saliency": ("#0072B2", "o"),
+    "smoothgrad": ("#56B4E9", "s"),
+    "integrated_gradients": ("#009E73", "^"),
+    "gradcam": ("#D55E00", "D"),
+    "gradcam_plus_plus": ("#CC79A7", "v"),
+}
 
-    `tables` are `randomization.cascade`'s: method, step, correlation. Above `threshold` at the end a map says
-    little of what was learned.
+
+def randomization_chart(path, tables, names, threshold):
+    """How a map's likeness to the trained network's falls as blocks are randomised, a panel a model.
+
+    `tables` are cascades (method, step, correlation, chance), steps in order; above `threshold` at the last
+    step a map is uninformative.
     """
-    figure = Figure(figsize=(10.5, 4.6), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(5.2 * len(tables), 4.2), facecolor="white", layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
-    markers = dict(zip(TITLES, "osD^v", strict=True))
-    colours = matplotlib.colormaps["cividis"](np.linspace(0, 0.85, len(TITLES)))
     for axes, table, name in zip(panels, tables, names, strict=True):
-        steps = list(dict.fromkeys(table["step"]))
-        axes.axhspan(threshold, 1.05, color="0.93")
-        axes.axhline(0, color="0.5", linewidth=0.8)
-        for (method, rows), colour in zip(table.groupby("method", sort=False), colours, strict=False):
-            places = [steps.index(step) for step in rows["step"]]
-            axes.plot(places, rows["correlation"], marker=markers[method], color=colour, label=TITLES[method])
-        axes.set_xticks(range(len(steps)), steps, rotation=30)
-        axes.set_ylim(-0.45, 1.05)
-        axes.set_xlabel("randomised down to")
+        for method, rows in table.groupby("method", sort=False):
+            colour, marker = METHOD_STYLES[method]
+            axes.plot(
+                rows["step"], rows["correlation"], color=colour, marker=marker, label=TITLES[method], markersize=5
+            )
+        axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
+        axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
+        last = table["step"].nunique() - 1
+        axes.text(last, 1.02, "uninformative if it ends here", fontsize=8, color="0.3", va="top", ha="right")
+        axes.set_ylim(min(-0.25, table["correlation"].min() - 0.05), 1.05)
         axes.set_title(name, fontsize=11)
-    panels[0].set_ylabel("rank correlation with the trained network's map")
-    panels[-1].legend(fontsize=8, loc="lower left", frameon=False)
-    figure.suptitle("Maps after the weights are randomised, block by block; grey: a map that survives", fontsize=12)
+        axes.set_xlabel("randomised from the scores down to …")
+        axes.tick_params(axis="x", rotation=30)
+    panels[0].set_ylabel("rank correlation with the trained model's map")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8, frameon=False
+    )
     _save(figure, path)
 
 
