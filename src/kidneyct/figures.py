@@ -29,7 +29,7 @@ PAPER = ("saliency", "gradcam")  # the maps of the paper's figures 5 and 6
 class Explained(NamedTuple):
     name: str  # of the image's file
     image: np.ndarray  # (h, w, 3) uint8
-    label: str  # the true class
+    label: str | None  # the true class, where it is known
     predicted: str
     probability: float  # of the predicted class
     maps: dict  # method -> (h, w), or smaller
@@ -65,8 +65,8 @@ def _save(figure, path):
 
 
 def _verdict(row):
-    mark = "right" if row.predicted == row.label else "WRONG"
-    return f"predicted {row.predicted}\n{row.probability:.1%}, {mark}"
+    mark = "" if row.label is None else ", right" if row.predicted == row.label else ", WRONG"
+    return f"predicted {row.predicted}\n{row.probability:.1%}{mark}"
 
 
 def _show_image(axes, row):
@@ -124,7 +124,8 @@ def explanations(path, rows, title):
         _show_image(line[0], row)
         for axes, method in zip(line[1:], row.maps, strict=True):
             _show_map(axes, row, method)
-        _name_row(line[0], f"{row.name}\nactual {row.label}\n{_verdict(row)}")
+        actual = "" if row.label is None else f"actual {row.label}\n"
+        _name_row(line[0], f"{row.name}\n{actual}{_verdict(row)}")
     for axes, name in zip(panels[0], ["original", *(TITLES[method] for method in rows[0].maps)], strict=True):
         axes.set_title(name, fontsize=10)
     _save(figure, path)

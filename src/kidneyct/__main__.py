@@ -1,0 +1,105 @@
+"""The command `kidneyct`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from kidneyct import prediction
+from kidneyct.errors import InputError
+
+NOTICE = "Research software, not for clinical use."
+
+
+def main(arguments=None):
+    """Run the command; returns the exit status: 0, 1 where a file failed, 2 for a mistake in the arguments."""
+    parser = argparse.ArgumentParser(prog="kidneyct", description=f"Kidney CT slices and a trained model. {NOTICE}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    one = commands.add_parser("predict", help="classify images with a model of a finished run", description=NOTICE)
+    one.add_argument(
+        "files", nargs="+", metavar="FILE", help="an image, or a folder to search for .jpg, .jpeg and .png"
+    )
+    one.add_argument("--role", choices=("candidate", "control"), default="candidate", help="whose model (candidate)")
+    one.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
+    one.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    one.add_argument("--explain", metavar="DIR", help="write a picture a file: original, saliency map, Grad-CAM")
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(options):
+    files, problems = prediction.find(options.files)
+    workspace = prediction.open_workspace(options.workspace, options.role)
+    results = {}
+    if files:
+        network = prediction.load(workspace)
+        drawing = None
+        if options.explain:
+            target = Path(options.explain)
+            target.mkdir(parents=True, exist_ok=True)
+            drawing = Drawing(network, workspace.parameters.data.classes, target)
+        outcomes = prediction.predict(workspace, network, files, drawing)
+        for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None):
+            if isinstance(outcome, dict):
+                results[str(file)] = outcome
+            else:
+                problems.append((str(file), outcome.removeprefix(f"{file}: ")))
+    print_json(results, problems) if options.json else print_table(results)
+    for name, reason in problems:
+        print(f"error: {name}: {reason}", file=sys.stderr)
+    print(NOTICE, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def print_table(results):
+    width = max([len("file"), *map(len, results)])
+    if results:
+        print(f"{'file':<{width}}  {'class':<8}  probability  likeness")
+    for name, one in results.items():
+        remark = "  looks unlike the training images" if one["unlike"] else ""
+        print(f"{name:<{width}}  {one['class']:<8}  {one['probability']:>11.4f}  {one['likeness']:>8.4f}{remark}")
+
+
+def print_json(results, problems):
+    document = {
+        "predictions": [{"file": name} | one for name, one in results.items()],
+        "errors": [{"file": name, "error": reason} for name, reason in problems],
+    }
+    print(json.dumps(document, indent=2))
+
+
+class Drawing:
+    """Writes a picture a file; called with each batch."""
+
+    def __init__(self, network, classes, target):
+        self.network, self.classes, self.target, self.taken = network, classes, target, set()
+
+    def __call__(self, files, tensors, results):
+        from kidneyct import figures, gradcam, saliency
+
+        codes = np.array([self.classes.index(one["class"]) for one in results])
+        fine = saliency.saliency(self.network, tensors, codes, len(tensors))
+        coarse = gradcam.gradcam(self.network, tensors, codes, len(tensors))
+        for number, (file, one) in enumerate(zip(files, results, strict=True)):
+            maps = {"saliency": fine[number], "gradcam": coarse[number]}
+            row = figures.Explained(file.name, tensors[number], None, one["class"], one["probability"], maps)
+            figures.explanations(self._path(file), [row], title=f"{file.name}: {one['class']}")
+
+    def _path(self, file):
+        name, count = file.name, 1
+        while name in self.taken:  # files of one name from several folders
+            count += 1
+            name = f"{file.stem}-{count}{file.suffix}"
+        self.taken.add(name)
+        return self.target / f"{name}.png"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
