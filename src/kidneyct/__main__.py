@@ -25,7 +25,7 @@ def main(arguments=None):
     one.add_argument("--role", choices=("candidate", "control"), default="candidate", help="whose model (candidate)")
     one.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
     one.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    one.add_argument("--explain", metavar="DIR", help="write a picture a file: original, saliency map, Grad-CAM")
+    one.add_argument("--explain", metavar="DIR", help="write NAME.png for each file: original, saliency map, Grad-CAM")
     options = parser.parse_args(arguments)
     try:
         return run(options)
@@ -93,10 +93,10 @@ class Drawing:
             figures.explanations(self._path(file), [row], title=f"{file.name}: {one['class']}")
 
     def _path(self, file):
-        name, count = file.name, 1
+        name, count = file.stem, 1
         while name in self.taken:  # files of one name from several folders
             count += 1
-            name = f"{file.stem}-{count}{file.suffix}"
+            name = f"{file.stem}-{count}"
         self.taken.add(name)
         return self.target / f"{name}.png"
 

@@ -24,7 +24,9 @@ def decode(content, name):
         return picture.convert("RGB")
     except Image.DecompressionBombError:
         raise InputError(f"{name}: larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except UnidentifiedImageError:
+        raise InputError(f"{name}: not a readable image (no known format); replace or remove it") from None
+    except (OSError, SyntaxError) as error:
         raise InputError(f"{name}: not a readable image ({error}); replace or remove it") from None
 
 

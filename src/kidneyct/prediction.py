@@ -51,6 +51,8 @@ def find(paths):
 def open_workspace(folder, role):
     """The finished run in a folder; InputError says what is missing and how to get it."""
     folder = Path(folder)
+    if not (folder / "params.yaml").exists():
+        raise InputError(f"{folder / 'params.yaml'}: not there; give the folder of a finished run with --workspace")
     parameters = params.validate(folder / "params.yaml")
     try:
         table = split.read(folder / "data/split.csv")
