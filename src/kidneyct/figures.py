@@ -6,11 +6,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 matplotlib.use("Agg")
 
 DPI = 150
 HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
+OPACITY = 0.55  # of a coarse map over its image
 CLIP = 99  # percentile of a fine map that is shown as its maximum, lest one pixel darken all others
 LEGEND = (
     f"Each map by itself, from 0 to its maximum (fine maps: {CLIP}th percentile). "
@@ -69,22 +71,22 @@ def _verdict(row):
     return f"predicted {row.predicted}\n{row.probability:.1%}{mark}"
 
 
-def _show_image(axes, row):
-    axes.imshow(row.image)
+def picture(image, values):
+    """A map (h', w') as an RGB picture of its image (h, w, 3) uint8: fine by itself, coarse laid over the image."""
+    height, width = image.shape[:2]
+    fine = values.shape == (height, width)
+    heat = to_unit(values, CLIP if fine else 100).astype("float32")
+    if not fine:
+        heat = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR))
+    colours = matplotlib.colormaps[HEAT](heat)[..., :3] * 255
+    mixed = colours if fine else OPACITY * colours + (1 - OPACITY) * image
+    return mixed.round().astype("uint8")
 
 
 def _show_map(axes, row, method):
-    """A fine map by itself; a coarse one, such as Grad-CAM's, over its image."""
-    height, width = row.image.shape[:2]
-    values = row.maps[method]
-    if values.shape == (height, width):
-        axes.imshow(to_unit(values, CLIP), cmap=HEAT, vmin=0, vmax=1)
-        return
-    heat = to_unit(values)
-    axes.imshow(row.image)
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    axes.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.55, extent=extent, interpolation="bilinear")
-    if not heat.any():
+    axes.imshow(picture(row.image, row.maps[method]))
+    if not row.maps[method].any():
+        height, width = row.image.shape[:2]
         style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
         axes.text(width / 2, height / 2, "no positive\nevidence", **style)
 
@@ -121,7 +123,7 @@ def explanations(path, rows, title):
         return _message(path, title, "none among the test images")
     figure, panels = _grid(title, len(rows), 1 + len(rows[0].maps))
     for line, row in zip(panels, rows, strict=True):
-        _show_image(line[0], row)
+        line[0].imshow(row.image)
         for axes, method in zip(line[1:], row.maps, strict=True):
             _show_map(axes, row, method)
         actual = "" if row.label is None else f"actual {row.label}\n"
@@ -145,7 +147,7 @@ def explanation_pairs(path, pairs, names):
     """
     figure, panels = _grid("The same images, both models", len(pairs), 1 + len(PAPER) * len(names))
     for line, pair in zip(panels, pairs, strict=True):
-        _show_image(line[0], pair[0])
+        line[0].imshow(pair[0].image)
         _name_row(line[0], f"{pair[0].name}\nactual {pair[0].label}")
         for number, row in enumerate(pair):
             first = 1 + len(PAPER) * number
@@ -253,6 +255,26 @@ def reliability_pair(path, tables, names):
         histogram.set_xlabel("confidence: probability of the predicted class")
     panels[0][0].set_ylabel("accuracy")
     panels[1][0].set_ylabel("test images")
+    _save(figure, path)
+
+
+def learning_curves(path, histories, names):
+    """Accuracy and loss by epoch of both models: training light, validation strong."""
+    figure = Figure(figsize=(10.5, 4.4), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, (metric, title) in zip(panels, {"accuracy": "accuracy", "loss": "cross-entropy"}.items(), strict=True):
+        for history, name, (colour, marker, line, fill) in zip(histories, names, STYLES.values(), strict=True):
+            axes.plot(history["epoch"], history[metric], line, color=colour, alpha=0.45, label=f"{name}, training")
+            style = {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 4}
+            axes.plot(history["epoch"], history[f"val_{metric}"], line, **style, label=f"{name}, validation")
+        axes.set_title(title, fontsize=11)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylim(-0.02, 1.02)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9, frameon=False
+    )
     _save(figure, path)
 
 

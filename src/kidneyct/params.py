@@ -180,3 +180,10 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
             target = getattr(target, section)
         setattr(target, name, source[name])
     return visible
+
+
+def nested(visible):
+    """What `load` gave as nested dictionaries."""
+    return {
+        name: nested(value) if isinstance(value, SimpleNamespace) else value for name, value in vars(visible).items()
+    }
