@@ -128,10 +128,21 @@ def pictures():
 
 
 def test_rank_correlation_by_hand():
-    one = np.array([[[1.0, 2.0, 3.0, 4.0]]] * 3)
-    others = np.array([[[2.0, 4.0, 6.0, 9.0]], [[1.0, 3.0, 2.0, -4.0]], [[0.0, 0.0, 0.0, 0.0]]])
-    # Same order; two neighbours swapped: 1 - 6·2 / (4·15); nothing to rank.
-    assert randomization.correlation(one, others).tolist() == pytest.approx([1, 0.8, 0])
+    one = np.array([[[1.0, 2.0, 3.0, 4.0]]] * 3 + [[[0.0] * 4]])
+    others = np.array([[[2.0, 4.0, 6.0, 9.0]], [[1.0, 3.0, 2.0, -4.0]], [[0.0] * 4], [[1.0, 2.0, 3.0, 4.0]]])
+    # Same order; two neighbours swapped: 1 - 6·2 / (4·15); the order is lost; there was none.
+    expected = [1, 0.8, 0, np.nan]
+    assert randomization.correlation(one, others).tolist() == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_map_without_evidence_neither_survives_nor_falls(small):
+    """The mean is over the images with a map; without any, nothing is said."""
+    full = np.arange(8.0).reshape(2, 2, 2)
+    half = full * [[[1.0]], [[0.0]]]
+    table = randomization.cascade(small, lambda: {"half": half, "empty": np.zeros((1, 2, 2))}, seed=0)
+    assert table[table["method"] == "half"]["correlation"].tolist() == [1] * 5
+    assert table[table["method"] == "empty"]["correlation"].isna().all()
+    assert randomization.uninformative(table) == {"half": True, "empty": False}
 
 
 def test_blocks_from_the_scores_down(small):

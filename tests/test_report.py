@@ -195,7 +195,7 @@ def test_measured_maps_are_judged_by_their_interval():
     assert verdicts == {
         "insertion": "better",
         "deletion": "worse",  # 0.4 to 0.6 lies above the chance of 0.3, and lower would be better
-        "road": "no better",
+        "road": "level",
         "gini": "",
         "entropy": "",
         "body": "",
@@ -203,6 +203,13 @@ def test_measured_maps_are_judged_by_their_interval():
         "energy": "worse",
     }
     assert all(row["uninformative"] and row["survives"] == 0.7 for row in rows)
+
+
+def test_an_empty_map_is_not_judged():
+    found = explanations(last=0.7)
+    found["gradcam"] = found["gradcam"] | {"randomisation": {}}
+    row = report.measured(found)["rows"][3]
+    assert (row["title"], row["survives"], row["uninformative"]) == ("Grad-CAM", None, False)
 
 
 def test_limits_follow_from_the_run(run):

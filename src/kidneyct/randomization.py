@@ -37,24 +37,34 @@ def randomize(layer, seed):
 def correlation(maps, others):
     """Spearman's rank correlation of the magnitudes of two sets of maps, (n, h, w) twice to (n,).
 
-    0 where a map is the same everywhere, as a Grad-CAM without evidence is.
+    NaN where a map is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
+    only the other is, whose order is lost.
     """
     pairs = zip(np.abs(maps), np.abs(others), strict=True)
     return np.array(
         [
-            0.0 if np.ptp(one) == 0 or np.ptp(other) == 0 else stats.spearmanr(one, other, axis=None).statistic
+            np.nan
+            if np.ptp(one) == 0
+            else 0.0
+            if np.ptp(other) == 0
+            else stats.spearmanr(one, other, axis=None).statistic
             for one, other in pairs
         ]
     )
+
+
+def _mean(values):
+    known = values[~np.isnan(values)]
+    return known.mean() if len(known) else np.nan
 
 
 def cascade(network, explain, seed):
     """Compare the maps of a network with those after its blocks are randomised, one more at each step.
 
     `explain()` gives the network's maps as it now is, method -> (n, h, w). Returns a table (method, step,
-    correlation, chance), the mean over the images; the first step is TRAINED, the others are the block
-    randomised last; chance is the trained network's maps against smooth random ones. The network's weights
-    are its own again afterwards.
+    correlation, chance), the mean over the images whose map is not the same everywhere, NaN without one; the
+    first step is TRAINED, the others are the block randomised last; chance is the trained network's maps against
+    smooth random ones. The network's weights are its own again afterwards.
     """
     kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     original = explain()
@@ -70,7 +80,7 @@ def cascade(network, explain, seed):
     random = {method: faithfulness.random_maps(len(of), of.shape[1:], seed) for method, of in original.items()}
     return pd.DataFrame(
         [
-            (method, step, correlation(of, found[method]).mean(), correlation(of, random[method]).mean())
+            (method, step, _mean(correlation(of, found[method])), _mean(correlation(of, random[method])))
             for method, of in original.items()
             for step, found in steps.items()
         ],

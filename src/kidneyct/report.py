@@ -33,9 +33,9 @@ MEASURES = {
     "road": ("ROAD", "higher is better"),
     "gini": ("Gini index", "0 spread out, 1 in one pixel"),
     "entropy": ("entropy", "1 spread out, 0 in one pixel"),
-    "body": ("share inside the body", "chance: the body's share of the picture"),
+    "body": ("inside the body", "share of its sum"),
     "pointing": ("pointing game", "higher is better"),
-    "energy": ("share on the lesion", "higher is better"),
+    "energy": ("on the lesion", "share of its sum"),
 }
 BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction
 
@@ -214,7 +214,7 @@ def confusion(predictions, classes):
 def measured(explanations):
     """A row for each map: title, cells by measure, and the randomisation's end.
 
-    A cell has value, low, high, chance and verdict: "better", "worse" or "no better" than chance by its interval,
+    A cell has value, low, high, chance and verdict: "better", "worse" or "level" with chance by its interval,
     "" where there is no interval or no good direction.
     """
     rows = []
@@ -222,13 +222,14 @@ def measured(explanations):
         found = explanations[method]
         cells = {name: found[name] for name in ("insertion", "deletion", "road")} | found["focus"]
         cells |= {name: found["localisation"][name] for name in ("pointing", "energy") if "localisation" in found}
-        steps = [value for name, value in found["randomisation"].items() if name not in ("chance", "uninformative")]
+        dependence = found["randomisation"]
+        steps = [value for name, value in dependence.items() if name not in ("chance", "uninformative")]
         rows.append(
             {
                 "title": title,
                 "cells": {name: cell | {"verdict": judged(name, cell)} for name, cell in cells.items()},
-                "survives": steps[-1],
-                "uninformative": found["randomisation"]["uninformative"],
+                "survives": steps[-1] if steps else None,  # None: the map is empty, nothing can survive
+                "uninformative": dependence.get("uninformative", False),
             }
         )
     return {"rows": rows, "measures": {name: MEASURES[name] for name in rows[0]["cells"]}}
@@ -239,7 +240,7 @@ def judged(name, cell):
     if direction is None or "low" not in cell:
         return ""
     if cell["low"] <= cell["chance"] <= cell["high"]:
-        return "no better"
+        return "level"
     return "better" if (cell["value"] - cell["chance"]) * direction > 0 else "worse"
 
 
@@ -414,7 +415,7 @@ def model_cards(run):
     for role, evaluation, history, other in zip(ROLES, run.evaluations, run.histories, run.explanations, strict=True):
         start = parameters["weights"] if role == "candidate" else "none"
         kept = history["val_loss"].fillna(np.inf).to_numpy().argmin()
-        flagged = [figures.TITLES[name] for name in figures.TITLES if other[name]["randomisation"]["uninformative"]]
+        flagged = [figures.TITLES[name] for name in figures.TITLES if other[name]["randomisation"].get("uninformative")]
         cards[role] = {
             "Model": f"{trained['Networks']}. Base's initial weights: {STARTS.get(start, short(start))}",
             "Files": f"models/{role}/model.weights.h5, loaded by `kidneyct predict --role {role}`",
@@ -430,7 +431,7 @@ def model_cards(run):
             f"score {decimal(evaluation['brier_score'])} (0 to 2)",
             "Maps": f"uninformative under randomised weights: {', '.join(flagged)}"
             if flagged
-            else "all five change when the weights are randomised",
+            else "none that could be judged survives randomised weights",
         }
     return cards
 
