@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
@@ -23,6 +24,7 @@ TINY = {
     "train": {"epochs": 3, "batch_size": 8},
     "explain": {"mistakes": 1, "measured_images": 2},
 }
+METHODS = ("saliency", "smoothgrad", "integrated_gradients", "gradcam", "gradcam_plus_plus")
 TRAINED = ("train", "evaluate", "explain", "measure")
 
 
@@ -112,6 +114,26 @@ def test_every_result_is_there_and_adds_up(project):
     assert (project.folder / "plots/explanations.png").exists()
 
 
+def test_the_maps_are_measured_and_the_page_says_so(project):
+    page = project.read("plots/report.html")
+    for role in ("candidate", "control"):
+        maps = np.load(project.folder / f"data/maps/{role}.npz")
+        assert maps["saliency"].shape == (4 + maps["mistake"].sum(), 32, 32)  # an image of each class, and a mistake
+        found = json.loads(project.read(f"metrics/{role}/explanations.json"))
+        assert found["images"] == 2
+        assert set(METHODS) < set(found)
+        for method in METHODS:
+            assert 0 <= found[method]["insertion"]["value"] <= 1
+            assert 0 < found[method]["focus"]["body"]["value"] <= 1
+        cascade = pd.read_csv(project.folder / f"plots/{role}/randomisation.csv")
+        assert cascade["step"].unique().tolist()[:3] == ["trained", "scores", "dense"]
+        accuracy = json.loads(project.read(f"metrics/{role}/evaluation.json"))["accuracy"]
+        assert f"accuracy {100 * accuracy:.2f} %" in page
+    lesions = found["saliency"]["localisation"]  # of a phantom's cyst; the other measured image is a normal one
+    assert lesions["images"] == 1
+    assert 0 < lesions["energy"]["chance"] < 0.5
+
+
 def test_a_second_repro_runs_nothing(project):
     assert "Data and pipelines are up to date." in project.dvc("repro")
     assert project.run("git", "status", "--short") == ""
@@ -133,14 +155,14 @@ def test_a_change_reruns_only_what_reads_it(project):
             for reason in reasons
             if isinstance(reason, dict) and "params.yaml" in reason.get("changed deps", {})
         }
-        assert changed == stages | {"check"}
+        assert changed == stages | {"check", "report"}
         project.run("git", "checkout", "-q", "params.yaml")
 
 
 def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project):
     changes = ("-S", "train.learning_rate=0.01", "-S", "split.by=series")
     output = project.dvc("exp", "run", "--temp", "-n", "series", *changes)
-    assert stages_run(output) == {"check", "split", "leakage", "compare"} | both(*TRAINED)
+    assert stages_run(output) == {"check", "split", "leakage", "compare", "report"} | both(*TRAINED)
     leak = json.loads(project.dvc("metrics", "diff", "HEAD", "series", "--json"))["metrics/leakage.json"]
     assert leak["near_duplicates.share"]["new"] == 0
     assert leak["series.crossing"]["new"] == 0
@@ -150,7 +172,7 @@ def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project
 def test_random_weights_retrain_the_candidate_only(project):
     output = project.dvc("exp", "run", "--temp", "-n", "null", "-S", "weights=none")
     own = {f"{stage}@candidate" for stage in ("initialize", "features", *TRAINED)}
-    assert stages_run(output) == own | {"check", "compare"}
+    assert stages_run(output) == own | {"check", "compare", "report"}
     changes = json.loads(project.dvc("metrics", "diff", "HEAD", "null", "--json"))
     assert "metrics/candidate/evaluation.json" in changes
     assert "metrics/control/evaluation.json" not in changes
