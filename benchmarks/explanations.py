@@ -21,7 +21,7 @@ from kidneyct import (
     vgg,
 )
 
-IMAGES, SIZE, CLASSES, BATCH_SIZE, SAMPLE = 8, 200, 4, explanations.BATCH_SIZE, 2
+IMAGES, SIZE, CLASSES, BATCH_SIZE, SAMPLE = 6, 200, 4, explanations.BATCH_SIZE, 2
 
 
 def clock(work):

@@ -1,8 +1,11 @@
 """One archive layout, whatever the source looks like."""
 
+import io
 import zipfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from kidneyct import archive
 from kidneyct.errors import InputError
@@ -105,3 +108,27 @@ def test_equal_members_are_equal_bytes_and_a_failure_leaves_no_archive(tmp_path)
     with pytest.raises(InputError):
         archive.write(tmp_path / "c.zip", breaks())
     assert not (tmp_path / "c.zip").exists()
+
+
+def make_masks(path, masks):
+    with zipfile.ZipFile(path, "w") as container:
+        for name, mask in masks.items():
+            buffer = io.BytesIO()
+            Image.fromarray(mask).save(buffer, "PNG")
+            container.writestr(f"masks/{name}.png", buffer.getvalue())
+    return path
+
+
+def test_masks_belong_to_images_by_name_and_no_mask_is_no_lesion(tmp_path):
+    lesion = np.array([[0, 255], [0, 0]], np.uint8)
+    path = make_masks(tmp_path / "a.zip", {"Cyst/a": lesion})
+    found = archive.masks(path, ["Normal/a.jpg", "Cyst/a.jpg"])
+    assert found.tolist() == [[[False, False], [False, False]], [[False, True], [False, False]]]
+    assert archive.masks(path, ["Normal/a.jpg"]) is None
+    assert archive.masks(make_zip(tmp_path / "b.zip", ["Cyst/a.jpg"]), ["Cyst/a.jpg"]) is None
+
+
+def test_masks_of_several_sizes_are_refused(tmp_path):
+    path = make_masks(tmp_path / "a.zip", {"Cyst/a": np.ones((2, 2), np.uint8), "Cyst/b": np.ones((2, 3), np.uint8)})
+    with pytest.raises(InputError, match=r"masks of one size, found \(2, 2\), \(2, 3\)"):
+        archive.masks(path, ["Cyst/a.jpg", "Cyst/b.jpg"])

@@ -168,3 +168,21 @@ def test_a_share_of_the_training_series():
     assert set(third) < set(half)
     with pytest.raises(InputError, match=r"of the 6 training series of class a leaves none; expected 0\.083 or more"):
         split.share_of(LABELS, SERIES, rows, 0.05, seed=0)
+
+
+def test_examples_are_spread_over_a_class_and_mistakes_are_the_most_confident():
+    table = pd.DataFrame({"label": list("aaaaabbb"), "split": ["test"] * 5 + ["train"] + ["test"] * 2})
+    assert split.examples(table, ["a", "b"], 1).tolist() == [2, 6]  # the middle of 0 … 4; of 6 and 7 the first
+    assert split.examples(table, ["b", "a"], 3).tolist() == [6, 7, 1, 2, 3]
+    assert split.spread(table, ["a", "b"], 3).tolist() == [1, 3, 6]
+    predictions = pd.DataFrame(
+        {
+            "label": list("aaaaabb"),
+            "predicted": list("abababb"),
+            "a": [0.9, 0.4, 0.8, 0.1, 0.6, 0.2, 0.3],
+            "b": [0.1, 0.6, 0.2, 0.9, 0.4, 0.8, 0.7],
+        }
+    )
+    assert split.mistakes(table, predictions, ["a", "b"], 4).tolist() == [3, 1]
+    assert split.mistakes(table, predictions, ["a", "b"], 1).tolist() == [3]
+    assert split.mistakes(table, predictions, ["a", "b"], 0).tolist() == []
