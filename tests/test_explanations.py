@@ -214,8 +214,18 @@ def test_maps_of_a_network_depend_on_its_weights(small, pictures):
 def test_summary_by_hand():
     # Mean 2, standard deviation 1, t(0.975, 2) = 4.3027: 2 ± 4.3027 / √3.
     found = explanations.summary([1, 2, 3], [0.5, 0.5, 0.8])
-    assert found == {"value": 2, "low": -0.4841, "high": 4.4841, "chance": 0.6}
-    assert explanations.summary([1], [0.5]) == {"value": 1, "chance": 0.5}
+    assert {key: found[key] for key in ("value", "low", "high", "chance")} == {
+        "value": 2,
+        "low": -0.4841,
+        "high": 4.4841,
+        "chance": 0.6,
+    }
+    # Gains 0.5, 1.5 and 2.2: mean 1.4, variance (0.81 + 0.01 + 0.64) / 2 = 0.73.
+    assert found["gain"] == 1.4
+    assert [found["gain_low"], found["gain_high"]] == pytest.approx(
+        [1.4 - 4.3027 * np.sqrt(0.73 / 3), 1.4 + 4.3027 * np.sqrt(0.73 / 3)], abs=1e-4
+    )
+    assert explanations.summary([1], [0.5]) == {"value": 1, "chance": 0.5, "gain": 0.5}
 
 
 def sigmoid(score):
@@ -246,13 +256,13 @@ def test_a_network_that_looks_at_one_quadrant():
     results, table = explanations.measure(network, images, np.array([0, 0]), masks, seed=0)
     for method in ("saliency", "smoothgrad", "integrated_gradients"):
         found = results[method]
-        assert found["localisation"]["energy"] == {"value": 1, "low": 1, "high": 1, "chance": 0.25}
+        assert found["localisation"]["energy"] == explanations.summary([1, 1], [0.25, 0.25])
         assert found["localisation"]["ratio"] == 4
         assert found["localisation"]["pointing"]["value"] == 1
         # A quarter of the pixels share everything: 1 - 1/4; log(N/4) / log N with N = 1024.
         assert found["focus"]["gini"]["value"] == 0.75
         assert found["focus"]["entropy"]["value"] == pytest.approx(0.8)
-        assert found["focus"]["body"] == {"value": 1, "low": 1, "high": 1, "chance": 1}
+        assert found["focus"]["body"] == explanations.summary([1, 1], [1, 1])
         # Deleted: all, 102 of 256 seen pixels gone, none left from 0.3 on.
         curve = sigmoid(np.array([4, 8 * (1 - 102 / 256) - 4, -4, -4, -4]))
         assert found["deletion"]["value"] == pytest.approx(np.trapezoid(curve, (0, *faithfulness.SHARES, 1)), abs=1e-3)

@@ -13,18 +13,23 @@ DIGITS = 4
 
 
 def summary(values, chances):
-    """Mean over the images with its 95 % t interval, and the mean chance level: {value, low, high, chance}.
+    """What a measure (n,) of the images comes to, beside its chance level (n,) on the same images.
 
-    `values` and `chances` are (n,). No interval for a single image. The interval takes images as
-    independent.
+    `value` is the mean, `chance` the mean chance level, `gain` the mean of value less chance; `low` and `high`,
+    `gain_low` and `gain_high` are 95 % t intervals, images taken as independent, and left out for a single image.
     """
-    values = np.asarray(values, "float64")
-    found = {"value": values.mean()}
+    values, chances = np.asarray(values, "float64"), np.asarray(chances, "float64")
+    found = _interval("", values) | {"chance": chances.mean()} | _interval("gain", values - chances)
+    return rounded(found)
+
+
+def _interval(name, values):
+    mean, prefix = values.mean(), f"{name}_" if name else ""
+    found = {name or "value": mean}
     if len(values) > 1:
         reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-        found |= {"low": found["value"] - reach, "high": found["value"] + reach}
-    found["chance"] = np.mean(chances)
-    return rounded(found)
+        found |= {f"{prefix}low": mean - reach, f"{prefix}high": mean + reach}
+    return found
 
 
 def rounded(tree):

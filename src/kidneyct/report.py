@@ -214,8 +214,8 @@ def confusion(predictions, classes):
 def measured(explanations):
     """A row for each map: title, cells by measure, and the randomisation's end.
 
-    A cell has value, low, high, chance and verdict: "better", "worse" or "level" with chance by its interval,
-    "" where there is no interval or no good direction.
+    A cell has what a measure says and a verdict: "better", "worse" or "level" with chance by the interval of the
+    gain over it, "" where there is no interval or no good direction.
     """
     rows = []
     for method, title in figures.TITLES.items():
@@ -237,11 +237,11 @@ def measured(explanations):
 
 def judged(name, cell):
     direction = BETTER.get(name)
-    if direction is None or "low" not in cell:
+    if direction is None or "gain_low" not in cell:
         return ""
-    if cell["low"] <= cell["chance"] <= cell["high"]:
+    if cell["gain_low"] <= 0 <= cell["gain_high"]:
         return "level"
-    return "better" if (cell["value"] - cell["chance"]) * direction > 0 else "worse"
+    return "better" if cell["gain"] * direction > 0 else "worse"
 
 
 def gallery(run, classes):
@@ -255,7 +255,13 @@ def gallery(run, classes):
                     continue
                 shown.add(row.name)
                 tiles = [("original", row.image)]
-                tiles += [(figures.TITLES[method], figures.picture(row.image, row.maps[method])) for method in row.maps]
+                tiles += [
+                    (
+                        figures.TITLES[method] + ("" if values.any() else " (no evidence)"),
+                        figures.picture(row.image, values),
+                    )
+                    for method, values in row.maps.items()
+                ]
                 tiles = [(title, encoded(Image.fromarray(pixels), quality=75)) for title, pixels in tiles]
                 size = sum(len(source) for _, source in tiles)
                 if size > room:
