@@ -1,4 +1,4 @@
-"""Draw what a role's model looks at: maps of a few test images, the same for every model, and of its worst mistakes."""
+"""Draw what a role's model looks at: maps of test images that both models get right, and of its worst mistakes."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from stages import run
 from kidneyct import devices, figures, maps, params, split, training, vgg  # isort: skip
 
 BATCH_SIZE = 8
+ROLES = ("candidate", "control")
 
 
 def main(role):
@@ -20,9 +21,10 @@ def main(role):
     network = vgg.network(vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
     network.load_weights(f"models/{role}/model.weights.h5")
 
-    predictions = split.read(f"plots/{role}/predictions.csv")
-    examples = split.examples(table, classes, p.explain.images_per_class)
-    mistakes = split.mistakes(table, predictions, classes, p.explain.mistakes)
+    predictions = {of: split.read(f"plots/{of}/predictions.csv") for of in ROLES}
+    right = split.rightly(table, predictions.values())
+    examples = split.examples(table, classes, p.explain.images_per_class, preferred=right)
+    mistakes = split.mistakes(table, predictions[role], classes, p.explain.mistakes)
     rows = np.concatenate([examples, mistakes]).astype(int)
     pixels = images[rows]
     probabilities = training.predict(network, images, rows, BATCH_SIZE)

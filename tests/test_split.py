@@ -173,8 +173,12 @@ def test_a_share_of_the_training_series():
 def test_examples_are_spread_over_a_class_and_mistakes_are_the_most_confident():
     table = pd.DataFrame({"label": list("aaaaabbb"), "split": ["test"] * 5 + ["train"] + ["test"] * 2})
     assert split.examples(table, ["a", "b"], 1).tolist() == [2, 6]  # the middle of 0 … 4; of 6 and 7 the first
-    assert split.examples(table, ["b", "a"], 3).tolist() == [6, 7, 1, 2, 3]
+    assert split.examples(table, ["b", "a"], 3).tolist() == [6, 7, 0, 2, 4]
+    assert split.examples(table, ["a"], 4).tolist() == [0, 1, 3, 4]
     assert split.spread(table, ["a", "b"], 3).tolist() == [1, 3, 6]
+    right = np.isin(np.arange(8), [1, 2, 4])
+    assert split.examples(table, ["a", "b"], 1, right).tolist() == [2, 6]
+    assert split.examples(table, ["a"], 4, right).tolist() == [1, 2, 4, 0]
     predictions = pd.DataFrame(
         {
             "label": list("aaaaabb"),
@@ -184,5 +188,7 @@ def test_examples_are_spread_over_a_class_and_mistakes_are_the_most_confident():
         }
     )
     assert split.mistakes(table, predictions, ["a", "b"], 4).tolist() == [3, 1]
+    other = predictions.assign(predicted=list("aaaabbb"))
+    assert np.flatnonzero(split.rightly(table, [predictions, other])).tolist() == [0, 2, 6, 7]
     assert split.mistakes(table, predictions, ["a", "b"], 1).tolist() == [3]
     assert split.mistakes(table, predictions, ["a", "b"], 0).tolist() == []

@@ -222,18 +222,33 @@ def codes(table, classes):
     return table["label"].map({name: code for code, name in enumerate(classes)}).to_numpy()
 
 
-def examples(table, classes, count):
+def examples(table, classes, count, preferred=None):
     """Rows of `count` test images of each class in turn, evenly spaced over its test rows.
 
-    They depend on the split alone, so that both models explain the same images. A class with fewer gives
-    all it has.
+    `preferred` (n,) bool are taken first, such as those that every model classifies rightly. A class with fewer
+    gives all it has.
     """
     chosen = []
     for label in classes:
         of_class = np.flatnonzero((table["split"] == "test") & (table["label"] == label))
-        places = np.linspace(0, len(of_class) - 1, min(count, len(of_class)) + 2)[1:-1]
-        chosen.extend(of_class[np.unique(places.round().astype(int))] if count < len(of_class) else of_class)
-    return np.array(chosen)
+        first = np.ones(len(of_class), bool) if preferred is None else preferred[of_class]
+        taken = _spaced(of_class[first], count)
+        chosen += [taken, _spaced(of_class[~first], count - len(taken))]
+    return np.concatenate(chosen)
+
+
+def _spaced(rows, count):
+    """`count` of the rows, or all: the middles of as many equal stretches."""
+    if count >= len(rows):
+        return rows
+    return rows[((2 * np.arange(count) + 1) * len(rows) - 1) // (2 * count)] if count else rows[:0]
+
+
+def rightly(table, predictions):
+    """Which images all of some `predictions` (one line for each test row) classify rightly, (n,) bool."""
+    found = np.zeros(len(table), bool)
+    found[rows(table, "test")] = np.all([one["label"] == one["predicted"] for one in predictions], axis=0)
+    return found
 
 
 def spread(table, classes, total):
