@@ -37,7 +37,8 @@ def main():
         )
         head = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
         rows = [split.rows(table, part) for part in ("train", "validation")]
-        history = training.fit(head, features, codes, *rows, p.train, p.seed)
+        settings = {name: getattr(p.train, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}
+        history = training.fit(head, features, codes, *rows, **settings, seed=p.seed)
         probabilities = training.predict(head, features, test, 32)
         predicted[bits] = probabilities
         accuracy = (probabilities.argmax(axis=1) == codes[test]).mean()

@@ -21,7 +21,7 @@ def main():
     names = (f"candidate: {Path(p.weights).name}", "control: none")
     evaluations = [json.loads(Path(f"metrics/{role}/evaluation.json").read_text()) for role in ROLES]
     leakage = json.loads(Path("metrics/leakage.json").read_text())
-    predictions = [pd.read_csv(f"plots/{role}/predictions.csv") for role in ROLES]
+    predictions = [split.read(f"plots/{role}/predictions.csv") for role in ROLES]
     histories = [pd.read_csv(f"plots/{role}/history.csv") for role in ROLES]
     table = split.read("data/split.csv")
     series = pd.read_csv("data/series.csv")["series"].to_numpy()[split.rows(table, "test")]

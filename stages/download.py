@@ -14,7 +14,7 @@ def main():
     p = params.load("download")
     classes = p.data.classes
     if p.data.source == "kaggle":
-        fetched = kaggle.download(p.data.kaggle, "downloads")
+        fetched = kaggle.download(p.data.kaggle, f"downloads/{p.data.kaggle.replace('/', '-')}")
         kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
         os.makedirs("data", exist_ok=True)
         os.replace(fetched, ARCHIVE)

@@ -46,7 +46,8 @@ def main(role):
     explained = figures.explained(table, classes, images, drawn)
     figures.explanations(plots / "explanations.png", explained, title=f"Model of the {role}")
     wrong = figures.explained(table, classes, images, drawn, mistakes=True)
-    figures.explanations(plots / "mistakes.png", wrong, title=f"Most confident mistakes of the {role}")
+    none = "none among the test images" if p.explain.mistakes else "none asked for (explain.mistakes: 0)"
+    figures.explanations(plots / "mistakes.png", wrong, title=f"Most confident mistakes of the {role}", none=none)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ PAIRS_PER_CLASS = 2
 
 def main():
     p = params.load("leakage")
-    index = pd.read_csv("data/index.csv")
+    index = split.read("data/index.csv")
     series = pd.read_csv("data/series.csv")["series"]
     table = split.read("data/split.csv")
     thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")

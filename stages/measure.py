@@ -22,6 +22,11 @@ def main(role):
     network = vgg.network(vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
     network.load_weights(f"models/{role}/model.weights.h5")
 
+    devices.warn_if_long(
+        f"maps of the {role}",
+        lambda: network.predict_on_batch(images[:BATCH_SIZE]),
+        explanations.PASSES * p.explain.measured_images / BATCH_SIZE,
+    )
     rows = split.spread(table, classes, p.explain.measured_images)
     predicted = training.predict(network, images, rows, BATCH_SIZE).argmax(axis=1)
     masks = archive.masks("data/archive.zip", table["image"][rows])

@@ -19,14 +19,14 @@ def main():
             ("evaluations", read_json, "metrics/{}/evaluation.json"),
             ("explanations", read_json, "metrics/{}/explanations.json"),
             ("histories", pd.read_csv, "plots/{}/history.csv"),
-            ("predictions", pd.read_csv, "plots/{}/predictions.csv"),
+            ("predictions", split.read, "plots/{}/predictions.csv"),
             ("maps", np.load, "data/maps/{}.npz"),
         ]
     }
     found = report.Run(
         parameters=params.nested(p),
         table=split.read("data/split.csv"),
-        hashes=pd.read_csv("data/index.csv")["sha256"],
+        hashes=split.read("data/index.csv")["sha256"],
         series=pd.read_csv("data/series.csv")["series"].to_numpy(),
         leakage=read_json("metrics/leakage.json"),
         comparison=read_json("metrics/comparison.json"),

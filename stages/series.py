@@ -1,16 +1,15 @@
 """Infer from the thumbnails which images are slices of one series."""
 
 import numpy as np
-import pandas as pd
 
 from stages import run
 
-from kidneyct import params, series  # isort: skip
+from kidneyct import params, series, split  # isort: skip
 
 
 def main():
     p = params.load("series")
-    index = pd.read_csv("data/index.csv")
+    index = split.read("data/index.csv")
     thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
     index["series"] = series.infer(thumbnails, index["sha256"], p.series.similarity)
     index[["image", "series"]].to_csv("data/series.csv", index=False)

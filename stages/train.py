@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from stages import run
 
@@ -23,16 +22,18 @@ def main(role):
     network = vgg.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, p.seed)
     vgg.freeze(network, p.model.frozen_blocks)
     model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
-    series = pd.read_csv("data/series.csv")["series"] if p.split.by == "series" else None
-    rows = split.share_of(table["label"], series, split.rows(table, "train"), p.train.fraction, p.seed)
+    rows = split.rows(table, "train")
     history = training.fit(
         model,
         inputs,
         split.codes(table, p.data.classes),
         rows,
         split.rows(table, "validation"),
-        p.train,
-        p.seed,
+        epochs=p.train.epochs,
+        batch_size=p.train.batch_size,
+        learning_rate=p.train.learning_rate,
+        patience=p.train.patience,
+        seed=p.seed,
     )
     network.save_weights(f"models/{role}/model.weights.h5")
     plots = Path("plots") / role

@@ -132,3 +132,25 @@ def test_masks_of_several_sizes_are_refused(tmp_path):
     path = make_masks(tmp_path / "a.zip", {"Cyst/a": np.ones((2, 2), np.uint8), "Cyst/b": np.ones((2, 3), np.uint8)})
     with pytest.raises(InputError, match=r"masks of one size, found \(2, 2\), \(2, 3\)"):
         archive.masks(path, ["Cyst/a.jpg", "Cyst/b.jpg"])
+
+
+def test_what_is_left_out_of_a_class_folder_is_named(tmp_path, capsys):
+    source = make_folder(tmp_path / "source", ["Cyst/a.jpg", "Cyst/b.tif", "Cyst/more/c.jpg", "Stone/d.jpg", "e.txt"])
+    members = dict(archive.from_source(source, CLASSES))
+    assert set(members) == {f"{archive.ROOT}/Cyst/a.jpg", f"{archive.ROOT}/Stone/d.jpg"}
+    said = capsys.readouterr().out
+    assert "left out of the class folders Cyst/b.tif, Cyst/more/c.jpg: taken are .jpeg, .jpg, .png files" in said
+    assert "e.txt" not in said
+
+
+def test_a_locked_zip_is_one_line(tmp_path):
+    path = make_zip(tmp_path / "a.zip", ["Cyst/a.jpg", "Stone/b.jpg"])
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + flags] |= 1  # says that the member is encrypted
+            at = content.find(signature, at + 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"can't be unpacked \(.*password.*\); pack it anew, without a password"):
+        list(archive.from_source(path, CLASSES))

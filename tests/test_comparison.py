@@ -62,3 +62,8 @@ def test_other_verdicts(arguments, sentence):
 def test_an_interval_without_zero():
     sentence = told(0.9, 0.6, 0.5, gap_low=0.1, gap_high=0.5)
     assert "(95 % interval over series +10.0 to +50.0): the interval leaves out zero." in sentence
+
+
+def test_a_gap_is_told_in_points_and_never_as_nothing():
+    gaps = [0.271, -0.05, 0.0, 0.0004, -0.0004, -0.0]
+    assert [comparison.signed(gap) for gap in gaps] == ["+27.1", "-5.0", "+0.0", "+0.04", "-0.04", "+0.0"]

@@ -49,6 +49,7 @@ def test_the_papers_settings_are_the_defaults():
         ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
         ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
+        ({"data.classes": ["Cyst", "loss"]}, "data.classes", "['Cyst', 'loss']", "none of accuracy"),
         ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
         ({"train.epochs": None}, "train.epochs", "nothing", "whole number from 1"),
         ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),

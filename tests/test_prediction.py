@@ -1,5 +1,6 @@
 """`kidneyct predict`: which class, how sure, and does the image look like the training images?"""
 
+import hashlib
 import json
 import struct
 import subprocess
@@ -32,9 +33,6 @@ def slices(series, count):
 def workspace(tmp_path_factory):
     """A finished run: four series of four images, and an untrained network as the model of the candidate."""
     folder = tmp_path_factory.mktemp("workspace")
-    values = YAML(typ="safe").load(Path("params.yaml"))
-    values["preprocess"]["image_size"], values["model"]["dense_units"] = SIDE, 4
-    YAML(typ="safe").dump(values, folder / "params.yaml")
     (folder / "data").mkdir()
     (folder / "models/candidate").mkdir(parents=True)
     pictures = np.concatenate([slices(number, 4) for number in range(4)])
@@ -44,7 +42,16 @@ def workspace(tmp_path_factory):
     table.assign(split="train").to_csv(folder / "data/split.csv", index=False)
     table[["image"]].assign(series=np.repeat(range(4), 4)).to_csv(folder / "data/series.csv", index=False)
     network = vgg.network(vgg.base(SIDE), 4, 4, "unit", seed=3)
-    network.save_weights(folder / "models/candidate/model.weights.h5")
+    path = "models/candidate/model.weights.h5"
+    network.save_weights(folder / path)
+    values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit"}
+    trained = {
+        "params": {"params.yaml": values},
+        "outs": [{"path": path, "md5": hashlib.md5((folder / path).read_bytes()).hexdigest()}],
+    }
+    preprocessed = {"params": {"params.yaml": {"preprocess.image_size": SIDE}}}
+    lock = {"stages": {"preprocess": preprocessed, "train@candidate": trained}}
+    YAML(typ="safe").dump(lock, folder / "dvc.lock")
     return folder, network
 
 
@@ -126,23 +133,45 @@ def test_what_is_asked_wrongly_is_one_line(workspace, tmp_path, capsys):
     assert "no image in this folder" in err
     status, _, err = run(capsys, tmp_path, "--workspace", tmp_path / "empty")
     assert status == 2
-    assert err.startswith(f"error: {tmp_path / 'empty' / 'params.yaml'}: not there; ")
+    assert err.startswith(f"error: {tmp_path / 'empty' / 'dvc.lock'}: not there; ")
     status, _, err = run(capsys, tmp_path, "--workspace", folder, "--role", "control")
     assert status == 2
-    assert "models/control/model.weights.h5: not there; run dvc repro" in err
+    assert "expected a finished stage train@control, found none; run dvc repro" in err
 
 
-def test_a_model_of_other_parameters_is_refused(workspace, inputs, tmp_path, capsys):
-    other = tmp_path / "other"
+def test_the_model_is_the_one_that_the_lock_knows(workspace, inputs, tmp_path, capsys):
     folder, _ = workspace
-    other.mkdir()
-    for name in ("data", "models"):
-        (other / name).symlink_to(folder / name)
-    (other / "params.yaml").write_text((folder / "params.yaml").read_text().replace("dense_units: 4", "dense_units: 5"))
+    other = tmp_path / "other"
+    (other / "models/candidate").mkdir(parents=True)
+    (other / "data").symlink_to(folder / "data")
+    (other / "dvc.lock").write_bytes((folder / "dvc.lock").read_bytes())
     status, _, err = run(capsys, inputs / "0.png", "--workspace", other)
     assert status == 2
-    assert "does not fit params.yaml" in err
+    assert "model.weights.h5: not there; run dvc repro, or dvc pull" in err
+    (other / "models/candidate/model.weights.h5").write_bytes(b"another")
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", other)
+    assert status == 2
+    assert "not the file that dvc.lock knows; run dvc checkout" in err
     assert err.count("\n") == 1
+
+
+def test_a_picture_never_takes_the_place_of_an_image(workspace, inputs, capsys):
+    folder, _ = workspace
+    before = (inputs / "0.png").read_bytes()
+    status, out, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs)
+    assert (status, out) == (2, "")
+    assert "0.png is one of the images; choose another folder" in err
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs / "1.png")
+    assert status == 2
+    assert "expected a folder, found a file" in err
+    assert (inputs / "0.png").read_bytes() == before
+
+
+def test_a_file_named_twice_counts_once(workspace, inputs, capsys):
+    folder, _ = workspace
+    status, out, _ = run(capsys, inputs / "0.png", inputs / "0.png", "--workspace", folder)
+    assert status == 0
+    assert out.count("\n") == 2
 
 
 def test_the_command_is_a_program(workspace, inputs):

@@ -135,8 +135,8 @@ def test_the_answer_and_the_numbers_are_the_runs(run, page):
     assert "The candidate is 37.5 points above the control in test accuracy" in text
     assert "accuracy 87.5 % 50.0 % +37.5" in text
     assert "3 images only the candidate has right, 0 only the control, p 0.250" in text  # 2 · (1/2)³
-    assert "Cyst 4 2 1 (1) 1 (1) 2 (1)" in text
-    assert "all 16 8 4 (4) 4 (4) 8 (4)" in text
+    assert "Cyst 4 2 1 (1) 1 (1) 2 (1) 0 (0)" in text
+    assert "all 16 8 4 (4) 4 (4) 8 (4) 0 (0)" in text
     assert "Epoch 2 of 2 kept, validation accuracy 75.0 %" in text
 
 
@@ -221,6 +221,9 @@ def test_limits_follow_from_the_run(run):
     parameters = run.parameters | {"weights": "photographs", "data": run.parameters["data"] | {"source": "phantom"}}
     other = run._replace(leakage=leakage, parameters=parameters)
     limits = report.limits(other)
+    mine = report.limits(run._replace(parameters=run.parameters | {"weights": "/somewhere/mine.h5"}))
+    assert any("started from a file" in sentence for sentence in mine)
+    assert not any("started from a file" in sentence for sentence in limits)
     assert any(sentence.startswith("3 of the 4 series in the test part have slices in training") for sentence in limits)
     assert any("does not answer for ImageNet" in sentence for sentence in limits)
     assert "Nothing on this page is about patients." in Outline(report.page(other)).text

@@ -1,5 +1,7 @@
 """The split: sizes, proportions, and where it can't be made."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -192,3 +194,54 @@ def test_examples_are_spread_over_a_class_and_mistakes_are_the_most_confident():
     assert np.flatnonzero(split.rightly(table, [predictions, other])).tolist() == [0, 2, 6, 7]
     assert split.mistakes(table, predictions, ["a", "b"], 1).tolist() == [3]
     assert split.mistakes(table, predictions, ["a", "b"], 0).tolist() == []
+
+
+def index_of(labels, hashes=None):
+    names = [f"{label}/{number}" for number, label in enumerate(labels)]
+    hashes = [f"h{number}" for number in range(len(labels))] if hashes is None else hashes
+    return pd.DataFrame({"image": names, "label": labels, "sha256": hashes})
+
+
+def asked(**changes):
+    return SimpleNamespace(
+        **{"by": "image", "test": 0.2, "validation": 0.1, "folds": 1, "fold": 0, "contradictory": "error", "seed": 0}
+        | changes
+    )
+
+
+def test_the_plan_marks_what_is_not_used():
+    index = index_of(LABELS, ["x", *(f"h{n}" for n in range(88)), "x"])  # the first and the last, an a and a b
+    with pytest.raises(InputError, match="the same file under two classes"):
+        split.plan(index, SERIES, ["a", "b"], asked(), 1, seed=0)
+    table = split.plan(index, SERIES, ["a", "b"], asked(contradictory="drop"), 0.5, seed=0)
+    assert table["split"].iloc[[0, -1]].tolist() == ["dropped", "dropped"]
+    # 88 images are left: 18 test, 9 validate, and half of the other 61 train.
+    assert table["split"].value_counts().to_dict() == {
+        "train": 31,
+        "unused": 30,
+        "test": 18,
+        "validation": 9,
+        "dropped": 2,
+    }
+    whole = split.plan(index, SERIES, ["a", "b"], asked(contradictory="drop"), 1, seed=0)
+    assert set(split.rows(table, "train")) < set(split.rows(whole, "train"))
+    assert split.rows(table, "test").tolist() == split.rows(whole, "test").tolist()
+
+
+def test_no_part_goes_without_a_class():
+    mirrored = index_of([*"aaaaaaaaab"], [*"123456789", "9"])
+    with pytest.raises(InputError, match="drop leaves no image of class b, each is filed under another class too"):
+        split.plan(mirrored, np.arange(10), ["a", "b"], asked(contradictory="drop"), 1, seed=0)
+    mixed = index_of([*"ababacbcc"])  # five series, of classes ab, ab, ac, bc and c: no part can have all three
+    settings = asked(by="series", test=0.3, validation=0.3)
+    with pytest.raises(InputError, match="split: no image of class b .* falls into validation"):
+        split.plan(mixed, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), ["a", "b", "c"], settings, 1, seed=0)
+
+
+def test_names_that_look_like_numbers_or_nothing_stay_text(tmp_path):
+    table = pd.DataFrame({"image": ["01", "NA"], "label": ["01", "None"], "split": ["train", "test"], "01": [0.25, 1]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    read = split.read(tmp_path / "t.csv")
+    assert read[["image", "label", "split"]].values.tolist() == [["01", "01", "train"], ["NA", "None", "test"]]
+    assert read["01"].tolist() == [0.25, 1]
+    assert split.codes(read, ["None", "01"]).tolist() == [1, 0]

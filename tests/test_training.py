@@ -1,7 +1,5 @@
 """Features, the frozen boundary and training."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
@@ -22,7 +20,7 @@ def network():
 
 
 def settings(**changes):
-    return SimpleNamespace(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.01, "patience": 5, **changes})
+    return {"epochs": 3, "batch_size": 4, "learning_rate": 0.01, "patience": 5} | changes
 
 
 def test_the_papers_network_has_its_layers():
@@ -101,7 +99,9 @@ def test_a_head_learns_what_a_line_separates_and_repeats_it():
         devices.prepare(seed=1)
         model = softmax_model()
         histories.append(
-            training.fit(model, inputs, codes, range(30), range(30, 40), settings(epochs=40, learning_rate=0.1), 1)
+            training.fit(
+                model, inputs, codes, range(30), range(30, 40), **settings(epochs=40, learning_rate=0.1), seed=1
+            )
         )
         weights.append(model.get_weights())
     assert histories[0].equals(histories[1])
@@ -119,7 +119,7 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept():
     # Swapped validation labels: the loss there rises as the model learns.
     swapped = np.concatenate([codes[:30], 1 - codes[30:]])
     history = training.fit(
-        model, inputs, swapped, range(30), range(30, 40), settings(epochs=20, patience=3, learning_rate=0.1), 1
+        model, inputs, swapped, range(30), range(30, 40), **settings(epochs=20, patience=3, learning_rate=0.1), seed=1
     )
     best = history["val_loss"].idxmin()
     assert len(history) == best + 1 + 3
@@ -132,7 +132,7 @@ def test_a_diverging_run_says_what_to_change():
     inputs, codes = blobs()
     inputs = np.where(inputs > 5, np.inf, inputs).astype("float32")
     with pytest.raises(InputError, match=r"lower train\.learning_rate"):
-        training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), settings(), 1)
+        training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
 
 
 def test_batches_shuffle_by_seed_and_epoch_and_serve_every_row():

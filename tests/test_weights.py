@@ -312,3 +312,9 @@ def test_photographs_fill_the_base(monkeypatch):
     monkeypatch.setattr("kidneyct.photographs.fill", lambda *arguments: asked.append(arguments))
     base = weights.initial("photographs", "candidate", 7, "caffe")
     assert asked == [(base, 7, "caffe")]
+
+
+def test_the_pipelines_own_output_is_no_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"model\.weights\.h5 is written by this pipeline; copy it elsewhere"):
+        weights.initial("models/candidate/model.weights.h5", "candidate", 0, "unit")

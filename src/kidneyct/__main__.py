@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -36,15 +35,14 @@ def main(arguments=None):
 
 def run(options):
     files, problems = prediction.find(options.files)
+    pictures = prediction.pictures(files, options.explain) if options.explain else {}
     workspace = prediction.open_workspace(options.workspace, options.role)
     results = {}
     if files:
         network = prediction.load(workspace)
         drawing = None
         if options.explain:
-            target = Path(options.explain)
-            target.mkdir(parents=True, exist_ok=True)
-            drawing = Drawing(network, workspace.parameters.data.classes, target)
+            drawing = Drawing(network, workspace.classes, pictures)
         outcomes = prediction.predict(workspace, network, files, drawing)
         for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None):
             if isinstance(outcome, dict):
@@ -78,8 +76,8 @@ def print_json(results, problems):
 class Drawing:
     """Writes a picture a file; called with each batch."""
 
-    def __init__(self, network, classes, target):
-        self.network, self.classes, self.target, self.taken = network, classes, target, set()
+    def __init__(self, network, classes, pictures):
+        self.network, self.classes, self.pictures = network, classes, pictures
 
     def __call__(self, files, tensors, results):
         from kidneyct import figures, gradcam, saliency
@@ -90,15 +88,7 @@ class Drawing:
         for number, (file, one) in enumerate(zip(files, results, strict=True)):
             maps = {"saliency": fine[number], "gradcam": coarse[number]}
             row = figures.Explained(file.name, tensors[number], None, one["class"], one["probability"], maps)
-            figures.explanations(self._path(file), [row], title=f"{file.name}: {one['class']}")
-
-    def _path(self, file):
-        name, count = file.stem, 1
-        while name in self.taken:  # files of one name from several folders
-            count += 1
-            name = f"{file.stem}-{count}"
-        self.taken.add(name)
-        return self.target / f"{name}.png"
+            figures.explanations(self.pictures[file], [row], title=f"{file.name}: {one['class']}")
 
 
 if __name__ == "__main__":

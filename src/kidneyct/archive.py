@@ -65,6 +65,14 @@ def _find(names, classes, where):
     return sorted(images)
 
 
+def left_out(names, images):
+    """Files in the class folders of `images`, or below, that are none of these: not of SUFFIXES, or too deep."""
+    taken = {image.member for image in images}
+    folders = {f"{PurePosixPath(member).parent}/" for member in taken}
+    files = (name for name in names if name not in taken and not name.endswith("/"))
+    return sorted(name for name in files if any(name.startswith(folder) for folder in folders))
+
+
 def images(path, classes):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
     with _open(path) as container:
@@ -79,7 +87,7 @@ def masks(path, images):
     with _open(path) as container:
         names = {str(PurePosixPath(name).with_suffix("")): name for name in container.namelist()}
         of_image = [names.get(f"{MASKS}/{PurePosixPath(image).with_suffix('')}") for image in images]
-        found = {name: np.asarray(PIL.Image.open(container.open(name))) > 0 for name in of_image if name}
+        found = {name: np.asarray(PIL.Image.open(container.open(name)).convert("L")) > 0 for name in of_image if name}
     sizes = {mask.shape for mask in found.values()}
     if len(sizes) > 1:
         raise InputError(f"{path}: expected lesion masks of one size, found {', '.join(map(str, sorted(sizes)))}")
@@ -108,7 +116,8 @@ def write(path, members):
 def from_source(source, classes):
     """The members (name, bytes) of a folder or zip of class folders, laid out under ROOT.
 
-    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present.
+    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
+    in the class folders is left out, and named.
     """
     source = Path(source)
     if source.is_dir():
@@ -126,6 +135,14 @@ def from_source(source, classes):
 
 def _members(names, read, classes, source):
     found = _find(names, classes, source)
+    others = left_out(names, found)
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        print(
+            f"{source}: left out of the class folders {', '.join(others[:5])}{more}: taken are "
+            f"{', '.join(sorted(SUFFIXES))} files that lie in them directly",
+            flush=True,
+        )
     try:
         for image in found:
             yield f"{ROOT}/{image.image}", read(image.member)
@@ -137,3 +154,5 @@ def _members(names, read, classes, source):
                 yield "/".join(path.parts[path.parts.index(MASKS) :]), read(name)
     except zipfile.BadZipFile as error:
         raise InputError(f"{source}: damaged ({error}); fetch it again") from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or compressed in an unusual way
+        raise InputError(f"{source}: can't be unpacked ({error}); pack it anew, without a password") from None

@@ -52,7 +52,7 @@ def _gap_sentence(accuracy):
     if "gap_low" not in accuracy:
         return f"{lead}; one series of test images allows no interval."
     low, high = accuracy["gap_low"], accuracy["gap_high"]
-    interval = f"95 % interval over series {100 * low:+.1f} to {100 * high:+.1f}"
+    interval = f"95 % interval over series {signed(low)} to {signed(high)}"
     if low <= 0 <= high:
         return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
     return f"{lead} ({interval}): the interval leaves out zero."
@@ -75,5 +75,11 @@ def _standing(gain):
     return "level with" if gain == 0 else _apart(gain)
 
 
+def signed(gap):
+    """A gap of two shares in percentage points with its sign, small ones to two decimals."""
+    digits = 1 if abs(gap) >= 0.001 or gap == 0 else 2
+    return f"{round(100 * gap, digits) + 0.0:+.{digits}f}"
+
+
 def _apart(gain):
-    return f"{100 * abs(gain):.1f} points {'above' if gain > 0 else 'below'}"
+    return f"{signed(gain)[1:]} points {'above' if gain > 0 else 'below'}"

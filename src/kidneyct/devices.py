@@ -42,8 +42,8 @@ def warn_if_long(what, step, steps):
     estimate = (time.perf_counter() - start) * steps
     if estimate > LONG_SECONDS:
         print(
-            f"{what}: about {estimate / 3600:.1f} hours on this CPU; a GPU (pip install .[gpu]), more "
-            "model.frozen_blocks or fewer train.epochs shorten it",
+            f"{what}: about {estimate / 3600:.1f} hours on this CPU; a GPU (pip install .[gpu]) shortens "
+            "it; so do more model.frozen_blocks, fewer train.epochs or fewer explain.measured_images",
             flush=True,
         )
     return estimate

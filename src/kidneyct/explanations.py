@@ -7,6 +7,7 @@ from scipy import stats
 from kidneyct import faithfulness, focus, localization, maps, randomization, saliency
 
 BATCH_SIZE = 8
+PASSES = 90  # forward passes an image that all measures together cost (benchmarks/explanations.py)
 CASCADE_IMAGES = 2  # of those measured, evenly spaced
 CASCADE_SAMPLES, CASCADE_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
 DIGITS = 4
@@ -52,7 +53,9 @@ def predictor(network, batch_size):
 def faithful(predict, images, classes, relevance, seed):
     """insertion, deletion and road of each method: method -> measure -> summary."""
     found = [
-        faithfulness.measure(predict, image, code, {method: values[row] for method, values in relevance.items()}, seed)
+        faithfulness.measure(
+            predict, image, code, {method: values[row] for method, values in relevance.items()}, seed + row
+        )
         for row, (image, code) in enumerate(zip(images, classes, strict=True))
     ]
 

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 matplotlib.use("Agg")
+matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold dollars
 
 DPI = 150
 HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
@@ -117,10 +118,13 @@ def _name_row(axes, text):
     axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
 
 
-def explanations(path, rows, title):
-    """As the paper's figures 5 and 6, with more maps: a row an image, its original and a panel for each map."""
+def explanations(path, rows, title, none="none among the test images"):
+    """As the paper's figures 5 and 6, with more maps: a row an image, its original and a panel for each map.
+
+    `none` is what is written where there are no rows.
+    """
     if not rows:
-        return _message(path, title, "none among the test images")
+        return _message(path, title, none)
     figure, panels = _grid(title, len(rows), 1 + len(rows[0].maps))
     for line, row in zip(panels, rows, strict=True):
         line[0].imshow(row.image)

@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,10 +135,12 @@ def check_comparable(chosen, parameter, replicates):
     }
     if differing:
         told = "; ".join(f"{name} is {_or(found)}" for name, found in differing.items())
-        name, found = next(iter(differing.items()))
+        name = next(iter(differing))
+        commonest = Counter(_key(run.parameters.get(name)) for run in chosen).most_common(1)[0][0]
+        choice = f"{name}={values[name][commonest]}"
         raise InputError(
             f"{len(chosen)} runs: expected to differ in {' and '.join(dict.fromkeys((parameter, *replicates)))} only, "
-            f"found {told}; choose with --where {name}={found[0]}, or average over it with --replicate {name}"
+            f"found {told}; choose with --where {choice}, or average over it with --replicate {name}"
         )
 
 

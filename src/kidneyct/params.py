@@ -19,6 +19,11 @@ Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 
 
+# Keys of the metrics and columns of the tables, beside which the classes' names stand.
+RESERVED = {"image", "label", "predicted", "split", "loss", "accuracy", "balanced_accuracy", "macro_f1", "macro_auroc"}
+RESERVED |= {"expected_calibration_error", "brier_score", "images", "series", "mcnemar", "epochs_to_95_percent"}
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -30,7 +35,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _different(self):
-        if len(set(self.classes)) < len(self.classes):
+        if len(set(self.classes)) < len(self.classes) or RESERVED & set(self.classes):
             raise ValueError("data.classes")
         return self
 
@@ -105,7 +110,7 @@ class Params(Section):
 
 # What a rule over several keys allows, by the key that its error names.
 ACROSS_KEYS = {
-    "data.classes": "two or more different names of class folders",
+    "data.classes": f"two or more different names of class folders, none of {', '.join(sorted(RESERVED))}",
     "split.fold": "split.fold counts from 0 and stays below split.folds",
     "split.test": "split.test and split.validation that together stay below 1",
 }

@@ -1,12 +1,14 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from ruamel.yaml import YAML
 
-from kidneyct import images, params, series, split
+from kidneyct import images, series, split
 from kidneyct.archive import SUFFIXES
 from kidneyct.errors import InputError
 
@@ -15,21 +17,19 @@ PERCENTILE = 1  # of the training images that lie below the threshold of likenes
 
 
 class Workspace(NamedTuple):
-    """What of a finished run predictions need."""
+    """What of a finished run predictions need: what it was run with, not what params.yaml says by now."""
 
-    folder: Path
-    role: str
-    parameters: params.Params
+    weights: Path
+    classes: list
+    image_size: int
+    dense_units: int
+    pixel_scaling: str
     thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
     threshold: float  # of likeness
 
-    @property
-    def weights(self):
-        return self.folder / "models" / self.role / "model.weights.h5"
-
 
 def find(paths):
-    """The image files among `paths`, folders searched through, sorted within each; and what is amiss.
+    """The image files among `paths`, each once, folders searched through and sorted; and what is amiss.
 
     Returns (files, problems): paths, and (path, reason) pairs. In a folder only files named .jpg, .jpeg or .png
     count; a file named by itself is taken whatever its name.
@@ -45,25 +45,69 @@ def find(paths):
             files.append(path)
         else:
             problems.append((str(path), "no such file or folder"))
-    return files, problems
+    return list(dict.fromkeys(files)), problems
+
+
+def pictures(files, folder):
+    """Where the picture of each file goes, file -> path in `folder`, which is made: NAME.png, NAME-2.png, ….
+
+    InputError where that would overwrite one of the files.
+    """
+    folder, found, taken = Path(folder), {}, set()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--explain {folder}: expected a folder, found a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        name, count = file.stem, 1
+        while name in taken:  # files of one name from several folders
+            count += 1
+            name = f"{file.stem}-{count}"
+        taken.add(name)
+        found[file] = folder / f"{name}.png"
+    images = {file.resolve() for file in files}
+    for picture in found.values():
+        if picture.resolve() in images:
+            raise InputError(f"--explain {folder}: {picture} is one of the images; choose another folder")
+    return found
 
 
 def open_workspace(folder, role):
     """The finished run in a folder; InputError says what is missing and how to get it."""
     folder = Path(folder)
-    if not (folder / "params.yaml").exists():
-        raise InputError(f"{folder / 'params.yaml'}: not there; give the folder of a finished run with --workspace")
-    parameters = params.validate(folder / "params.yaml")
+    if not (folder / "dvc.lock").exists():
+        raise InputError(
+            f"{folder / 'dvc.lock'}: not there; give the folder of a finished run with --workspace, or run dvc repro"
+        )
+    stages = (YAML(typ="safe", pure=True).load(folder / "dvc.lock") or {}).get("stages", {})
+    stage, size = stages.get(f"train@{role}"), stages.get("preprocess")
+    if not (stage and size):
+        raise InputError(f"{folder / 'dvc.lock'}: expected a finished stage train@{role}, found none; run dvc repro")
+    used = stage["params"]["params.yaml"] | size["params"]["params.yaml"]
+    weights = f"models/{role}/model.weights.h5"
     try:
         table = split.read(folder / "data/split.csv")
         groups = pd.read_csv(folder / "data/series.csv")["series"].to_numpy()
         thumbnails = np.load(folder / "data/thumbnails.npy", mmap_mode="r")
-        (folder / "models" / role / "model.weights.h5").stat()
+        with (folder / weights).open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: not there; run dvc repro, or dvc pull where it was run before") from None
+    if found not in [out["md5"] for out in stage["outs"] if out["path"] == weights]:
+        raise InputError(
+            f"{folder / weights}: not the file that dvc.lock knows; run dvc checkout for the model of this commit, "
+            "or dvc repro for a new one"
+        )
     rows = split.rows(table, "train")
     training = thumbnails[rows]
-    return Workspace(folder, role, parameters, training, likeness_threshold(training, groups[rows]))
+    return Workspace(
+        folder / weights,
+        used["data.classes"],
+        used["preprocess.image_size"],
+        used["model.dense_units"],
+        used["model.pixel_scaling"],
+        training,
+        likeness_threshold(training, groups[rows]),
+    )
 
 
 def likeness(thumbnails, training):
@@ -101,15 +145,9 @@ def load(workspace):
     from kidneyct import devices, vgg
 
     devices.prepare(seed=0)
-    p = workspace.parameters
-    base = vgg.base(p.preprocess.image_size)
-    network = vgg.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, seed=0)
-    try:
-        network.load_weights(workspace.weights)
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"{workspace.weights}: does not fit params.yaml ({' '.join(str(error).split())[:160]}); run dvc repro"
-        ) from None
+    size, head = workspace.image_size, (workspace.dense_units, len(workspace.classes), workspace.pixel_scaling)
+    network = vgg.network(vgg.base(size), *head, seed=0)
+    network.load_weights(workspace.weights)
     return network
 
 
@@ -119,12 +157,12 @@ def predict(workspace, network, files, explain=None):
     A result holds class, probability, probabilities (by class), likeness and unlike. `explain(files, tensors,
     results)` is called with each batch, where given. Memory is bounded by the batch.
     """
-    classes = workspace.parameters.data.classes
+    classes = workspace.classes
     for start in range(0, len(files), BATCH_SIZE):
         outcome, tensors, thumbnails = {}, [], []
         for file in files[start : start + BATCH_SIZE]:
             try:
-                tensor, thumbnail = read(file, workspace.parameters.preprocess.image_size)
+                tensor, thumbnail = read(file, workspace.image_size)
             except InputError as error:
                 outcome[file] = str(error)
                 continue

@@ -67,7 +67,7 @@ def page(run):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "decimal": decimal, "p": p_value}
+    environment.filters |= {"percent": percent, "points": comparisons.signed, "decimal": decimal, "p": p_value}
     parameters = run.parameters
     classes = parameters["data"]["classes"]
     names = (f"candidate ({short(parameters['weights'])})", "control (none)")
@@ -102,11 +102,6 @@ def page(run):
 
 def percent(value, digits=1):
     return f"{100 * value:.{digits}f} %"
-
-
-def points(value):
-    """A gap of two shares, in percentage points, with its sign."""
-    return f"{100 * value:+.1f}"
 
 
 def decimal(value, digits=3):
@@ -189,9 +184,9 @@ def counts(table, series, classes):
     for label in [*classes, None]:
         chosen = np.ones(len(table), bool) if label is None else (table["label"] == label).to_numpy()
         row = {"label": label or "all", "all": f"{chosen.sum():,}", "series": len(np.unique(series[chosen]))}
-        for part in split.PARTS:
-            of_part = chosen & (table["split"] == part).to_numpy()
-            row[part] = f"{of_part.sum():,} ({len(np.unique(series[of_part]))})"
+        parts = {part: chosen & (table["split"] == part).to_numpy() for part in split.PARTS}
+        parts["without"] = chosen & ~table["split"].isin(split.PARTS).to_numpy()
+        row |= {name: f"{part.sum():,} ({len(np.unique(series[part]))})" for name, part in parts.items()}
         rows.append(row)
     return rows
 
@@ -251,9 +246,9 @@ def gallery(run, classes):
         shown = set()
         for mistakes in (False, True):
             for row in figures.explained(run.table, classes, run.images, maps, mistakes):
-                if row.name in shown:  # a mistake among the examples
+                if (row.label, row.name) in shown:  # a mistake among the examples
                     continue
-                shown.add(row.name)
+                shown.add((row.label, row.name))
                 tiles = [("original", row.image)]
                 tiles += [
                     (
@@ -340,8 +335,10 @@ def limits(run):
         "Learning rate, patience and pixel scaling are one choice for both models; neither was tuned.",
         "A map that lies on the lesion does not prove that the model uses it as a radiologist would.",
     ]
-    if parameters["weights"] != "imagenet":
+    if parameters["weights"] in STARTS and parameters["weights"] != "imagenet":
         found.append("The candidate did not start from ImageNet's weights: this run does not answer for ImageNet.")
+    elif parameters["weights"] not in STARTS:
+        found.append("The candidate started from a file: the run answers for that file's weights, whatever they are.")
     return found
 
 
@@ -353,7 +350,8 @@ def claim(run):
     dropped = int((run.table["split"] == split.DROPPED).sum())
     test = int((run.table["split"] == "test").sum())
     interval = (
-        f", 95 % interval over series {points(accuracy['gap_low'])} to {points(accuracy['gap_high'])}"
+        f", 95 % interval over series {comparisons.signed(accuracy['gap_low'])} to "
+        f"{comparisons.signed(accuracy['gap_high'])}"
         if "gap_low" in accuracy
         else ""
     )
@@ -369,7 +367,7 @@ def claim(run):
             f"All images{f' but {dropped} that are filed under two classes' if dropped else ''}; "
             f"training uses {percent(parameters['train']['fraction'], 0)} of its part.",
         ),
-        (12, "missing data", "An unreadable image stops the run; none is skipped."),
+        (12, "missing data", "An unreadable image stops the run; files that are no images are left out and named."),
         (14, "reference standard", "The class folders of the data set."),
         (19, "assignment to partitions", method["Split"] + "."),
         (20, "level at which partitions are disjoint", level[parameters["split"]["by"]] + "."),
@@ -404,7 +402,7 @@ def claim(run):
             37,
             "performance and uncertainty",
             f"Accuracy {percent(accuracy['candidate'])} against {percent(accuracy['control'])}, gap "
-            f"{points(accuracy['gap'])} points{interval}.",
+            f"{comparisons.signed(accuracy['gap'])} points{interval}.",
         ),
         (39, "failures", f"{wrong[0]} and {wrong[1]} test images are classified wrongly (candidate, control)."),
         (40, "limitations", "See what this run cannot say, below."),

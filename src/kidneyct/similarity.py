@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from kidneyct import params, series
+from kidneyct import params, series, split
 from kidneyct.errors import InputError
 
 THRESHOLDS = (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.999, 0.9995)
@@ -54,7 +54,7 @@ def main():
     try:
         p = params.validate()
         try:
-            index = pd.read_csv("data/index.csv")
+            index = split.read("data/index.csv")
             thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
         except FileNotFoundError as error:
             raise InputError(f"{error.filename}: not there yet; run dvc repro preprocess first") from None

@@ -7,8 +7,36 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from kidneyct.errors import InputError
 
 PARTS = ("train", "validation", "test")
-DROPPED = "dropped"  # rows that no part holds
+DROPPED = "dropped"  # rows that no part holds: one file under several classes
+UNUSED = "unused"  # rows that would train but for train.fraction
+TEXT = ("image", "label", "predicted", "split", "sha256")
 TRIES = 50
+
+
+def plan(index, series, classes, settings, fraction, seed):
+    """The split file of an index: image, label and split, which is a part of PARTS, DROPPED or UNUSED.
+
+    `series` (n,) are the images', `settings` those of params.yaml's section split; `fraction` of the training rows
+    are used, drawn from `seed`. InputError where a part would lack one of the classes.
+    """
+    if settings.contradictory == "error":
+        refuse_contradictory(index)
+    kept = ~contradictory(index) if settings.contradictory == "drop" else np.ones(len(index), bool)
+    labels = index["label"].to_numpy()
+    for label in classes:
+        if not np.any(labels[kept] == label):
+            raise InputError(
+                f"split.contradictory: drop leaves no image of class {label}, each is filed under another class too; "
+                "remove the wrong ones"
+            )
+    table = index[["image", "label"]].assign(split=DROPPED)
+    parts = divide(labels[kept], series[kept], settings)
+    _check_classes(labels[kept], parts)
+    table.loc[kept, "split"] = parts
+    training = rows(table, "train")
+    used = share_of(labels, series if settings.by == "series" else None, training, fraction, seed)
+    table.loc[np.setdiff1d(training, used), "split"] = UNUSED
+    return table
 
 
 def divide(labels, series, settings):
@@ -208,8 +236,8 @@ def share_of(labels, series, rows, share, seed):
 
 
 def read(path):
-    """The split file: image, label, split, a line for each row of the index."""
-    return pd.read_csv(path)
+    """A table of images, such as the index, the split or predictions; names and classes are text, "01" and "NA" too."""
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
 
 
 def rows(table, part):

@@ -61,8 +61,15 @@ def initial(start, role, seed, pixel_scaling):
     elif start == "photographs":
         photographs.fill(base, seed, pixel_scaling)
     else:
-        load(base, Path(start))
+        load(base, _source(Path(start)))
     return base
+
+
+def _source(path):
+    """The file to load; InputError where the pipeline itself writes it, and would start from its own result."""
+    if path.resolve().is_relative_to(Path("models").resolve()):
+        raise InputError(f"weights: {path} is written by this pipeline; copy it elsewhere and name the copy")
+    return path
 
 
 def convolutions(base):
