@@ -234,7 +234,7 @@ def test_no_part_goes_without_a_class():
         split.plan(mirrored, np.arange(10), ["a", "b"], asked(contradictory="drop"), 1, seed=0)
     mixed = index_of([*"ababacbcc"])  # five series, of classes ab, ab, ac, bc and c: no part can have all three
     settings = asked(by="series", test=0.3, validation=0.3)
-    with pytest.raises(InputError, match="split: no image of class b .* falls into validation"):
+    with pytest.raises(InputError, match=r"split: no image of class b .* falls into validation"):
         split.plan(mixed, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), ["a", "b", "c"], settings, 1, seed=0)
 
 
