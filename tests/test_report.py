@@ -43,7 +43,8 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     generator = np.random.default_rng(0)
     parameters = YAML(typ="safe").load(Path("params.yaml"))
-    parameters["data"]["source"] = "/home/someone/scans.zip"
+    parameters["weights"] = "imagenet"
+    parameters["data"] |= {"source": "/home/someone/scans.zip", "classes": CLASSES}
     labels = np.repeat(CLASSES, 4)
     parts = np.tile(["train", "validation", "test", "test"], 4)
     table = pd.DataFrame({"image": [f"{label}/{n}.jpg" for n, label in enumerate(labels)], "label": labels})

@@ -308,10 +308,8 @@ def randomization_chart(path, tables, names, threshold):
             )
         axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
         axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
-        style = {"fontsize": 8, "color": "0.3", "va": "bottom", "ha": "left"}
-        axes.text(0, threshold + 0.01, "uninformative if it ends in the grey", **style)
         axes.set_ylim(min(-0.25, np.nanmin([0, *table["correlation"]]) - 0.05), 1.05)
-        axes.set_title(name, fontsize=11)
+        axes.set_title(f"{name}: uninformative if it ends in the grey", fontsize=10)
         axes.set_xlabel("randomised from the scores down to …")
         axes.tick_params(axis="x", rotation=30)
     panels[0].set_ylabel("rank correlation with the trained model's map")
