@@ -149,7 +149,7 @@ def flat(section, prefix=""):
 def protocol(parameters, run):
     """(what, how) pairs: the method in short."""
     data, division, model, train = (parameters[name] for name in ("data", "split", "model", "train"))
-    source = {"kaggle": f"Kaggle, {data['kaggle']}", "phantom": "generated here (phantom)"}
+    source = {"kaggle": f" from Kaggle, {data['kaggle']}", "phantom": ", generated here (phantom)"}
     if division["folds"] > 1:
         shares = f"test part {division['fold']} (from 0) of {division['folds']} parts"
     else:
@@ -163,7 +163,7 @@ def protocol(parameters, run):
     epochs = " and ".join(str(len(history)) for history in run.histories)
     size = parameters["preprocess"]["image_size"]
     return {
-        "Images": f"{len(run.table):,} from {source.get(data['source'], Path(data['source']).name)}; "
+        "Images": f"{len(run.table):,}{source.get(data['source'], ' from ' + Path(data['source']).name)}; "
         f"each squeezed to {size} × {size} pixels, RGB, {model['pixel_scaling']} scaling",
         "Series": f"{len(np.unique(run.series))}, inferred: thumbnails that correlate above "
         f"{parameters['series']['similarity']:g}, and identical files, belong together",
