@@ -29,6 +29,11 @@ def main(role):
     pixels = images[rows]
     probabilities = training.predict(network, images, rows, BATCH_SIZE)
     predicted = probabilities.argmax(axis=1)
+    devices.warn_if_long(
+        f"maps of the {role}",
+        lambda: network.predict_on_batch(pixels[:BATCH_SIZE]),
+        maps.PASSES * len(rows) / BATCH_SIZE,
+    )
     found = maps.explain(network, pixels, predicted, BATCH_SIZE, p.seed)
     path = Path("data/maps") / f"{role}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -314,7 +314,7 @@ def test_photographs_fill_the_base(monkeypatch):
     assert asked == [(base, 7, "caffe")]
 
 
-def test_the_pipelines_own_output_is_no_start(tmp_path, monkeypatch):
+def test_the_roles_own_output_is_no_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"model\.weights\.h5 is written by this pipeline; copy it elsewhere"):
+    with pytest.raises(InputError, match=r"model\.weights\.h5 is what this run is to write; copy it elsewhere"):
         weights.initial("models/candidate/model.weights.h5", "candidate", 0, "unit")

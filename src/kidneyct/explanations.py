@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from scipy import stats
+from tqdm import tqdm
 
 from kidneyct import faithfulness, focus, localization, maps, randomization, saliency
 
@@ -54,9 +55,9 @@ def faithful(predict, images, classes, relevance, seed):
     """insertion, deletion and road of each method: method -> measure -> summary."""
     found = [
         faithfulness.measure(
-            predict, image, code, {method: values[row] for method, values in relevance.items()}, seed + row
+            predict, images[row], classes[row], {of: relevance[of][row] for of in relevance}, seed + row
         )
-        for row, (image, code) in enumerate(zip(images, classes, strict=True))
+        for row in tqdm(range(len(images)), desc="faithfulness", unit="image", disable=None)
     ]
 
     def of(measure, method):

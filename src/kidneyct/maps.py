@@ -5,6 +5,7 @@ import numpy as np
 
 from kidneyct import gradcam, gradients, integrated_gradients, saliency, smoothgrad, vgg
 
+PASSES = 27  # forward passes an image that all maps together cost (benchmarks/explanations.py)
 METHODS = ("saliency", "smoothgrad", "integrated_gradients", "gradcam", "gradcam_plus_plus")
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 from scipy import stats
+from tqdm import tqdm
 
 from kidneyct import faithfulness
 
@@ -70,7 +71,7 @@ def cascade(network, explain, seed):
     original = explain()
     steps = {TRAINED: original}
     try:
-        for step, layers in blocks(network).items():
+        for step, layers in tqdm(blocks(network).items(), desc="randomisation", unit="block", disable=None):
             for layer in layers:
                 randomize(layer, seed)
             steps[step] = explain()

@@ -61,14 +61,14 @@ def initial(start, role, seed, pixel_scaling):
     elif start == "photographs":
         photographs.fill(base, seed, pixel_scaling)
     else:
-        load(base, _source(Path(start)))
+        load(base, _source(Path(start), role))
     return base
 
 
-def _source(path):
-    """The file to load; InputError where the pipeline itself writes it, and would start from its own result."""
-    if path.resolve().is_relative_to(Path("models").resolve()):
-        raise InputError(f"weights: {path} is written by this pipeline; copy it elsewhere and name the copy")
+def _source(path, role):
+    """The file to load; InputError where it is the role's own model, which would start from its last result."""
+    if path.resolve().is_relative_to((Path("models") / role).resolve()):
+        raise InputError(f"weights: {path} is what this run is to write; copy it elsewhere and name the copy")
     return path
 
 
