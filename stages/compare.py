@@ -18,7 +18,7 @@ BOOTSTRAP_SEED = 0  # not the study's: another seed of the training should not m
 def main():
     p = params.load("compare")
     classes = p.data.classes
-    names = (f"candidate: {Path(p.weights).name}", "control: none")
+    names = [f"{role} ({comparison.start(weights)})" for role, weights in zip(ROLES, (p.weights, "none"), strict=True)]
     evaluations = [json.loads(Path(f"metrics/{role}/evaluation.json").read_text()) for role in ROLES]
     leakage = json.loads(Path("metrics/leakage.json").read_text())
     predictions = [split.read(f"plots/{role}/predictions.csv") for role in ROLES]
@@ -36,8 +36,11 @@ def main():
         result[metric] |= paired.pop(metric)
     result |= paired
     result[f"epochs_to_{SHARE:.0%}".replace("%", "_percent")] = {
-        role: comparison.epochs_to_share(history, SHARE) for role, history in zip(ROLES, histories, strict=True)
+        role: comparison.epochs_to_share(history, SHARE)
+        for role, history, table in zip(ROLES, histories, predictions, strict=True)
+        if table["predicted"].nunique() > 1  # a model that knows one class only has learned at no epoch
     }
+    result |= comparison.compare(*evaluations, comparison.CALIBRATION)
     Path("metrics/comparison.json").write_text(json.dumps(result, indent=2) + "\n")
 
     matrices = [comparison.confusion(table, classes) for table in predictions]

@@ -26,13 +26,13 @@ def test_epochs_to_a_share_of_equal_or_missing_losses():
 
 def told(candidate, control, nearest, **interval):
     accuracy = {"candidate": candidate, "control": control, "gap": candidate - control} | interval
-    return comparison.verdict({"accuracy": accuracy}, nearest)
+    return comparison.verdict({"accuracy": accuracy, "series": 7}, nearest)
 
 
 def test_a_gap_whose_interval_holds_zero():
     assert told(0.7, 0.65, 0.5, gap_low=-0.02, gap_high=0.12) == (
-        "The candidate is 5.0 points above the control in test accuracy (95 % interval over series -2.0 to +12.0): the "
-        "interval holds zero, so no difference is shown. The candidate is 20.0 points above and the control 15.0 "
+        "The candidate is 5.0 points above the control in test accuracy (95 % interval over 7 series -2.0 to +12.0): "
+        "the interval holds zero, so no difference is shown. The candidate is 20.0 points above and the control 15.0 "
         "points above a nearest-thumbnail look-up (50.0 %)."
     )
 
@@ -61,7 +61,7 @@ def test_other_verdicts(arguments, sentence):
 
 def test_an_interval_without_zero():
     sentence = told(0.9, 0.6, 0.5, gap_low=0.1, gap_high=0.5)
-    assert "(95 % interval over series +10.0 to +50.0): the interval leaves out zero." in sentence
+    assert "(95 % interval over 7 series +10.0 to +50.0): the interval leaves out zero." in sentence
 
 
 def test_a_gap_is_told_in_points_and_never_as_nothing():

@@ -140,7 +140,9 @@ def test_a_map_without_evidence_neither_survives_nor_falls(small):
     full = np.arange(8.0).reshape(2, 2, 2)
     half = full * [[[1.0]], [[0.0]]]
     table = randomization.cascade(small, lambda: {"half": half, "empty": np.zeros((1, 2, 2))}, seed=0)
-    assert table[table["method"] == "half"]["correlation"].tolist() == [1] * 5
+    of_half = table[table["method"] == "half"]
+    assert of_half[of_half["image"] == 0]["correlation"].tolist() == [1] * 5
+    assert of_half[of_half["image"] == 1]["correlation"].isna().all()
     assert table[table["method"] == "empty"]["correlation"].isna().all()
     assert randomization.uninformative(table) == {"half": True, "empty": False}
 
@@ -168,6 +170,7 @@ def test_the_cascade_randomises_from_the_top_and_restores(small):
     assert changed == [[place < step for place in range(4)] for step in range(5)]
     assert all(np.array_equal(*pair) for pair in zip(before, small.get_weights(), strict=True))
     assert table["step"].tolist() == ["trained", "scores", "dense", "block5", "block1"]
+    assert table["image"].tolist() == [0] * 5
     # A map that never looks at the weights is found out.
     assert table["correlation"].tolist() == pytest.approx([1] * 5)
     assert randomization.uninformative(table) == {"constant": True}
@@ -200,11 +203,16 @@ def test_a_random_kernel_has_kerass_default_spread_and_no_bias(small):
 
 def test_maps_of_a_network_depend_on_its_weights(small, pictures):
     table, found = explanations.randomized(small, pictures, np.array([0, 1, 0, 1]), seed=0, batch_size=8)
-    assert table[table["step"] == "trained"]["correlation"].tolist() == pytest.approx([1] * 5)
+    assert table[table["step"] == "trained"]["correlation"].tolist() == pytest.approx([1] * 4 * 5)
     for method in maps.METHODS:
-        assert list(found[method]) == ["scores", "dense", "block5", "block1", "chance", "uninformative"]
+        assert list(found[method]) == ["images", "scores", "dense", "block5", "block1", "chance", "uninformative"]
+        assert found[method]["images"] == 4
         assert abs(found[method]["chance"]) < 0.2
-    assert abs(found["saliency"]["block1"]) < 0.2
+        last = table[(table["method"] == method) & (table["step"] == "block1")]["correlation"]
+        assert found[method]["block1"]["value"] == pytest.approx(last.mean(), abs=1e-4)
+        # t(0.975, 3) = 3.1824
+        assert found[method]["block1"]["high"] == pytest.approx(last.mean() + 3.1824 * last.std() / 2, abs=2e-4)
+    assert abs(found["saliency"]["block1"]["value"]) < 0.2
     assert not found["saliency"]["uninformative"]
 
 
@@ -275,7 +283,7 @@ def test_a_network_that_looks_at_one_quadrant():
     assert results["gradcam"]["localisation"]["energy"]["value"] == 0.25
     assert results["images"] == 2
     assert isinstance(table, pd.DataFrame)
-    assert list(table.columns) == ["method", "step", "correlation", "chance"]
+    assert list(table.columns) == ["method", "step", "image", "correlation", "chance"]
 
 
 def numbers(tree):

@@ -160,17 +160,19 @@ def test_no_network(server, tmp_path, monkeypatch):
     fails(tmp_path, "Kaggle can't be reached: check the network")
 
 
-def test_a_truncated_archive_is_removed(server, tmp_path):
+def test_a_truncated_archive_steps_aside(server, tmp_path):
     server.content = server.content[:-1000]
     line = fails(tmp_path, "expected a whole zip from Kaggle, found a truncated or altered one")
     assert "try again" in line
     assert not (tmp_path / "kidneys.zip").exists()
+    assert (tmp_path / "kidneys.zip.damaged").read_bytes() == server.content
 
 
-def test_an_altered_archive_is_removed(server, tmp_path):
+def test_an_altered_archive_steps_aside(server, tmp_path):
     server.content = server.content[:1000] + b"altered" + server.content[1007:]
     fails(tmp_path, r"truncated or altered one \(Cyst/a\.jpg\)")
     assert not (tmp_path / "kidneys.zip").exists()
+    assert (tmp_path / "kidneys.zip.damaged").read_bytes() == server.content
 
 
 def test_a_token_is_sent_and_never_shown(server, tmp_path, monkeypatch, capfd):

@@ -30,6 +30,8 @@ def written(tmp_path, changes):
     ("changes", "key", "found", "allowed"),
     [
         ({"seed": -1}, "seed", "-1", "whole number from 0"),
+        ({"seed": 2**32}, "seed", "4294967296", "to 4294967294"),
+        ({"split.seed": 2**32 - 1}, "split.seed", "4294967295", "to 4294967294"),
         ({"seed": True}, "seed", "True", "whole number from 0"),
         ({"weights": 3}, "weights", "3", "imagenet, imagenet-stats, none, photographs, or the path"),
         ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from ruamel.yaml import YAML
 
 from kidneyct import __main__ as command
@@ -67,6 +68,9 @@ def inputs(tmp_path):
     Image.fromarray(slices(1, 1)[0]).save(tmp_path / "whole.jpg")
     (folder / "truncated.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-200])
     (folder / "huge.png").write_bytes(huge_png(20_000))
+    comment = PngInfo()
+    comment.add_text("note", "0" * 2_000_000, zip=True)
+    Image.fromarray(slices(1, 1)[0]).save(folder / "wordy.png", pnginfo=comment)
     return folder
 
 
@@ -99,12 +103,13 @@ def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, input
         assert one["probability"] == pytest.approx(row.max(), abs=1e-5)
         assert not one["unlike"]
     reasons = {Path(one["file"]).name: one["error"] for one in found["errors"]}
-    assert reasons.keys() == {"text.jpg", "deep.png", "truncated.jpg", "huge.png"}
+    assert reasons.keys() == {"text.jpg", "deep.png", "truncated.jpg", "huge.png", "wordy.png"}
     assert reasons["text.jpg"] == "not a readable image (no known format); replace or remove it"
     assert "found mode I;16" in reasons["deep.png"]
     assert "truncated" in reasons["truncated.jpg"]
     assert "larger than" in reasons["huge.png"]
-    assert err.count("error: ") == 4
+    assert "not a readable image (Decompressed data too large" in reasons["wordy.png"]
+    assert err.count("error: ") == 5
     assert "not for clinical use" in err
 
 
@@ -164,6 +169,9 @@ def test_a_picture_never_takes_the_place_of_an_image(workspace, inputs, capsys):
     status, _, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs / "1.png")
     assert status == 2
     assert "expected a folder, found a file" in err
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs / "1.png" / "sub")
+    assert status == 2
+    assert "can't be made" in err
     assert (inputs / "0.png").read_bytes() == before
 
 

@@ -31,10 +31,20 @@ def explanations(last):
         "localisation": {"pointing": ABOVE, "energy": BELOW},
     }
     found = {
-        method: each | {"randomisation": {"scores": 0.9, "block1": last, "chance": 0.0, "uninformative": last > 0.5}}
+        method: each
+        | {
+            "randomisation": {
+                "images": 2,
+                "scores": {"value": 0.9},
+                "block1": {"value": last},
+                "chance": 0.0,
+                "uninformative": last > 0.5,
+            }
+        }
         for method in figures.TITLES
     }
-    return {"images": 2} | found
+    settings = {"curve_points": 5, "road_shares": 2, "smoothgrad_samples": 4, "integrated_gradients_steps": 6}
+    return {"images": 2, "settings": settings | {"randomised_images": 4}} | found
 
 
 @pytest.fixture(scope="module")
@@ -205,12 +215,12 @@ def test_measured_maps_are_judged_by_their_interval():
         "pointing": "better",
         "energy": "worse",
     }
-    assert all(row["uninformative"] and row["survives"] == 0.7 for row in rows)
+    assert all(row["uninformative"] and row["survives"]["value"] == 0.7 for row in rows)
 
 
 def test_an_empty_map_is_not_judged():
     found = explanations(last=0.7)
-    found["gradcam"] = found["gradcam"] | {"randomisation": {}}
+    found["gradcam"] = found["gradcam"] | {"randomisation": {"images": 0}}
     row = report.measured(found)["rows"][3]
     assert (row["title"], row["survives"], row["uninformative"]) == ("Grad-CAM", None, False)
 

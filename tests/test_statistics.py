@@ -41,7 +41,8 @@ def test_mcnemar_of_each_class_with_holm():
     result = statistics.paired(codes, codes, control, np.arange(10), ["a", "b", "c"], seed=0)
     assert [result[name]["mcnemar"]["p"] for name in "abc"] == [0.03125, 0.25, 1]
     assert [result[name]["mcnemar"]["p_holm"] for name in "abc"] == [0.09375, 0.5, 1]
-    assert result["a"]["recall"] == {"gap": 1, "gap_low": 1, "gap_high": 1}
+    bounds = ("gap", "gap_low", "gap_high", "gap_low_imagewise", "gap_high_imagewise")
+    assert result["a"]["recall"] == dict.fromkeys(bounds, 1)
     assert (result["b"]["images"], result["b"]["series"]) == (3, 3)
     assert "gap_low" not in result["c"]["recall"]
 
@@ -126,7 +127,7 @@ def test_plain_answers_where_nothing_varies():
     one = statistics.paired(codes, candidate, control, np.full(40, 17), list("abcd"), seed=0)
     assert one["series"] == 1
     assert set(one["accuracy"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
-    assert set(one["a"]["recall"]) == {"gap"}
+    assert set(one["a"]["recall"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
 
 
 def test_the_seed_decides_and_names_of_series_do_not():

@@ -1,20 +1,28 @@
 """Two models side by side: pure functions of what was measured for each."""
 
+from pathlib import Path
+
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 COMPARED = ("accuracy", "macro_f1")
+CALIBRATION = ("expected_calibration_error", "brier_score")
 
 
-def compare(candidate, control):
-    """Accuracy and macro F1 of both roles, from their `evaluation.json`, and candidate minus control."""
+def start(weights):
+    """What to call initial weights in a title: a file by its name alone."""
+    return "random weights" if weights == "none" else Path(weights).name
+
+
+def compare(candidate, control, metrics=COMPARED):
+    """Metrics of both roles, from their `evaluation.json`, and candidate minus control."""
     return {
         metric: {
             "candidate": candidate[metric],
             "control": control[metric],
             "gap": round(candidate[metric] - control[metric], 6),
         }
-        for metric in COMPARED
+        for metric in metrics
     }
 
 
@@ -37,14 +45,15 @@ def epochs_to_share(history, share):
 def verdict(comparison, nearest_thumbnail):
     """Two plain sentences: is there a gap, and is either model better than no model at all?
 
-    `comparison` holds under "accuracy" both roles' accuracy and the gap, with `gap_low` and `gap_high` where they
-    could be had; `nearest_thumbnail` is the accuracy of copying the label of the most similar training thumbnail.
+    `comparison` holds the number of "series" of the test images, and under "accuracy" both roles' accuracy and the
+    gap, with `gap_low` and `gap_high` where they could be had; `nearest_thumbnail` is the accuracy of copying the
+    label of the most similar training thumbnail.
     """
     accuracy = comparison["accuracy"]
-    return f"{_gap_sentence(accuracy)} {_look_up_sentence(accuracy, nearest_thumbnail)}"
+    return f"{_gap_sentence(accuracy, comparison['series'])} {_look_up_sentence(accuracy, nearest_thumbnail)}"
 
 
-def _gap_sentence(accuracy):
+def _gap_sentence(accuracy, series):
     if round(accuracy["gap"], 6) == 0:
         lead = "The candidate's test accuracy equals the control's"
     else:
@@ -52,7 +61,7 @@ def _gap_sentence(accuracy):
     if "gap_low" not in accuracy:
         return f"{lead}; one series of test images allows no interval."
     low, high = accuracy["gap_low"], accuracy["gap_high"]
-    interval = f"95 % interval over series {signed(low)} to {signed(high)}"
+    interval = f"95 % interval over {series} series {signed(low)} to {signed(high)}"
     if low <= 0 <= high:
         return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
     return f"{lead} ({interval}): the interval leaves out zero."

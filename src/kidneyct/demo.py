@@ -31,10 +31,10 @@ def summary(comparison, start):
     """What came out, in a few lines."""
     names = {"candidate": f"candidate ({start}):", "control": "control (none):", "gap": "gap:"}
     width = max(map(len, names.values()))
-    lines = [
-        f"  {name:<{width}}  {comparison['accuracy'][key]:+8.4f} {comparison['macro_f1'][key]:+8.4f}"
-        for key, name in names.items()
-    ]
+    lines = []
+    for key, name in names.items():
+        shown = "+8.4f" if key == "gap" else "8.4f"
+        lines.append(f"  {name:<{width}}  {comparison['accuracy'][key]:{shown}} {comparison['macro_f1'][key]:{shown}}")
     table = "\n".join(lines)
     return f"""
 Phantom data (generated, not patients): test accuracy and macro F1

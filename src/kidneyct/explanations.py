@@ -5,13 +5,20 @@ import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
-from kidneyct import faithfulness, focus, localization, maps, randomization, saliency
+from kidneyct import faithfulness, focus, integrated_gradients, localization, maps, randomization, saliency, smoothgrad
 
 BATCH_SIZE = 8
 PASSES = 90  # forward passes an image that all measures together cost (benchmarks/explanations.py)
-CASCADE_IMAGES = 2  # of those measured, evenly spaced
+CASCADE_IMAGES = 4  # of those measured, evenly spaced
 CASCADE_SAMPLES, CASCADE_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
 DIGITS = 4
+SETTINGS = {  # how finely all this is measured, for whoever reads the results
+    "curve_points": len(faithfulness.SHARES) + 2,
+    "road_shares": len(faithfulness.ROAD_SHARES),
+    "smoothgrad_samples": smoothgrad.SAMPLES,
+    "integrated_gradients_steps": integrated_gradients.STEPS,
+    "randomised_images": CASCADE_IMAGES,
+}
 
 
 def summary(values, chances):
@@ -131,8 +138,8 @@ def localized(relevance, masks):
 def randomized(network, images, classes, seed, batch_size):
     """Cascading randomisation on a few of the images: its table, and method -> results.
 
-    The results are the rank correlation after each block, its `chance` level and `uninformative`; nothing where
-    the network's map is the same everywhere on each of these images.
+    The results are the mean rank correlation after each block with its 95 % interval, the `chance` level, `images`
+    and `uninformative`; only `images`, 0, where the network's map is the same everywhere on each of them.
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, CASCADE_IMAGES).round().astype(int))
     images, classes = images[chosen], classes[chosen]
@@ -141,11 +148,12 @@ def randomized(network, images, classes, seed, batch_size):
     flags = randomization.uninformative(table)
     results = {}
     for method, rows in table.groupby("method", sort=False):
-        steps = rows[rows["step"] != randomization.TRAINED].set_index("step")["correlation"]
-        results[method] = {}
-        if steps.notna().all():
-            results[method] = rounded(steps.to_dict() | {"chance": rows["chance"].iloc[0]})
-            results[method]["uninformative"] = flags[method]
+        rows = rows.dropna()
+        results[method] = {"images": rows["image"].nunique()}
+        if len(rows):
+            steps = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
+            results[method] |= rounded({step: _interval("", values.to_numpy()) for step, values in steps})
+            results[method] |= rounded({"chance": rows["chance"].mean()}) | {"uninformative": flags[method]}
     return table, results
 
 
@@ -153,7 +161,7 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
     `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers,
-    images and method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
+    images, settings and method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
     step, correlation) of the cascading randomisation.
     """
     found = maps.explain(network, images, classes, batch_size, seed)
@@ -163,7 +171,7 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
     table, random = randomized(network, images, classes, seed, batch_size)
-    results = {"images": len(images)}
+    results = {"images": len(images), "settings": SETTINGS}
     for method in relevance:
         results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}
         if method in local:

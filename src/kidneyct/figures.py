@@ -16,7 +16,7 @@ HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind rea
 OPACITY = 0.55  # of a coarse map over its image
 CLIP = 99  # percentile of a fine map that is shown as its maximum, lest one pixel darken all others
 LEGEND = (
-    f"Each map by itself, from 0 to its maximum (fine maps: {CLIP}th percentile). "
+    f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {CLIP}th percentile). "
     "Research software, not for clinical use."
 )
 TITLES = {
@@ -85,9 +85,11 @@ def picture(image, values):
 
 
 def _show_map(axes, row, method):
-    axes.imshow(picture(row.image, row.maps[method]))
-    if not row.maps[method].any():
-        height, width = row.image.shape[:2]
+    values, (height, width) = row.maps[method], row.image.shape[:2]
+    axes.imshow(picture(row.image, values))
+    top = np.percentile(values, CLIP) if values.shape == (height, width) else values.max()
+    axes.text(0.03, 0.97, f"{top:.2g}", color="white", fontsize=6, ha="left", va="top", transform=axes.transAxes)
+    if not values.any():
         style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
         axes.text(width / 2, height / 2, "no positive\nevidence", **style)
 
@@ -295,12 +297,13 @@ METHOD_STYLES = {
 def randomization_chart(path, tables, names, threshold):
     """How a map's likeness to the trained network's falls as blocks are randomised, a panel a model.
 
-    `tables` are cascades (method, step, correlation, chance), steps in order; above `threshold` at the last
-    step a map is uninformative.
+    `tables` are cascades (method, step, image, correlation), steps in order; lines are means over the images. Above
+    `threshold` at the last step a map is uninformative.
     """
     figure = Figure(figsize=(5.2 * len(tables), 4.2), facecolor="white", layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axes, table, name in zip(panels, tables, names, strict=True):
+        table = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
         for method, rows in table.groupby("method", sort=False):
             colour, marker = METHOD_STYLES[method]
             axes.plot(

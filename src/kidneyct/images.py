@@ -19,15 +19,15 @@ def decode(content, name):
     """An image file's bytes as an RGB picture; InputError, naming the image, where that can't be done."""
     try:
         picture = Image.open(io.BytesIO(content))
-        if picture.mode not in EIGHT_BIT_MODES:
-            raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}; convert it first")
-        return picture.convert("RGB")
+        if picture.mode in EIGHT_BIT_MODES:
+            return picture.convert("RGB")
     except Image.DecompressionBombError:
         raise InputError(f"{name}: larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
     except UnidentifiedImageError:
         raise InputError(f"{name}: not a readable image (no known format); replace or remove it") from None
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can make a decoder fail in any way
         raise InputError(f"{name}: not a readable image ({error}); replace or remove it") from None
+    raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}; convert it first")
 
 
 def tensor(picture, image_size):

@@ -76,17 +76,17 @@ def reason(said):
 
 
 def check_zip(path):
-    """InputError where a complete download is not a whole zip; the file is removed, so that it is fetched anew."""
+    """InputError where a complete download is not a whole zip; the file steps aside, so that it is fetched anew."""
     try:
         with zipfile.ZipFile(path) as container:
             damaged = container.testzip()
     except zipfile.BadZipFile as error:
         damaged = str(error)
     if damaged:
-        path.unlink()
+        aside = path.replace(path.with_name(f"{path.name}.damaged"))
         raise InputError(
-            f"{path}: expected a whole zip from Kaggle, found a truncated or altered one ({damaged}); it was "
-            "removed, try again"
+            f"{path}: expected a whole zip from Kaggle, found a truncated or altered one ({damaged}); try again, it is "
+            f"fetched anew (the damaged one stays in {aside})"
         )
 
 

@@ -15,6 +15,9 @@ def _whole(least, greatest=None):
     return Annotated[int, Field(ge=least, le=greatest, description=allowed)]
 
 
+Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
+
+
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 
@@ -43,7 +46,7 @@ class Data(Section):
 class Phantom(Section):
     patients_per_class: _whole(1)
     slices_per_patient: _whole(1)
-    seed: _whole(0)
+    seed: Seed
 
 
 class Preprocess(Section):
@@ -61,7 +64,7 @@ class Split(Section):
     folds: _whole(1)
     fold: _whole(0)
     contradictory: Literal["error", "drop", "keep"] = Field(description="error, drop or keep")
-    seed: _whole(0)
+    seed: Seed
 
     @model_validator(mode="after")
     def _leave_some_to_train(self):
@@ -97,7 +100,7 @@ class Explain(Section):
 
 class Params(Section):
     weights: Text = Field(description="imagenet, imagenet-stats, none, photographs, or the path of a weights file")
-    seed: _whole(0)
+    seed: Seed
     data: Data
     phantom: Phantom
     preprocess: Preprocess

@@ -56,7 +56,10 @@ def pictures(files, folder):
     folder, found, taken = Path(folder), {}, set()
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--explain {folder}: expected a folder, found a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
     for file in files:
         name, count = file.stem, 1
         while name in taken:  # files of one name from several folders

@@ -54,18 +54,13 @@ def correlation(maps, others):
     )
 
 
-def _mean(values):
-    known = values[~np.isnan(values)]
-    return known.mean() if len(known) else np.nan
-
-
 def cascade(network, explain, seed):
     """Compare the maps of a network with those after its blocks are randomised, one more at each step.
 
-    `explain()` gives the network's maps as it now is, method -> (n, h, w). Returns a table (method, step,
-    correlation, chance), the mean over the images whose map is not the same everywhere, NaN without one; the
-    first step is TRAINED, the others are the block randomised last; chance is the trained network's maps against
-    smooth random ones. The network's weights are its own again afterwards.
+    `explain()` gives the network's maps as it now is, method -> (n, h, w). Returns a table (method, step, image,
+    correlation, chance), NaN for an image whose map is the same everywhere; the first step is TRAINED, the others
+    are the block randomised last; chance is the trained network's map against a smooth random one. The network's
+    weights are its own again afterwards.
     """
     kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     original = explain()
@@ -79,17 +74,20 @@ def cascade(network, explain, seed):
         for name, values in kept.items():
             network.get_layer(name).set_weights(values)
     random = {method: faithfulness.random_maps(len(of), of.shape[1:], seed) for method, of in original.items()}
-    return pd.DataFrame(
-        [
-            (method, step, _mean(correlation(of, found[method])), _mean(correlation(of, random[method])))
-            for method, of in original.items()
-            for step, found in steps.items()
-        ],
-        columns=["method", "step", "correlation", "chance"],
-    )
+    rows = [
+        pd.DataFrame({"method": method, "step": step, "correlation": correlation(of, found[method]), "chance": chance})
+        for method, of in original.items()
+        for chance in [correlation(of, random[method])]
+        for step, found in steps.items()
+    ]
+    table = pd.concat(rows).rename_axis("image").reset_index()
+    return table[["method", "step", "image", "correlation", "chance"]]
 
 
 def uninformative(table):
-    """Does a method's map survive when all weights are random: method -> bool, of a cascade's table."""
-    last = table.groupby("method", sort=False)["correlation"].last()
-    return {method: bool(value > UNINFORMATIVE) for method, value in last.items()}
+    """Does a method's map survive, on average, when all weights are random: method -> bool, of a cascade's table."""
+    found = {}
+    for method, rows in table.groupby("method", sort=False):
+        last = rows[rows["step"] == rows["step"].iloc[-1]]["correlation"]
+        found[method] = bool(last.mean() > UNINFORMATIVE)
+    return found

@@ -70,7 +70,10 @@ def page(run):
     environment.filters |= {"percent": percent, "points": comparisons.signed, "decimal": decimal, "p": p_value}
     parameters = run.parameters
     classes = parameters["data"]["classes"]
-    names = (f"candidate ({short(parameters['weights'])})", "control (none)")
+    names = [
+        f"{role} ({comparisons.start(start)})"
+        for role, start in zip(ROLES, (parameters["weights"], "none"), strict=True)
+    ]
     cards, left_out = gallery(run, classes)
     return environment.get_template(TEMPLATE).render(
         roles=ROLES,
@@ -87,6 +90,7 @@ def page(run):
         evaluations=dict(zip(ROLES, run.evaluations, strict=True)),
         confusions={role: confusion(table, classes) for role, table in zip(ROLES, run.predictions, strict=True)},
         explained={role: measured(table) for role, table in zip(ROLES, run.explanations, strict=True)},
+        settings=run.explanations[0]["settings"],
         measured_images={role: table["images"] for role, table in zip(ROLES, run.explanations, strict=True)},
         charts={name: chart(path) for name, path in run.charts.items()}
         | {"curves": chart(curves(run.histories, names))},
@@ -112,18 +116,13 @@ def p_value(value):
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def short(start):
-    """A start's name; of a path only the file's, since the page may be sent to others."""
-    return start if start in STARTS else Path(start).name
-
-
 def question(weights):
     if weights == "none":
         return (
             "How far apart are two VGG-16 networks that both start from random weights? "
             "This run is the study's null comparison: nothing was transferred."
         )
-    start = STARTS.get(weights, f"the weights of {short(weights)}")
+    start = STARTS.get(weights, f"the weights of {comparisons.start(weights)}")
     return f"Does VGG-16 classify these kidney CT slices better when it starts from {start} than from random weights?"
 
 
@@ -215,16 +214,19 @@ def measured(explanations):
     rows = []
     for method, title in figures.TITLES.items():
         found = explanations[method]
+        sizes = found.get("localisation", {})
         cells = {name: found[name] for name in ("insertion", "deletion", "road")} | found["focus"]
         cells |= {name: found["localisation"][name] for name in ("pointing", "energy") if "localisation" in found}
         dependence = found["randomisation"]
-        steps = [value for name, value in dependence.items() if name not in ("chance", "uninformative")]
+        steps = [value for value in dependence.values() if isinstance(value, dict)]
         rows.append(
             {
                 "title": title,
+                "sizes": {half: sizes[half] for half in ("smaller_lesions", "larger_lesions") if half in sizes},
                 "cells": {name: cell | {"verdict": judged(name, cell)} for name, cell in cells.items()},
                 "survives": steps[-1] if steps else None,  # None: the map is empty, nothing can survive
                 "uninformative": dependence.get("uninformative", False),
+                "images": dependence["images"],
             }
         )
     return {"rows": rows, "measures": {name: MEASURES[name] for name in rows[0]["cells"]}}
@@ -377,7 +379,7 @@ def claim(run):
         (
             24,
             "initialisation",
-            f"Candidate: {STARTS.get(parameters['weights'], short(parameters['weights']))}; control: "
+            f"Candidate: {STARTS.get(parameters['weights'], comparisons.start(parameters['weights']))}; control: "
             "Keras's random initialisation. The dense layers start alike in both.",
         ),
         (25, "training", method["Training"] + "."),
@@ -421,7 +423,7 @@ def model_cards(run):
         kept = history["val_loss"].fillna(np.inf).to_numpy().argmin()
         flagged = [figures.TITLES[name] for name in figures.TITLES if other[name]["randomisation"].get("uninformative")]
         cards[role] = {
-            "Model": f"{trained['Networks']}. Base's initial weights: {STARTS.get(start, short(start))}",
+            "Model": f"{trained['Networks']}. Base's initial weights: {STARTS.get(start, comparisons.start(start))}",
             "Files": f"models/{role}/model.weights.h5, loaded by `kidneyct predict --role {role}`",
             "Made for": f"the comparison on this page, on {kind}; classes {', '.join(parameters['data']['classes'])}",
             "Not for": "clinical use, and any picture that is not like the training images",

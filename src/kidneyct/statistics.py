@@ -50,6 +50,10 @@ def paired(codes, candidate, control, series, classes, seed, resamples=RESAMPLES
     for code, name in enumerate(classes):
         holding = len(np.unique(series[of_class[code]]))
         recall = {"gap": measured["recall"][code]} if holding else {}
+        if holding:
+            recall |= dict(
+                zip(("gap_low_imagewise", "gap_high_imagewise"), over_images["recall"][:, code], strict=True)
+            )
         if holding > 1:
             recall |= dict(zip(("gap_low", "gap_high"), over_series["recall"][:, code], strict=True))
         result[name] = {
