@@ -236,6 +236,13 @@ def test_summary_by_hand():
     assert explanations.summary([1], [0.5]) == {"value": 1, "chance": 0.5, "gain": 0.5}
 
 
+def test_no_hit_among_few_is_no_certainty():
+    # Wilson's bounds for 0 of 4: 0 and z² / (n + z²) = 3.8415 / 7.8415.
+    expected = {"value": 0, "low": 0, "high": 0.4899, "chance": 0.01, "gain": -0.01}
+    assert explanations.proportion([0, 0, 0, 0], [0.01, 0.02, 0.005, 0.005]) == expected
+    assert explanations.proportion([1], [0.25]) == {"value": 1, "chance": 0.25, "gain": 0.75}
+
+
 def sigmoid(score):
     return 1 / (1 + np.exp(-score))
 

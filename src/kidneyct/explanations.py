@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 from tqdm import tqdm
 
 from kidneyct import faithfulness, focus, integrated_gradients, localization, maps, randomization, saliency, smoothgrad
@@ -30,6 +31,15 @@ def summary(values, chances):
     values, chances = np.asarray(values, "float64"), np.asarray(chances, "float64")
     found = _interval("", values) | {"chance": chances.mean()} | _interval("gain", values - chances)
     return rounded(found)
+
+
+def proportion(hits, chances):
+    """The same of hits (n,), 1 or 0, with Wilson's interval: no hit among few is no certainty. The gain has none."""
+    hits, chances = np.asarray(hits, "float64"), np.asarray(chances, "float64")
+    found = {"value": hits.mean()}
+    if len(hits) > 1:
+        found |= dict(zip(("low", "high"), proportion_confint(hits.sum(), len(hits), method="wilson"), strict=True))
+    return rounded(found | {"chance": chances.mean(), "gain": (hits - chances).mean()})
 
 
 def _interval(name, values):
@@ -124,7 +134,7 @@ def localized(relevance, masks):
 
         def both(chosen, hits=hits, inside=inside):
             return {
-                "pointing": summary(hits[chosen], targets[chosen]),
+                "pointing": proportion(hits[chosen], targets[chosen]),
                 "energy": summary(inside[chosen], areas[chosen]),
             }
 
