@@ -126,6 +126,11 @@ def question(weights):
     return f"Does VGG-16 classify these kidney CT slices better when it starts from {start} than from random weights?"
 
 
+def described(start):
+    """What a start is, in words; a file by its name."""
+    return STARTS.get(start, comparisons.start(start))
+
+
 def caution(parameters):
     """What a hasty reader must know, or nothing."""
     if parameters["data"]["source"] == "phantom":
@@ -379,7 +384,7 @@ def claim(run):
         (
             24,
             "initialisation",
-            f"Candidate: {STARTS.get(parameters['weights'], comparisons.start(parameters['weights']))}; control: "
+            f"Candidate: {described(parameters['weights'])}; control: "
             "Keras's random initialisation. The dense layers start alike in both.",
         ),
         (25, "training", method["Training"] + "."),
@@ -423,7 +428,7 @@ def model_cards(run):
         kept = history["val_loss"].fillna(np.inf).to_numpy().argmin()
         flagged = [figures.TITLES[name] for name in figures.TITLES if other[name]["randomisation"].get("uninformative")]
         cards[role] = {
-            "Model": f"{trained['Networks']}. Base's initial weights: {STARTS.get(start, comparisons.start(start))}",
+            "Model": f"{trained['Networks']}. Base's initial weights: {described(start)}",
             "Files": f"models/{role}/model.weights.h5, loaded by `kidneyct predict --role {role}`",
             "Made for": f"the comparison on this page, on {kind}; classes {', '.join(parameters['data']['classes'])}",
             "Not for": "clinical use, and any picture that is not like the training images",
