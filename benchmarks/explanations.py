@@ -9,17 +9,9 @@ import time
 
 import numpy as np
 
-from kidneyct import (
-    devices,
-    explanations,
-    faithfulness,
-    gradients,
-    integrated_gradients,
-    maps,
-    randomization,
-    smoothgrad,
-    vgg,
-)
+from kidneyct.maps import explainer, integrated_gradients, smoothgrad
+from kidneyct.measures import faithfulness, measure, randomization
+from kidneyct.network import devices, gradients, vgg
 
 IMAGES, SIZE, CLASSES, BATCH_SIZE, SAMPLE = 6, 200, 4, explanations.BATCH_SIZE, 2
 

@@ -7,7 +7,9 @@ A random start's features are the hard case: about 5e-4, near the end of float16
 
 import numpy as np
 
-from kidneyct import devices, params, split, training, vgg
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.network import devices, training, vgg
 
 ROLE = "control"
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
-from kidneyct import series
+from kidneyct.data import series
 
 SIMILARITY = 0.99
 SLICES = 45  # a series, about as in the data set

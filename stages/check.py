@@ -2,7 +2,7 @@
 
 from stages import run  # first: it puts this checkout's library on the path
 
-from kidneyct import params  # isort: skip
+from kidneyct import params
 
 
 def main():

@@ -8,7 +8,10 @@ import pandas as pd
 
 from stages import run
 
-from kidneyct import calibration, comparison, figures, params, split, statistics  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.page import figures
+from kidneyct.results import calibration, comparison, statistics
 
 ROLES = ("candidate", "control")
 SHARE = 0.95  # of the kept model's validation accuracy, for the speed of learning

@@ -5,7 +5,8 @@ from collections import Counter
 
 from stages import run
 
-from kidneyct import archive, kaggle, params, phantom  # isort: skip
+from kidneyct import params
+from kidneyct.data import archive, kaggle, phantom
 
 ARCHIVE = "data/archive.zip"
 

@@ -7,7 +7,10 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import calibration, devices, evaluation, features, params, split, training, vgg  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.network import devices, features, training, vgg
+from kidneyct.results import calibration, evaluation
 
 BATCH_SIZE = 32
 

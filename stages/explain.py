@@ -6,7 +6,11 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import devices, figures, maps, params, split, training, vgg  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.maps import explainer
+from kidneyct.network import devices, training, vgg
+from kidneyct.page import figures
 
 BATCH_SIZE = 8
 ROLES = ("candidate", "control")

@@ -6,7 +6,8 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import devices, features, params, vgg  # isort: skip
+from kidneyct import params
+from kidneyct.network import devices, features, vgg
 
 
 def main(role):

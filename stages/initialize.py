@@ -4,7 +4,8 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct import devices, params, weights  # isort: skip
+from kidneyct import params
+from kidneyct.network import devices, weights
 
 
 def main(role, start):

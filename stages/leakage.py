@@ -8,7 +8,9 @@ import pandas as pd
 
 from stages import run
 
-from kidneyct import figures, leakage, params, split  # isort: skip
+from kidneyct import params
+from kidneyct.data import leakage, split
+from kidneyct.page import figures
 
 PAIRS_PER_CLASS = 2
 

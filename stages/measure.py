@@ -7,7 +7,11 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import archive, devices, explanations, figures, params, randomization, split, training, vgg  # isort: skip
+from kidneyct import params
+from kidneyct.data import archive, split
+from kidneyct.measures import measure, randomization
+from kidneyct.network import devices, training, vgg
+from kidneyct.page import figures
 
 BATCH_SIZE = 8
 

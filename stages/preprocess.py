@@ -2,7 +2,8 @@
 
 from stages import run
 
-from kidneyct import archive, images, params  # isort: skip
+from kidneyct import params
+from kidneyct.data import archive, images
 
 
 def main():

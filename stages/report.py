@@ -8,7 +8,9 @@ import pandas as pd
 
 from stages import run
 
-from kidneyct import params, report, split  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.page import report
 
 
 def main():

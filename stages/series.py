@@ -4,7 +4,8 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import params, series, split  # isort: skip
+from kidneyct import params
+from kidneyct.data import series, split
 
 
 def main():

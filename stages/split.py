@@ -4,7 +4,8 @@ import pandas as pd
 
 from stages import run
 
-from kidneyct import params, split  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
 
 
 def main():

@@ -6,7 +6,9 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import devices, features, params, split, training, vgg  # isort: skip
+from kidneyct import params
+from kidneyct.data import split
+from kidneyct.network import devices, features, training, vgg
 
 
 def main(role):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct import archive
+from kidneyct.data import archive
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]

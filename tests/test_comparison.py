@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from kidneyct import comparison
+from kidneyct.results import comparison
 
 
 def history(losses, accuracies):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import comparison, evaluation
+from kidneyct.results import comparison, evaluation
 
 
 def test_three_classes_by_hand():

@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import devices, explanations, faithfulness, focus, localization, maps, randomization, vgg
+from kidneyct.maps import explainer
+from kidneyct.measures import faithfulness, focus, localization, measure, randomization
+from kidneyct.network import devices, vgg
 
 # Focus.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from kidneyct import faithfulness, road
+from kidneyct.measures import faithfulness, road
 
 
 def test_ranking_puts_the_largest_first_and_shuffles_ties():

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kidneyct import calibration, figures
+from kidneyct.page import figures
+from kidneyct.results import calibration
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kidneyct import figures, grid
+from kidneyct.page import figures
+from kidneyct.runs import grid
 from kidneyct.errors import InputError
 
 # Accuracy is known from the parameters; seed 1 collapses the control, seed 9 fails.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct import archive, images
+from kidneyct.data import archive, images
 from kidneyct.errors import InputError
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kidneyct import kaggle
-from kidneyct.archive import Image
+from kidneyct.data import kaggle
+from kidneyct.data.archive import Image
 from kidneyct.errors import InputError
 
 DATASET = "someone/kidneys"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_series import pictures
 
-from kidneyct import leakage
+from kidneyct.data import leakage
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
 ANGLES = [0, 1, 2, 60, 61, 62, 120, 121, 122]

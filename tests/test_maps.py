@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct import devices, gradcam, gradients, integrated_gradients, maps, saliency, smoothgrad, vgg
+from kidneyct.maps import explainer, gradcam, integrated_gradients, saliency, smoothgrad
+from kidneyct.network import devices, gradients, vgg
 
 
 def test_a_linear_models_saliency_is_its_weights():

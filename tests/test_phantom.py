@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from kidneyct import archive, images, phantom
+from kidneyct.data import archive, images, phantom
 from kidneyct.errors import InputError
 
 SLICES = 3

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct import photographs, vgg
+from kidneyct.network import photographs, vgg
 
 
 def rotated_patches():

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from kidneyct import vgg
+from kidneyct.network import vgg
 
 ROOT = Path(__file__).parents[1]
 # Every parameter, so that the tests are the same whatever params.yaml says by now.

@@ -16,7 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 from ruamel.yaml import YAML
 
 from kidneyct import __main__ as command
-from kidneyct import images, prediction, vgg
+from kidneyct.data import images
+from kidneyct.network import vgg
+from kidneyct.runs import prediction
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 SIDE = 32

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from kidneyct import comparison, figures, report, statistics
+from kidneyct.page import figures, report
+from kidneyct.results import comparison, statistics
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}

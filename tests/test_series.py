@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
-from kidneyct import images, phantom, series, similarity
+from kidneyct.data import images, phantom, series, similarity
 
 UNIQUE = [f"{number}" for number in range(99)]
 

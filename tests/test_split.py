@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import split
+from kidneyct.data import split
 from kidneyct.errors import InputError
 
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
-from kidneyct import statistics
+from kidneyct.results import statistics
 
 AB = ["a", "b"]
 

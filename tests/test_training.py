@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct import devices, features, training, vgg
+from kidneyct.network import devices, features, training, vgg
 from kidneyct.errors import InputError
 
 

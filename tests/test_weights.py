@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct import vgg, weights
+from kidneyct.network import vgg, weights
 from kidneyct.errors import InputError
 
 # The names, input and output channels of VGG-16's convolutions: Simonyan & Zisserman 2015, table 1, column D.

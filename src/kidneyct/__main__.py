@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from kidneyct import prediction
+from kidneyct.runs import prediction
 from kidneyct.errors import InputError
 
 NOTICE = "Research software, not for clinical use."
@@ -80,7 +80,8 @@ class Drawing:
         self.network, self.classes, self.pictures = network, classes, pictures
 
     def __call__(self, files, tensors, results):
-        from kidneyct import figures, gradcam, saliency
+        from kidneyct.maps import gradcam, saliency
+        from kidneyct.page import figures
 
         codes = np.array([self.classes.index(one["class"]) for one in results])
         fine = saliency.saliency(self.network, tensors, codes, len(tensors))

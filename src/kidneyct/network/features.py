@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from kidneyct import devices, vgg
+from kidneyct.network import devices, vgg
 from kidneyct.errors import InputError
 
 BATCH_SIZE = 32

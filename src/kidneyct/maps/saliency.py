@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct import gradients, vgg
+from kidneyct.network import gradients, vgg
 
 
 def from_gradient(gradient):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.saliency import batches
+from kidneyct.maps.saliency import batches
 
 STEPS = 6  # points of the path; each costs a backward pass
 

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from kidneyct.archive import MASKS, ROOT
+from kidneyct.data.archive import MASKS, ROOT
 from kidneyct.errors import InputError
 
 SIZE = 512  # pixels a side

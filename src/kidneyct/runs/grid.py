@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 from ruamel.yaml import YAML, YAMLError
 
-from kidneyct import figures
+from kidneyct.page import figures
 from kidneyct.errors import InputError
 
 ROLES = ("candidate", "control")

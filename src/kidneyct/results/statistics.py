@@ -4,7 +4,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from kidneyct.evaluation import rounded
+from kidneyct.results.evaluation import rounded
 
 RESAMPLES = 5000
 LEVEL = 0.95

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from kidneyct import gradcam, gradients, integrated_gradients, saliency, smoothgrad, vgg
+from kidneyct.maps import gradcam, integrated_gradients, saliency, smoothgrad
+from kidneyct.network import gradients, vgg
 
 PASSES = 27  # forward passes an image that all maps together cost (benchmarks/explanations.py)
 METHODS = ("saliency", "smoothgrad", "integrated_gradients", "gradcam", "gradcam_plus_plus")

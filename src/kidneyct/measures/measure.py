@@ -6,7 +6,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from tqdm import tqdm
 
-from kidneyct import faithfulness, focus, integrated_gradients, localization, maps, randomization, saliency, smoothgrad
+from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
+from kidneyct.measures import faithfulness, focus, localization, randomization
 
 BATCH_SIZE = 8
 PASSES = 90  # forward passes an image that all measures together cost (benchmarks/explanations.py)

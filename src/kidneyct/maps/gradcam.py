@@ -5,8 +5,8 @@ Selvaraju et al. 2017 and Chattopadhay et al. 2018; both follow from one backwar
 
 import numpy as np
 
-from kidneyct import gradients, vgg
-from kidneyct.saliency import batches
+from kidneyct.network import gradients, vgg
+from kidneyct.maps.saliency import batches
 
 
 def channel_weights(gradient):

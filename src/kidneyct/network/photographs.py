@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.utils.extmath import randomized_svd
 from tqdm import tqdm
 
-from kidneyct import vgg
+from kidneyct.network import vgg
 
 CROPS = 32
 CROP_SIZE = 200

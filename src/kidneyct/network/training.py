@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kidneyct import devices
+from kidneyct.network import devices
 from kidneyct.errors import InputError
 
 

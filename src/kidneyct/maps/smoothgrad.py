@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct import saliency
+from kidneyct.maps import saliency
 
 SAMPLES = 4  # noisy copies an image; the paper finds little gain beyond 50, each costs a backward pass
 NOISE = 0.15  # standard deviation as a share of the range of the pixels, 0..255; the paper's 10 to 20 %

@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kidneyct import series as thumbnail_series
-from kidneyct.evaluation import rounded
+from kidneyct.data import series as thumbnail_series
+from kidneyct.results.evaluation import rounded
 
 
 class Pair(NamedTuple):

@@ -6,7 +6,7 @@ Insertion and deletion curves after Petsiuk et al. 2018 (RISE), and ROAD (Rong e
 import numpy as np
 from scipy import ndimage
 
-from kidneyct import road
+from kidneyct.measures import road
 
 # Shares of the pixels at which curves are read between 0 and 1; denser at the start, where they move.
 SHARES = (0.1, 0.3, 0.6)

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from kidneyct import comparison as comparisons
-from kidneyct import figures, split
+from kidneyct.results import comparison as comparisons
+from kidneyct.data import split
+from kidneyct.page import figures
 
 TEMPLATE = "report.html"
 ROLES = ("candidate", "control")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from kidneyct import images, series, split
-from kidneyct.archive import SUFFIXES
+from kidneyct.data import images, series, split
+from kidneyct.data.archive import SUFFIXES
 from kidneyct.errors import InputError
 
 BATCH_SIZE = 16
@@ -145,7 +145,7 @@ def read(path, image_size):
 
 def load(workspace):
     """The role's trained network."""
-    from kidneyct import devices, vgg
+    from kidneyct.network import devices, vgg
 
     devices.prepare(seed=0)
     size, head = workspace.image_size, (workspace.dense_units, len(workspace.classes), workspace.pixel_scaling)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from kidneyct import faithfulness
+from kidneyct.measures import faithfulness
 
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kidneyct import weights
+from kidneyct.network import weights
 from kidneyct.errors import InputError
 
 SMALLER = ("explain.mistakes=1", "explain.measured_images=1")  # maps take most of a run's time

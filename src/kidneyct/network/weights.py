@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 
-from kidneyct import photographs, vgg
+from kidneyct.network import photographs, vgg
 from kidneyct.errors import InputError
 
 # Published by Keras in keras/src/applications/vgg16.py.

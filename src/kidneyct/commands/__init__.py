@@ -1,0 +1,1 @@
+"""What a person types: `kidneyct COMMAND`, a module each."""

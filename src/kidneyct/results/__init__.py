@@ -1,0 +1,1 @@
+"""Pure functions of labels, probabilities and series. Know neither files nor networks."""
