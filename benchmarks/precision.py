@@ -7,9 +7,8 @@ A random start's features are the hard case: about 5e-4, near the end of float16
 
 import numpy as np
 
-from kidneyct import params
-from kidneyct.data import split
-from kidneyct.network import devices, training, vgg
+from kidneyct import index, params
+from kidneyct.network import batches, classifier, devices, training, vgg
 
 ROLE = "control"
 
@@ -19,29 +18,29 @@ def main():
     classes = p.data.classes
     images = np.load("data/images.npy", mmap_mode="r")
     sixteen = np.load(f"data/features/{ROLE}.npy", mmap_mode="r")
-    table = split.read("data/split.csv")
+    table = index.read("data/split.csv")
     devices.prepare(p.seed)
     base = vgg.base(images.shape[1])
     base.load_weights(f"models/{ROLE}/initial.weights.h5")
     frozen = vgg.frozen_part(base, p.model.pixel_scaling, p.model.frozen_blocks)
-    thirty_two = training.predict(frozen, images, np.arange(len(images)), 32)  # float32
+    thirty_two = batches.predict(frozen, images, np.arange(len(images)), 32)  # float32
 
     difference = thirty_two - sixteen.astype("float32")
     print(f"features: mean {thirty_two.mean():.3g}, standard deviation {thirty_two.std():.3g}")
     print(f"rms of what 16 bits lose: {np.sqrt(np.mean(difference**2)) / thirty_two.std():.2g} standard deviations")
 
-    codes, test = split.codes(table, classes), split.rows(table, "test")
+    codes, test = index.codes(table["label"], classes), index.rows(table, "test")
     predicted = {}
     for bits, features in ((16, sixteen), (32, thirty_two)):
         devices.prepare(p.seed)
-        network = vgg.network(
+        network = classifier.network(
             vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, p.seed
         )
         head = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
-        rows = [split.rows(table, part) for part in ("train", "validation")]
+        rows = [index.rows(table, part) for part in ("train", "validation")]
         settings = {name: getattr(p.train, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}
         history = training.fit(head, features, codes, *rows, **settings, seed=p.seed)
-        probabilities = training.predict(head, features, test, 32)
+        probabilities = batches.predict(head, features, test, 32)
         predicted[bits] = probabilities
         accuracy = (probabilities.argmax(axis=1) == codes[test]).mean()
         print(f"{bits} bits: {len(history)} epochs, lowest validation loss {history['val_loss'].min():.4f}, ", end="")

@@ -4,6 +4,7 @@
 installed kidneyct from answering in its place.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -18,3 +19,18 @@ def run(main):
         main(*sys.argv[1:])
     except InputError as error:
         sys.exit(f"error: {error}")
+
+
+def read_json(path):
+    return json.loads(Path(path).read_text())
+
+
+def write_json(path, tree):
+    place(path).write_text(json.dumps(tree, indent=2) + "\n")
+
+
+def place(path):
+    """The path, its folder made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,6 +1,6 @@
 """Check params.yaml whenever it changes, also where the change would rerun nothing."""
 
-from stages import run  # first: it puts this checkout's library on the path
+from stages import run
 
 from kidneyct import params
 

@@ -1,6 +1,5 @@
 """Put the data set into data/archive.zip: from Kaggle, from a path, or generated."""
 
-import os
 from collections import Counter
 
 from stages import run
@@ -17,8 +16,7 @@ def main():
     if p.data.source == "kaggle":
         fetched = kaggle.download(p.data.kaggle, f"downloads/{p.data.kaggle.replace('/', '-')}")
         kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
-        os.makedirs("data", exist_ok=True)
-        os.replace(fetched, ARCHIVE)
+        archive.take(fetched, ARCHIVE)
     elif p.data.source == "phantom":
         members = phantom.members(classes, p.phantom.patients_per_class, p.phantom.slices_per_patient, p.phantom.seed)
         archive.write(ARCHIVE, members)

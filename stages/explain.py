@@ -1,62 +1,42 @@
-"""Draw what a role's model looks at: maps of test images that both models get right, and of its worst mistakes."""
-
-from pathlib import Path
+"""Map what a role's model looks at: in test images that both models get right, and in its worst mistakes."""
 
 import numpy as np
 
-from stages import run
+from stages import place, run
 
-from kidneyct import params
-from kidneyct.data import split
+from kidneyct import index, params
+from kidneyct.data import examples
 from kidneyct.maps import explainer
-from kidneyct.network import devices, training, vgg
-from kidneyct.page import figures
+from kidneyct.network import classifier, devices
+from kidneyct.roles import ROLES
 
 BATCH_SIZE = 8
-ROLES = ("candidate", "control")
 
 
 def main(role):
     p = params.load("explain")
     classes = p.data.classes
-    table = split.read("data/split.csv")
+    table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     devices.prepare(seed=0)
-    network = vgg.network(vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, seed=0)
-    network.load_weights(f"models/{role}/model.weights.h5")
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling)
+    network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
-    predictions = {of: split.read(f"plots/{of}/predictions.csv") for of in ROLES}
-    right = split.rightly(table, predictions.values())
-    examples = split.examples(table, classes, p.explain.images_per_class, preferred=right)
-    mistakes = split.mistakes(table, predictions[role], classes, p.explain.mistakes)
-    rows = np.concatenate([examples, mistakes]).astype(int)
+    predictions = {each: index.read(f"plots/{each}/predictions.csv") for each in ROLES}
+    right = examples.rightly(table, predictions.values())
+    chosen = examples.choose(table, classes, p.explain.images_per_class, preferred=right)
+    mistakes = examples.mistakes(table, predictions[role], p.explain.mistakes)
+    rows = np.concatenate([chosen, mistakes]).astype(int)
     pixels = images[rows]
-    probabilities = training.predict(network, images, rows, BATCH_SIZE)
-    predicted = probabilities.argmax(axis=1)
     devices.warn_if_long(
         f"maps of the {role}",
         lambda: network.predict_on_batch(pixels[:BATCH_SIZE]),
-        maps.PASSES * len(rows) / BATCH_SIZE,
+        explainer.passes() * len(rows) / BATCH_SIZE,
     )
-    found = maps.explain(network, pixels, predicted, BATCH_SIZE, p.seed)
-    path = Path("data/maps") / f"{role}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        rows=rows,
-        mistake=np.arange(len(rows)) >= len(examples),
-        predicted=predicted,
-        probability=probabilities.max(axis=1),
-        **found,
-    )
-
-    plots, drawn = Path("plots") / role, np.load(path)
-    plots.mkdir(parents=True, exist_ok=True)
-    explained = figures.explained(table, classes, images, drawn)
-    figures.explanations(plots / "explanations.png", explained, title=f"Model of the {role}")
-    wrong = figures.explained(table, classes, images, drawn, mistakes=True)
-    none = "none among the test images" if p.explain.mistakes else "none asked for (explain.mistakes: 0)"
-    figures.explanations(plots / "mistakes.png", wrong, title=f"Most confident mistakes of the {role}", none=none)
+    explained = examples.predicted(table, predictions[role], classes, rows)
+    maps = explainer.explainer(network, batch_size=BATCH_SIZE)(pixels, explained, p.seed)
+    mistaken = np.arange(len(rows)) >= len(chosen)
+    np.savez_compressed(place(f"data/maps/{role}.npz"), rows=rows, mistake=mistaken, **maps)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Run every image through a role's frozen blocks, once."""
 
-from pathlib import Path
-
 import numpy as np
 
-from stages import run
+from stages import place, run
 
 from kidneyct import params
 from kidneyct.network import devices, features, vgg
@@ -14,8 +12,7 @@ def main(role):
     p = params.load("features")
     images = np.load("data/images.npy", mmap_mode="r")
     image_size = images.shape[1]
-    path = Path("data/features") / f"{role}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = place(f"data/features/{role}.npy")
     if not features.cached(image_size, p.model.frozen_blocks):
         features.write_placeholder(path)
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")

@@ -9,10 +9,10 @@ from kidneyct.data import archive, images
 def main():
     p = params.load("preprocess")
     entries = archive.images("data/archive.zip", p.data.classes)
-    index = images.preprocess(
+    table = images.preprocess(
         "data/archive.zip", entries, p.preprocess.image_size, "data/images.npy", "data/thumbnails.npy"
     )
-    index.to_csv("data/index.csv", index=False)
+    table.to_csv("data/index.csv", index=False)
 
 
 if __name__ == "__main__":

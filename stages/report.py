@@ -1,51 +1,46 @@
 """Write the page of the run: plots/report.html, one file that needs nothing else."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stages import run
+from stages import read_json, run
 
-from kidneyct import params
-from kidneyct.data import split
+from kidneyct import index, params, roles
 from kidneyct.page import report
 
 
 def main():
     p = params.load("report")
-    per_role = {
-        name: tuple(read(path.format(role)) for role in report.ROLES)
-        for name, read, path in [
-            ("evaluations", read_json, "metrics/{}/evaluation.json"),
-            ("explanations", read_json, "metrics/{}/explanations.json"),
-            ("histories", pd.read_csv, "plots/{}/history.csv"),
-            ("predictions", split.read, "plots/{}/predictions.csv"),
-            ("maps", np.load, "data/maps/{}.npz"),
-        ]
-    }
-    found = report.Run(
-        parameters=params.nested(p),
-        table=split.read("data/split.csv"),
-        hashes=split.read("data/index.csv")["sha256"],
-        series=pd.read_csv("data/series.csv")["series"].to_numpy(),
-        leakage=read_json("metrics/leakage.json"),
-        comparison=read_json("metrics/comparison.json"),
-        images=np.load("data/images.npy", mmap_mode="r"),
-        charts={
-            "leakage": "plots/leakage.png",
-            "calibration": "plots/calibration.png",
-            "randomisation_candidate": "plots/candidate/randomisation.png",
-            "randomisation_control": "plots/control/randomisation.png",
-        },
-        **per_role,
+    page = report.page(
+        report.Run(
+            parameters=params.nested(p),
+            table=index.read("data/split.csv"),
+            hashes=index.read("data/index.csv")["sha256"],
+            series=index.read_series("data/series.csv"),
+            images=np.load("data/images.npy", mmap_mode="r"),
+            leakage=read_json("metrics/leakage.json"),
+            comparison=read_json("metrics/comparison.json"),
+            evaluations=by_role(read_json, "metrics/{}/evaluation.json"),
+            measured=by_role(read_json, "metrics/{}/maps.json"),
+            histories=by_role(pd.read_csv, "plots/{}/history.csv"),
+            predictions=by_role(index.read, "plots/{}/predictions.csv"),
+            maps=by_role(lambda path: dict(np.load(path)), "data/maps/{}.npz"),
+            charts={
+                "leakage": "plots/leakage.png",
+                "curves": "plots/curves.png",
+                "calibration": "plots/calibration.png",
+                "randomisation_candidate": "plots/candidate/randomisation.png",
+                "randomisation_control": "plots/control/randomisation.png",
+            },
+        )
     )
-    Path("plots/report.html").write_text(report.page(found), encoding="utf-8")
+    Path("plots/report.html").write_text(page, encoding="utf-8")
 
 
-def read_json(path):
-    return json.loads(Path(path).read_text())
+def by_role(read, path):
+    return {role: read(path.format(role)) for role in roles.ROLES}
 
 
 if __name__ == "__main__":

@@ -4,18 +4,18 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import params
-from kidneyct.data import series, split
+from kidneyct import index, params
+from kidneyct.data import series
 
 
 def main():
     p = params.load("series")
-    index = split.read("data/index.csv")
+    table = index.read("data/index.csv")
     thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
-    index["series"] = series.infer(thumbnails, index["sha256"], p.series.similarity)
-    index[["image", "series"]].to_csv("data/series.csv", index=False)
-    by_class = index.groupby("label")["series"].nunique()
-    print(f"series: {index['series'].nunique()} among {len(index)} images")
+    table["series"] = series.infer(thumbnails, table["sha256"], p.series.similarity)
+    table[["image", "series"]].to_csv("data/series.csv", index=False)
+    by_class = table.groupby("label")["series"].nunique()
+    print(f"series: {table['series'].nunique()} among {len(table)} images")
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))
 
 

@@ -1,17 +1,15 @@
 """Say for each row of the index whether it trains, validates or tests."""
 
-import pandas as pd
-
 from stages import run
 
-from kidneyct import params
+from kidneyct import index, params
 from kidneyct.data import split
 
 
 def main():
     p = params.load("split")
-    series = pd.read_csv("data/series.csv")["series"].to_numpy()
-    table = split.plan(split.read("data/index.csv"), series, p.data.classes, p.split, p.train.fraction, p.seed)
+    series = index.read_series("data/series.csv")
+    table = split.plan(index.read("data/index.csv"), series, p.data.classes, p.split, p.train.fraction, p.seed)
     table.to_csv("data/split.csv", index=False)
     print(table.groupby(["split", "label"]).size().unstack(fill_value=0).to_string())
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
+from kidneyct import yaml12
+from kidneyct.maps.methods import METHODS
 from kidneyct.network import vgg
+from kidneyct.roles import ROLES
 
 ROOT = Path(__file__).parents[1]
 # Every parameter, so that the tests are the same whatever params.yaml says by now.
@@ -42,7 +45,6 @@ TINY = {
     },
     "explain": {"images_per_class": 1, "mistakes": 1, "measured_images": 2},
 }
-METHODS = ("saliency", "smoothgrad", "integrated_gradients", "gradcam", "gradcam_plus_plus")
 TRAINED = ("train", "evaluate", "explain", "measure")
 
 
@@ -73,14 +75,14 @@ class Project:
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "tiny")
 
     def edit(self, changes):
-        path, yaml = self.folder / "params.yaml", YAML()
-        values = yaml.load(path)
+        path = self.folder / "params.yaml"
+        values = yaml12.load(path.read_text())
         for section, keys in changes.items():
             if isinstance(keys, dict):
                 values[section].update(keys)
             else:
                 values[section] = keys
-        yaml.dump(values, path)
+        path.write_text(yaml.safe_dump(values))
 
     def read(self, path):
         return (self.folder / path).read_text()
@@ -91,7 +93,7 @@ def stages_run(output):
 
 
 def both(*stages):
-    return {f"{stage}@{role}" for stage in stages for role in ("candidate", "control")}
+    return {f"{stage}@{role}" for stage in stages for role in ROLES}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def project(tmp_path_factory):
     vgg.base(32).save_weights(folder.parent / "start.weights.h5")
     project.edit(TINY | {"weights": str(folder.parent / "start.weights.h5")})
     project.commit()
-    output = project.dvc("repro")
+    output = project.log = project.dvc("repro")
     assert both("initialize", "features", *TRAINED) < stages_run(output)
     project.commit()
     return project
@@ -119,35 +121,55 @@ def test_every_result_is_there_and_adds_up(project):
     assert index["label"].value_counts().to_dict() == dict.fromkeys(("Cyst", "Normal", "Stone", "Tumor"), 12)
     parts = pd.read_csv(project.folder / "data/split.csv")["split"]
     assert parts.value_counts().to_dict() == {"train": 24, "validation": 12, "test": 12}
-    for role in ("candidate", "control"):
+    for role in ROLES:
         metrics = json.loads(project.read(f"metrics/{role}/evaluation.json"))
         predictions = pd.read_csv(project.folder / f"plots/{role}/predictions.csv")
         assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean(), abs=1e-6)
-        assert predictions[["Cyst", "Normal", "Stone", "Tumor"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
-        assert (project.folder / f"plots/{role}/explanations.png").read_bytes()[1:4] == b"PNG"
-        assert pd.read_csv(project.folder / f"plots/{role}/history.csv")["epoch"].iloc[0] == 1
+        assert predictions.filter(like="probability of ").sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+        history = pd.read_csv(project.folder / f"plots/{role}/history.csv")
+        assert history["epoch"].iloc[0] == 1
+        assert history[history["kept"] == 1]["val_loss"].tolist() == [history["val_loss"].min()]
     comparison = json.loads(project.read("metrics/comparison.json"))["accuracy"]
     assert comparison["gap"] == pytest.approx(comparison["candidate"] - comparison["control"], abs=1e-6)
-    assert (project.folder / "plots/comparison.png").exists()
-    assert (project.folder / "plots/explanations.png").exists()
+    own = {f"{role}/{name}" for role in ROLES for name in ("explanations", "mistakes", "randomisation")}
+    for name in own | {"calibration", "comparison", "curves", "explanations", "leakage"}:
+        assert (project.folder / f"plots/{name}.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_the_headline_fits_on_a_screen(project):
+    shown = json.loads(project.dvc("metrics", "show", "--json"))[""]["data"]
+    assert set(shown) == {"metrics/headline.json", *(f"metrics/{role}/best_map.json" for role in ROLES)}
+    table = project.dvc("metrics", "diff", "--all", "HEAD")
+    assert len(table.splitlines()) <= 30
+    for role in ROLES:
+        accuracy = json.loads(project.read(f"metrics/{role}/evaluation.json"))["accuracy"]
+        assert shown["metrics/headline.json"]["data"][role]["accuracy"] == accuracy
+
+
+def test_the_log_is_the_projects_own(project):
+    """Of TensorFlow's notices nothing is left; what the stages say is there."""
+    assert not [line for line in project.log.splitlines() if "port.cc" in line or "cuda" in line or "absl" in line]
+    assert "training of the control: tensorflow on" in project.log
 
 
 def test_the_maps_are_measured_and_the_page_says_so(project):
     page = project.read("plots/report.html")
-    for role in ("candidate", "control"):
+    for role in ROLES:
         maps = np.load(project.folder / f"data/maps/{role}.npz")
         assert maps["saliency"].shape == (4 + maps["mistake"].sum(), 32, 32)  # an image of each class, and a mistake
-        found = json.loads(project.read(f"metrics/{role}/explanations.json"))
+        found = json.loads(project.read(f"metrics/{role}/maps.json"))
         assert found["images"] == 2
-        assert set(METHODS) < set(found)
+        assert tuple(found["maps"]) == METHODS
         for method in METHODS:
-            assert 0 <= found[method]["insertion"]["value"] <= 1
-            assert 0 < found[method]["focus"]["body"]["value"] <= 1
+            assert 0 <= found["maps"][method]["insertion"]["value"] <= 1
+            assert 0 < found["maps"][method]["focus"]["body"]["value"] <= 1
         cascade = pd.read_csv(project.folder / f"plots/{role}/randomisation.csv")
         assert cascade["step"].unique().tolist()[:3] == ["trained", "scores", "dense"]
         accuracy = json.loads(project.read(f"metrics/{role}/evaluation.json"))["accuracy"]
         assert f"accuracy {100 * accuracy:.2f} %" in page
-    lesions = found["saliency"]["localisation"]  # of a phantom's cyst; the other measured image is a normal one
+        best = json.loads(project.read(f"metrics/{role}/best_map.json"))
+        assert best["method"] == "none" or best["road"] == found["maps"][best["method"]]["road"]["value"]
+    lesions = found["maps"]["saliency"]["localisation"]  # of a phantom's cyst; the other measured image is a normal one
     assert lesions["images"] == 1
     assert 0 < lesions["energy"]["chance"] < 0.5
 
@@ -163,6 +185,7 @@ def test_a_change_reruns_only_what_reads_it(project):
         "train": ({"learning_rate": 0.01}, both("train")),
         "split": ({"seed": 5}, {"split"}),
         "explain": ({"images_per_class": 2}, both("explain")),
+        "model": ({"dense_units": 8}, both("train", "evaluate", "explain", "measure")),
     }
     for section, (change, stages) in concerned.items():
         project.edit({section: change})
@@ -177,30 +200,56 @@ def test_a_change_reruns_only_what_reads_it(project):
         project.run("git", "checkout", "-q", "params.yaml")
 
 
+EDITS = {  # what is edited -> what reads it, but for the page, which comes after everything
+    "src/kidneyct/page/charts.py": {"draw"},
+    "src/kidneyct/page/templates/limits.html": set(),
+    "src/kidneyct/data/examples.py": both("explain", "measure") | {"draw"},
+    "src/kidneyct/data/split.py": {"split"},
+    "src/kidneyct/params.py": {"check"},
+    "src/kidneyct/results/verdict.py": {"compare"},
+}
+
+
+@pytest.mark.parametrize("path", EDITS)
+def test_an_edit_of_the_code_concerns_only_what_it_can_change(project, path):
+    """Directly concerned stages; what follows from their outputs comes after, where these change."""
+    file = project.folder / path
+    before = file.read_text()
+    file.write_text(before + "\n")
+    changed = {
+        stage
+        for stage, reasons in json.loads(project.dvc("status", "--json")).items()
+        for reason in reasons
+        if isinstance(reason, dict) and path in reason.get("changed deps", {})
+    }
+    file.write_text(before)
+    assert changed - {"report"} == EDITS[path]
+
+
 def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project):
     changes = ("-S", "train.learning_rate=0.01", "-S", "split.by=series")
-    output = project.dvc("exp", "run", "--temp", "-n", "series", *changes, "leakage", "evaluate@candidate")
-    assert stages_run(output) == {"split", "leakage", "train@candidate", "evaluate@candidate"}
-    leak = json.loads(project.dvc("metrics", "diff", "HEAD", "series", "--json"))["metrics/leakage.json"]
-    assert leak["near_duplicates.share"]["new"] == 0
-    assert leak["series.crossing"]["new"] == 0
-    assert leak["near_duplicates.share"]["old"] > 0.5  # the slices of a patient fell on both sides
+    output = project.dvc("exp", "run", "--temp", "-n", "series", *changes, "compare")
+    assert stages_run(output) == {"split", "leakage", "compare"} | both("train", "evaluate")
+    changed = json.loads(project.dvc("metrics", "diff", "HEAD", "series", "--json"))["metrics/headline.json"]
+    leak = changed["leak.near_duplicates"]
+    assert leak["new"] == 0
+    assert leak["old"] > 0.5  # the slices of a patient fell on both sides
 
 
 def test_random_weights_retrain_the_candidate_only(project):
     output = project.dvc("exp", "run", "--temp", "-n", "null", "-S", "weights=none", "compare")
-    own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate", "explain")}
-    assert stages_run(output) == own | {"explain@control", "compare"}  # of images that both models get right
-    changes = json.loads(project.dvc("metrics", "diff", "HEAD", "null", "--json"))
-    assert "metrics/candidate/evaluation.json" in changes
-    assert "metrics/control/evaluation.json" not in changes
+    own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate")}
+    assert stages_run(output) == own | {"compare"}  # and no map
+    changes = json.loads(project.dvc("metrics", "diff", "HEAD", "null", "--json"))["metrics/headline.json"]
+    assert any(name.startswith("candidate.") for name in changes)
+    assert not any(name.startswith("control.") for name in changes)
 
 
 def test_two_forced_runs_leave_the_lock_unchanged(project):
     before = project.read("dvc.lock")
     shared = ("download", "preprocess", "series", "split", "leakage")
     candidate = (f"{stage}@candidate" for stage in ("initialize", "features", *TRAINED))
-    stages = (*shared, *candidate, "compare", "report")  # the control's are the same scripts
+    stages = (*shared, *candidate, "compare", "draw", "report")  # the control's are the same scripts
     output = project.dvc("repro", "--force", "--no-run-cache", "--single-item", *stages)
     assert stages_run(output) == set(stages)
     assert project.read("dvc.lock") == before

@@ -1,12 +1,11 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
 
+from kidneyct import yaml12
 from kidneyct.errors import InputError
 
 
@@ -22,11 +21,6 @@ Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 
 
-# Keys of the metrics and columns of the tables, beside which the classes' names stand.
-RESERVED = {"image", "label", "predicted", "split", "loss", "accuracy", "balanced_accuracy", "macro_f1", "macro_auroc"}
-RESERVED |= {"expected_calibration_error", "brier_score", "images", "series", "mcnemar", "epochs_to_95_percent"}
-
-
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -38,7 +32,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _different(self):
-        if len(set(self.classes)) < len(self.classes) or RESERVED & set(self.classes):
+        if len(set(self.classes)) < len(self.classes):
             raise ValueError("data.classes")
         return self
 
@@ -113,7 +107,7 @@ class Params(Section):
 
 # What a rule over several keys allows, by the key that its error names.
 ACROSS_KEYS = {
-    "data.classes": f"two or more different names of class folders, none of {', '.join(sorted(RESERVED))}",
+    "data.classes": "two or more different names of class folders",
     "split.fold": "split.fold counts from 0 and stays below split.folds",
     "split.test": "split.test and split.validation that together stay below 1",
 }
@@ -145,28 +139,25 @@ def _complaint(error):
     return f"{key}: found {found}; allowed: {allowed}"
 
 
-def _read_yaml(path):
-    """Read YAML 1.2, as DVC does: unlike in YAML 1.1, 1e-05 is a number there and `no` a word."""
+def _read(path):
     try:
-        return YAML(typ="safe", pure=True).load(Path(path))
+        return yaml12.read(path)
     except FileNotFoundError:
         raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
-    except YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def validate(path="params.yaml"):
     """Read and check params.yaml; InputError has a line for each key at fault."""
     try:
-        return Params.model_validate(_read_yaml(path))
+        return Params.model_validate(_read(path))
     except ValidationError as error:
-        complaints = [f"{path}: {_complaint(one)}" for one in error.errors()]
+        complaints = [f"{path}: {_complaint(mistake)}" for mistake in error.errors()]
         raise InputError("\n".join(complaints)) from None
 
 
 def declared(stage, pipeline="dvc.yaml"):
     """The parameters that dvc.yaml declares for a stage, as dotted names; "train@control" means train."""
-    entry = _read_yaml(pipeline)["stages"][stage.partition("@")[0]]
+    entry = _read(pipeline)["stages"][stage.partition("@")[0]]
     return entry.get("do", entry).get("params", [])
 
 

@@ -1,40 +1,79 @@
-"""`make demo`: the whole study on generated data, in a few minutes on a laptop."""
+"""`kidneyct demo`, or `make demo`: the whole study on generated data."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from kidneyct.network import weights
+from kidneyct import roles
+from kidneyct.commands import NOTICE
 from kidneyct.errors import InputError
 
 SMALLER = ("explain.mistakes=1", "explain.measured_images=1")  # maps take most of a run's time
 
+HELP = "run the whole study on generated images, in a few minutes"
+DESCRIPTION = """\
+Run the whole study on generated images, phantoms, with the real VGG-16: about six minutes on two cores. The candidate
+starts from ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC
+experiment that changes params.yaml here; `git checkout params.yaml` brings the study's own settings back."""
+EXAMPLES = """\
+example:
+  kidneyct demo
+      Running: dvc exp run -S data.source=phantom -S weights=imagenet …
+      …
+      Phantom data (generated, not patients): test accuracy and macro F1
+        candidate (imagenet):       …
+        control (random weights):   …
+        gap:                        …
+      All of it on one page: plots/report.html"""
 
-def main():
-    start = "imagenet"
+
+def add_arguments(parser):
+    """Takes none."""
+
+
+def run(options):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # its stages' `python` too
+    dvc = shutil.which("dvc", path=path)
+    if not dvc:
+        raise InputError(
+            f"dvc: expected beside {sys.executable} or on the PATH, found none; run pip install -e . in the project"
+        )
+    if not Path("dvc.yaml").exists():
+        raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
+    start = _start()
+    changes = ("data.source=phantom", f"weights={start}", *SMALLER)
+    arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
+    print(f"Running: dvc {' '.join(arguments)}", flush=True)
+    status = subprocess.run([dvc, *arguments], env=os.environ | {"PATH": path}).returncode
+    if status == 0:
+        print(summary(json.loads(Path("metrics/comparison.json").read_text()), start))
+    return status
+
+
+def _start():
+    """ImageNet's weights if they can be had."""
+    from kidneyct.network import weights
+
     try:
         weights.imagenet_file()
     except InputError as error:
-        start = "photographs"
         print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
-    changes = ("data.source=phantom", f"weights={start}", *SMALLER)
-    command = ["dvc", "exp", "run", *(word for change in changes for word in ("-S", change))]
-    print(f"Running: {' '.join(command)}", flush=True)
-    status = subprocess.run(command).returncode
-    if status:
-        sys.exit(status)
-    print(summary(json.loads(Path("metrics/comparison.json").read_text()), start))
+        return "photographs"
+    return "imagenet"
 
 
 def summary(comparison, start):
-    """What came out, in a few lines."""
-    names = {"candidate": f"candidate ({start}):", "control": "control (none):", "gap": "gap:"}
+    """What came out, in a few lines; `comparison` is metrics/comparison.json."""
+    names = {role: f"{title}:" for role, title in roles.titles(start).items()} | {"gap": "gap:"}
     width = max(map(len, names.values()))
     lines = []
     for key, name in names.items():
-        shown = "+8.4f" if key == "gap" else "8.4f"
-        lines.append(f"  {name:<{width}}  {comparison['accuracy'][key]:{shown}} {comparison['macro_f1'][key]:{shown}}")
+        sign = "+" if key == "gap" else ""
+        values = " ".join(f"{comparison[metric][key]:{sign}8.4f}" for metric in ("accuracy", "macro_f1"))
+        lines.append(f"  {name:<{width}}  {values}")
     table = "\n".join(lines)
     return f"""
 Phantom data (generated, not patients): test accuracy and macro F1
@@ -45,9 +84,5 @@ params.yaml now says data.source: phantom, weights: {start} and fewer pictures t
 Next, what gap two random starts show:
   source .venv/bin/activate
   dvc exp run -S weights=none
-  dvc exp show --only-changed
-Research software, not for clinical use."""
-
-
-if __name__ == "__main__":
-    main()
+  kidneyct grid
+{NOTICE}"""

@@ -1,6 +1,7 @@
 """One layout for every source of images: a zip laid out as Kaggle's."""
 
 import os
+import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -110,6 +111,19 @@ def write(path, members):
             info.create_system = 3  # Unix, whatever system writes it
             info.external_attr = 0o644 << 16
             container.writestr(info, content)
+    os.replace(partial, path)
+
+
+def take(source, path):
+    """Put a zip that lies elsewhere under `path` too: a hard link, or a copy where the file system has none."""
+    partial = Path(f"{path}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.unlink(missing_ok=True)
+    Path(path).unlink(missing_ok=True)  # renaming onto another link to the same file would do nothing
+    try:
+        os.link(source, partial)
+    except OSError:
+        shutil.copyfile(source, partial)
     os.replace(partial, path)
 
 

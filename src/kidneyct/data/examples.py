@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kidneyct import index
+from kidneyct.predictions import certainty
 
 
 class Example(NamedTuple):
@@ -60,7 +61,7 @@ def mistakes(table, predictions, count):
     `predictions` has a line for each test row in the table's order.
     """
     wrong = np.flatnonzero(predictions["label"] != predictions["predicted"])
-    confidence = index.certainty(predictions)[wrong]
+    confidence = certainty(predictions)[wrong]
     return index.rows(table, "test")[wrong[np.argsort(-confidence, kind="stable")[:count]]]
 
 
@@ -80,7 +81,7 @@ def explained(table, predictions, images, kept, mistakes=False):
     `kept` are its arrays, a name each: rows, mistake, and a map of each method for every row. Class and probability
     are those of `predictions`.
     """
-    lines, certainty = _lines(table, kept["rows"]), index.certainty(predictions)
+    lines, probability = _lines(table, kept["rows"]), certainty(predictions)
     methods = [name for name in kept if name not in ("rows", "mistake")]
     return [
         Example(
@@ -88,7 +89,7 @@ def explained(table, predictions, images, kept, mistakes=False):
             images[row],
             table["label"][row],
             predictions["predicted"].iloc[lines[number]],
-            float(certainty[lines[number]]),
+            float(probability[lines[number]]),
             {method: kept[method][number] for method in methods},
         )
         for number, row in enumerate(kept["rows"])

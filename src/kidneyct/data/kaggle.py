@@ -1,5 +1,6 @@
 """Fetching the data set from Kaggle with Kaggle's own command."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -29,11 +30,16 @@ FAILURES = {
 def download(dataset, folder):
     """Fetch a data set's zip into `folder` and return its path; an interrupted download is resumed.
 
+    A zip that was fetched before is proved by its SHA-256, kept beside it, and nothing is asked of Kaggle.
+
     `dataset` is owner/name or owner/name/version. The command `kaggle` works without an account where Kaggle
     allows it and finds the user's own token elsewhere. InputError says in one line why it failed; a partial
     download stays in `folder`, and so does the client's note of what it is a part of.
     """
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
+    if _proved(path):
+        print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "kaggle", "datasets", "download", dataset, "-p", str(folder)]
     shown = sys.stderr.isatty()
@@ -45,7 +51,34 @@ def download(dataset, folder):
         kept = f"; {path.stat().st_size:,} bytes stay in {path} for the next try" if path.exists() else ""
         raise InputError(f"data.kaggle: {dataset}: {reason(said)}{kept}")
     check_zip(path)
+    _record(path).write_text(f"{_sha256(path)}  {path.name}\n")
     return path
+
+
+def _record(path):
+    """Where the SHA-256 of a zip that was fetched whole is kept, as `sha256sum` writes it."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _proved(path):
+    """Whether a zip is the one that was fetched whole; one that has changed since steps aside."""
+    record = _record(path)
+    if not (path.exists() and record.exists()):
+        return False
+    if record.read_text().split()[:1] == [_sha256(path)]:
+        return True
+    record.unlink()
+    _step_aside(path)
+    return False
+
+
+def _step_aside(path):
+    return path.replace(path.with_name(f"{path.name}.damaged"))
 
 
 def _listen(stream, shown):
@@ -83,10 +116,9 @@ def check_zip(path):
     except zipfile.BadZipFile as error:
         damaged = str(error)
     if damaged:
-        aside = path.replace(path.with_name(f"{path.name}.damaged"))
         raise InputError(
             f"{path}: expected a whole zip from Kaggle, found a truncated or altered one ({damaged}); try again, it is "
-            f"fetched anew (the damaged one stays in {aside})"
+            f"fetched anew (the damaged one stays in {_step_aside(path)})"
         )
 
 

@@ -1,20 +1,13 @@
 """How much of the test set the training set already holds, and what that is worth without any network."""
 
-from typing import NamedTuple
-
 import numpy as np
+import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from kidneyct.data import series as thumbnail_series
-from kidneyct.results.evaluation import rounded
-
-
-class Pair(NamedTuple):
-    test: int  # rows of the index
-    training: int
-    correlation: float  # of their thumbnails
+from kidneyct.rounding import rounded
 
 
 def measure(thumbnails, hashes, series, codes, parts, similarity):
@@ -60,8 +53,9 @@ def _linear(thumbnails, codes, train, test):
 
 
 def closest_pairs(thumbnails, hashes, codes, parts, per_class):
-    """For each class the test images nearest to a training image, as pairs, the closest first.
+    """For each class the test images nearest to a training image, the closest first.
 
+    Returns a table of test and training, rows of the index, and the correlation of their thumbnails.
     Pairs of one and the same file are left out where others are to be had: they look alike without telling much.
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
@@ -72,5 +66,5 @@ def closest_pairs(thumbnails, hashes, codes, parts, per_class):
     for code in np.unique(codes[test]):
         of_class = np.flatnonzero(codes[test] == code)
         order = of_class[np.lexsort((-correlation[of_class], same[of_class]))][:per_class]
-        pairs += [Pair(int(test[at]), int(train[position[at]]), float(correlation[at])) for at in order]
-    return pairs
+        pairs += [(test[at], train[position[at]], float(correlation[at])) for at in order]
+    return pd.DataFrame(pairs, columns=["test", "training", "correlation"])

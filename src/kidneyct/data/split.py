@@ -1,15 +1,11 @@
 """Which rows train, validate and test."""
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from kidneyct.errors import InputError
+from kidneyct.index import DROPPED, PARTS, UNUSED, rows
 
-PARTS = ("train", "validation", "test")
-DROPPED = "dropped"  # rows that no part holds: one file under several classes
-UNUSED = "unused"  # rows that would train but for train.fraction
-TEXT = ("image", "label", "predicted", "split", "sha256")
 TRIES = 50
 
 
@@ -198,9 +194,9 @@ def contradictory(index):
 
 def refuse_contradictory(index):
     """InputError where one file is found under two labels, naming them."""
-    rows = index[contradictory(index)]
-    if len(rows):
-        groups = [" = ".join(group) for _, group in rows.groupby("sha256", sort=False)["image"]]
+    doubled = index[contradictory(index)]
+    if len(doubled):
+        groups = [" = ".join(group) for _, group in doubled.groupby("sha256", sort=False)["image"]]
         more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
         raise InputError(
             f"data/index.csv: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
@@ -208,18 +204,18 @@ def refuse_contradictory(index):
         )
 
 
-def share_of(labels, series, rows, share, seed):
-    """Some of the rows, in the classes' proportions: images, or whole series where `series` (n,) is not None.
+def share_of(labels, series, training, share, seed):
+    """Some of the training rows, in the classes' proportions: images, or whole series where `series` (n,) is not None.
 
     `labels` (n,) are all images'. A larger share holds the rows of a smaller one. InputError where a class would
     be left without any.
     """
     if share == 1:
-        return rows
+        return training
     labels, chosen = np.asarray(labels), []
     groups = np.arange(len(labels)) if series is None else np.asarray(series)
-    for label in np.unique(labels[rows]):
-        of_class = rows[labels[rows] == label]
+    for label in np.unique(labels[training]):
+        of_class = training[labels[training] == label]
         names, counts = np.unique(groups[of_class], return_counts=True)
         order = np.random.default_rng(seed).permutation(len(names))
         sizes = counts[order].cumsum() / len(of_class)
@@ -233,64 +229,3 @@ def share_of(labels, series, rows, share, seed):
             )
         chosen.append(of_class[np.isin(groups[of_class], names[order[:taken]])])
     return np.sort(np.concatenate(chosen))
-
-
-def read(path):
-    """A table of images, such as the index, the split or predictions; names and classes are text, "01" and "NA" too."""
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
-
-
-def rows(table, part):
-    """Row numbers of one part, ascending."""
-    return np.flatnonzero(table["split"].to_numpy() == part)
-
-
-def codes(table, classes):
-    """Each row's label as its position in `classes`, (n,) int."""
-    return table["label"].map({name: code for code, name in enumerate(classes)}).to_numpy()
-
-
-def examples(table, classes, count, preferred=None):
-    """Rows of `count` test images of each class in turn, evenly spaced over its test rows.
-
-    `preferred` (n,) bool are taken first, such as those that every model classifies rightly. A class with fewer
-    gives all it has.
-    """
-    chosen = []
-    for label in classes:
-        of_class = np.flatnonzero((table["split"] == "test") & (table["label"] == label))
-        first = np.ones(len(of_class), bool) if preferred is None else preferred[of_class]
-        taken = _spaced(of_class[first], count)
-        chosen += [taken, _spaced(of_class[~first], count - len(taken))]
-    return np.concatenate(chosen)
-
-
-def _spaced(rows, count):
-    """`count` of the rows, or all: the middles of as many equal stretches."""
-    if count >= len(rows):
-        return rows
-    return rows[((2 * np.arange(count) + 1) * len(rows) - 1) // (2 * count)] if count else rows[:0]
-
-
-def rightly(table, predictions):
-    """Which images all of some `predictions` (one line for each test row) classify rightly, (n,) bool."""
-    found = np.zeros(len(table), bool)
-    found[rows(table, "test")] = np.all([one["label"] == one["predicted"] for one in predictions], axis=0)
-    return found
-
-
-def spread(table, classes, total):
-    """`total` test rows, as evenly over the classes as they divide; by `examples`."""
-    each, more = divmod(total, len(classes))
-    chosen = [examples(table, [label], each + (number < more)) for number, label in enumerate(classes)]
-    return np.concatenate(chosen).astype(int)
-
-
-def mistakes(table, predictions, classes, count):
-    """Rows of the `count` wrongly classified test images of highest probability, the highest first.
-
-    `predictions` has a line for each test row in the table's order: label, predicted, a probability each class.
-    """
-    wrong = np.flatnonzero(predictions["label"] != predictions["predicted"])
-    confidence = predictions[classes].to_numpy()[wrong].max(axis=1, initial=0)
-    return rows(table, "test")[wrong[np.argsort(-confidence, kind="stable")[:count]]]

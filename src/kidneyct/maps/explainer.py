@@ -1,56 +1,54 @@
-"""All maps of a network for a set of images."""
+"""Maps of a network for a set of images: the one way in which they are computed."""
 
-import keras
 import numpy as np
 
 from kidneyct.maps import gradcam, integrated_gradients, saliency, smoothgrad
-from kidneyct.network import gradients, vgg
+from kidneyct.maps.methods import METHODS
+from kidneyct.network import classifier, gradients, vgg
 
-PASSES = 27  # forward passes an image that all maps together cost (benchmarks/explanations.py)
-METHODS = ("saliency", "smoothgrad", "integrated_gradients", "gradcam", "gradcam_plus_plus")
+BACKWARD = 2.5  # forward passes that one backward pass costs (benchmarks/maps.py)
 
 
-def explainer(network, batch_size, samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):
-    """The function (images, classes, seed) -> maps of `explain`; it stays valid when the weights change.
+def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):
+    """A function (images, classes, seed) -> maps, method -> (n, h', w') float32, 0 or above, in the order of `methods`.
 
-    `samples` are SmoothGrad's noisy copies, `steps` the points of integrated gradients' path.
+    Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
+    softmax. Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. `seed` draws
+    SmoothGrad's noise, `samples` are its copies, `steps` the points of integrated gradients' path. Making the function
+    compiles once; it stays valid when the network's weights change.
     """
     layer = vgg.LAST_CONVOLUTION
-    until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=vgg.SCORES)
+    until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=classifier.SCORES)
     backward = gradients.backward(until, after)
 
     def gradient(pixels, classes):
         return backward(pixels, classes)[0][1]
 
-    def maps(images, classes, seed):
-        found = {method: [] for method in METHODS}
+    def from_one_pass(images, classes):
+        parts = {method: [] for method in SINGLE}
         for at in saliency.batches(len(images), batch_size):
             (_, slopes), inner = backward(images[at], classes[at])
-            found["saliency"].append(saliency.from_gradient(slopes))
-            found["gradcam"].append(gradcam.from_gradient(*inner))
-            found["gradcam_plus_plus"].append(gradcam.plus_from_gradient(*inner))
-        found = {method: np.concatenate(parts) for method, parts in found.items() if parts}
-        found["smoothgrad"] = smoothgrad.smoothgrad(gradient, images, classes, batch_size, seed, samples)
-        found["integrated_gradients"] = integrated_gradients.magnitude(
-            integrated_gradients.attributions(gradient, images, classes, batch_size, steps)
-        )
-        return {method: found[method] for method in METHODS}
+            parts["saliency"].append(saliency.from_gradient(slopes))
+            parts["gradcam"].append(gradcam.from_gradient(*inner))
+            parts["gradcam_plus_plus"].append(gradcam.plus_from_gradient(*inner))
+        return {method: np.concatenate(values) for method, values in parts.items()}
+
+    def maps(images, classes, seed):
+        computed = from_one_pass(images, classes) if SINGLE & set(methods) else {}
+        if "smoothgrad" in methods:
+            computed["smoothgrad"] = smoothgrad.smoothgrad(gradient, images, classes, batch_size, seed, samples)
+        if "integrated_gradients" in methods:
+            computed["integrated_gradients"] = integrated_gradients.magnitude(
+                integrated_gradients.attributions(gradient, images, classes, batch_size, steps)
+            )
+        return {method: computed[method] for method in methods}
 
     return maps
 
 
-def explain(network, images, classes, batch_size, seed):
-    """Maps of images (n, h, w, 3), pixels 0..255, for one class each: method -> (n, h', w') float32, 0 or above.
-
-    Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. The score
-    is the one before the softmax. `seed` draws SmoothGrad's noise.
-    """
-    return explainer(network, batch_size)(images, classes, seed)
+SINGLE = {"saliency", "gradcam", "gradcam_plus_plus"}  # what one backward pass gives together
 
 
-def resize(maps, size):
-    """Maps (n, h', w') brought to `size` (h, w) bilinearly, (n, h, w) float32."""
-    if maps.shape[1:] == tuple(size):
-        return np.asarray(maps, "float32")
-    maps = np.asarray(maps, "float32")[..., None]
-    return keras.ops.convert_to_numpy(keras.ops.image.resize(maps, size, interpolation="bilinear"))[..., 0]
+def passes(samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):
+    """Forward passes an image that all maps together cost."""
+    return BACKWARD * (1 + samples + steps)

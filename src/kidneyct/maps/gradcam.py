@@ -5,9 +5,6 @@ Selvaraju et al. 2017 and Chattopadhay et al. 2018; both follow from one backwar
 
 import numpy as np
 
-from kidneyct.network import gradients, vgg
-from kidneyct.maps.saliency import batches
-
 
 def channel_weights(gradient):
     """Selvaraju's equation 1: the gradient's mean over the positions, (n, h, w, c) to (n, c)."""
@@ -44,18 +41,3 @@ def from_gradient(activations, gradient):
 def plus_from_gradient(activations, gradient):
     """Grad-CAM++, (n, h, w, c) twice to (n, h, w); activations are after their ReLU."""
     return weighted_sum(activations, plus_weights(gradient, plus_alphas(activations, gradient)))
-
-
-def gradcam(network, images, classes, batch_size, layer=vgg.LAST_CONVOLUTION):
-    """Grad-CAM maps (n, h', w') float32 at the resolution of `layer`, for one class an image.
-
-    `images` are pixels 0..255. Activations are taken after the layer's ReLU, the score before the softmax.
-    """
-    until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=vgg.SCORES)
-    backward = gradients.backward(after)
-    return np.concatenate(
-        [
-            from_gradient(*backward(until.predict_on_batch(images[at]), classes[at])[0])
-            for at in batches(len(images), batch_size)
-        ]
-    )

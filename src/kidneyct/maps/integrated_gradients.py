@@ -19,14 +19,14 @@ def attributions(gradient, images, classes, batch_size, steps=STEPS):
     its score less the black picture's, but for the rule's error. `gradient` gives the class score's gradient
     in the pixels for inputs (b, h, w, c) and classes (b,).
     """
-    found = []
+    shared_out = []
     for image, code in zip(images, classes, strict=True):
         total = np.zeros(image.shape, "float32")
         for at in batches(steps, batch_size):
             shares = path(steps)[at]
             total += gradient(shares[:, None, None, None] * image, np.full(len(shares), code)).sum(axis=0)
-        found.append(total / steps * image)
-    return np.stack(found)
+        shared_out.append(total / steps * image)
+    return np.stack(shared_out)
 
 
 def magnitude(attributions):

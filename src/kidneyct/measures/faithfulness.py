@@ -51,6 +51,12 @@ def area(shares, probabilities):
     return float(np.trapezoid(probabilities, shares))
 
 
+def pictures_measured(methods):
+    """How many pictures `measure` puts before a network for one image and so many methods."""
+    curves = 2 * (methods + 1) * len(SHARES)  # insertion and deletion, of each method and of a random map
+    return 3 + curves + methods * 2 * len(ROAD_SHARES)
+
+
 def measure(predict, image, code, relevance, seed):
     """Insertion, deletion and ROAD of an image's maps: measure -> method -> number.
 
@@ -72,11 +78,11 @@ def measure(predict, image, code, relevance, seed):
     probabilities = predict(np.concatenate(pictures))[:, code]
     full, none, coarse = probabilities[:3]
     rest = iter(np.split(probabilities, np.cumsum([len(part) for part in pictures])[:-1])[1:])
-    found = {"insertion": {}, "deletion": {}, "road": {RANDOM: 0.0}}
+    results = {"insertion": {}, "deletion": {}, "road": {RANDOM: 0.0}}
     shares = (0, *SHARES, 1)
     for method in orders:
-        found["insertion"][method] = area(shares, [coarse, *next(rest), full])
-        found["deletion"][method] = area(shares, [full, *next(rest), none])
+        results["insertion"][method] = area(shares, [coarse, *next(rest), full])
+        results["deletion"][method] = area(shares, [full, *next(rest), none])
         if method != RANDOM:
-            found["road"][method] = road.combined(next(rest).reshape(2, -1))
-    return found
+            results["road"][method] = road.combined(next(rest).reshape(2, -1))
+    return results

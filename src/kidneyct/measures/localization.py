@@ -2,7 +2,8 @@
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
+
+from kidneyct.measures import focus
 
 # Pixels beside the lesion that still count as a hit: Zhang et al. 2018 allow 15 on photographs of about 500.
 TOLERANCE = 15 / 500  # of the picture's side
@@ -22,9 +23,7 @@ def resize(mask, size):
 
 def enlarged(mask):
     """The mask and what lies within the tolerance of it, (h, w) bool."""
-    if not mask.any():
-        return mask
-    return ndimage.distance_transform_edt(~mask) <= TOLERANCE * max(mask.shape)
+    return focus.grown(mask, TOLERANCE * max(mask.shape))
 
 
 def pointing(relevance, mask):

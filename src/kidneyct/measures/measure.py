@@ -1,26 +1,42 @@
 """A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
 
-import keras
 import numpy as np
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from tqdm import tqdm
 
-from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
+from kidneyct.maps import explainer, integrated_gradients, smoothgrad
+from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, focus, localization, randomization
+from kidneyct.network import batches, interpolation
+from kidneyct.rounding import rounded as rounded_to
 
 BATCH_SIZE = 8
-PASSES = 90  # forward passes an image that all measures together cost (benchmarks/explanations.py)
-CASCADE_IMAGES = 4  # of those measured, evenly spaced
-CASCADE_SAMPLES, CASCADE_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
+RANDOMISED_IMAGES = 4  # of those measured, evenly spaced
+RANDOMISED_SAMPLES, RANDOMISED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
 DIGITS = 4
+BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction of a measure
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "curve_points": len(faithfulness.SHARES) + 2,
     "road_shares": len(faithfulness.ROAD_SHARES),
     "smoothgrad_samples": smoothgrad.SAMPLES,
     "integrated_gradients_steps": integrated_gradients.STEPS,
-    "randomised_images": CASCADE_IMAGES,
+    "randomised_images": RANDOMISED_IMAGES,
+    "uninformative_above": randomization.UNINFORMATIVE,
 }
+
+
+def passes(images):
+    """Forward passes that measuring so many images costs, all told (benchmarks/maps.py)."""
+    steps = len(randomization.VGG_BLOCKS) + 1
+    cascade = steps * explainer.passes(RANDOMISED_SAMPLES, RANDOMISED_STEPS)
+    each = explainer.passes() + faithfulness.pictures_measured(len(METHODS))
+    return images * each + min(images, RANDOMISED_IMAGES) * cascade
+
+
+def rounded(tree):
+    """Nested numbers as plain ones of four digits."""
+    return rounded_to(tree, DIGITS)
 
 
 def summary(values, chances):
@@ -30,60 +46,55 @@ def summary(values, chances):
     `gain_low` and `gain_high` are 95 % t intervals, images taken as independent, and left out for a single image.
     """
     values, chances = np.asarray(values, "float64"), np.asarray(chances, "float64")
-    found = _interval("", values) | {"chance": chances.mean()} | _interval("gain", values - chances)
-    return rounded(found)
+    return rounded(_interval("", values) | {"chance": chances.mean()} | _interval("gain", values - chances))
 
 
 def proportion(hits, chances):
     """The same of hits (n,), 1 or 0, with Wilson's interval: no hit among few is no certainty. The gain has none."""
     hits, chances = np.asarray(hits, "float64"), np.asarray(chances, "float64")
-    found = {"value": hits.mean()}
+    result = {"value": hits.mean()}
     if len(hits) > 1:
-        found |= dict(zip(("low", "high"), proportion_confint(hits.sum(), len(hits), method="wilson"), strict=True))
-    return rounded(found | {"chance": chances.mean(), "gain": (hits - chances).mean()})
+        result |= dict(zip(("low", "high"), proportion_confint(hits.sum(), len(hits), method="wilson"), strict=True))
+    return rounded(result | {"chance": chances.mean(), "gain": (hits - chances).mean()})
 
 
 def _interval(name, values):
     mean, prefix = values.mean(), f"{name}_" if name else ""
-    found = {name or "value": mean}
+    result = {name or "value": mean}
     if len(values) > 1:
         reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-        found |= {f"{prefix}low": mean - reach, f"{prefix}high": mean + reach}
-    return found
+        result |= {f"{prefix}low": mean - reach, f"{prefix}high": mean + reach}
+    return result
 
 
-def rounded(tree):
-    """Nested numbers as plain rounded floats."""
-    if isinstance(tree, dict):
-        return {key: rounded(value) for key, value in tree.items()}
-    return tree if isinstance(tree, bool | int) else round(float(tree), DIGITS) + 0.0
+def judged(name, cell):
+    """A measure's summary with a verdict where it can be had: is it "better", "worse" or "level" with chance?
 
-
-def predictor(network, batch_size):
-    """A function from pictures (n, h, w, 3), pixels 0..255, to probabilities (n, classes), batch by batch."""
-
-    def predict(pictures):
-        outputs = [network.predict_on_batch(pictures[at]) for at in saliency.batches(len(pictures), batch_size)]
-        return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
-
-    return predict
+    By the interval of the gain; none for a single image, and none where neither direction is the good one.
+    """
+    direction = BETTER.get(name)
+    if direction is None or "gain_low" not in cell:
+        return cell
+    if cell["gain_low"] <= 0 <= cell["gain_high"]:
+        return cell | {"verdict": "level"}
+    return cell | {"verdict": "better" if cell["gain"] * direction > 0 else "worse"}
 
 
 def faithful(predict, images, classes, relevance, seed):
     """insertion, deletion and road of each method: method -> measure -> summary."""
-    found = [
+    measured = [
         faithfulness.measure(
-            predict, images[row], classes[row], {of: relevance[of][row] for of in relevance}, seed + row
+            predict, images[row], classes[row], {method: maps[row] for method, maps in relevance.items()}, seed + row
         )
         for row in tqdm(range(len(images)), desc="faithfulness", unit="image", disable=None)
     ]
 
-    def of(measure, method):
-        return [image[measure][method] for image in found]
+    def values(measure, method):
+        return [image[measure][method] for image in measured]
 
     return {
         method: {
-            measure: summary(of(measure, method), of(measure, faithfulness.RANDOM))
+            measure: judged(measure, summary(values(measure, method), values(measure, faithfulness.RANDOM)))
             for measure in ("insertion", "deletion", "road")
         }
         for method in relevance
@@ -99,14 +110,14 @@ def focused(images, relevance, seed):
     random = np.abs(faithfulness.random_maps(len(images), images.shape[1:3], seed))
     return {
         method: {
-            "gini": summary([focus.gini(one) for one in values], [focus.gini(one) for one in random]),
-            "entropy": summary([focus.entropy(one) for one in values], [focus.entropy(one) for one in random]),
+            "gini": summary([focus.gini(each) for each in maps], [focus.gini(each) for each in random]),
+            "entropy": summary([focus.entropy(each) for each in maps], [focus.entropy(each) for each in random]),
             "body": summary(
-                [focus.energy(one, body) for one, body in zip(values, bodies, strict=True)],
+                [focus.energy(each, body) for each, body in zip(maps, bodies, strict=True)],
                 [body.mean() for body in bodies],
             ),
         }
-        for method, values in relevance.items()
+        for method, maps in relevance.items()
     }
 
 
@@ -127,7 +138,7 @@ def localized(relevance, masks):
     targets = np.array([localization.enlarged(mask).mean() for mask in lesions])
     ranks = np.argsort(areas, kind="stable")
     halves = {"smaller_lesions": ranks[: len(ranks) // 2], "larger_lesions": ranks[len(ranks) // 2 :]}
-    found = {}
+    results = {}
     for method, values in relevance.items():
         pairs = list(zip(values[rows], lesions, strict=True))
         hits = np.array([localization.pointing(*pair) for pair in pairs])
@@ -136,25 +147,26 @@ def localized(relevance, masks):
         def both(chosen, hits=hits, inside=inside):
             return {
                 "pointing": proportion(hits[chosen], targets[chosen]),
-                "energy": summary(inside[chosen], areas[chosen]),
+                "energy": judged("energy", summary(inside[chosen], areas[chosen])),
             }
 
-        found[method] = both(slice(None)) | {"ratio": rounded(np.mean(inside / areas)), "images": len(rows)}
+        results[method] = both(slice(None)) | {"ratio": rounded(np.mean(inside / areas)), "images": len(rows)}
         if len(rows) > 2 and np.ptp(areas) > 0 and np.ptp(inside / areas) > 0:
-            found[method]["size_correlation"] = rounded(stats.spearmanr(areas, inside / areas).statistic)
-        found[method] |= {name: both(half) for name, half in halves.items() if len(rows) > 1}
-    return found
+            results[method]["size_correlation"] = rounded(stats.spearmanr(areas, inside / areas).statistic)
+        results[method] |= {name: both(half) for name, half in halves.items() if len(rows) > 1}
+    return results
 
 
 def randomized(network, images, classes, seed, batch_size):
     """Cascading randomisation on a few of the images: its table, and method -> results.
 
-    The results are the mean rank correlation after each block with its 95 % interval, the `chance` level, `images`
-    and `uninformative`; only `images`, 0, where the network's map is the same everywhere on each of them.
+    The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
+    `images` and `uninformative`; only `images`, 0, where the network's map is the same everywhere on each of them.
     """
-    chosen = np.unique(np.linspace(0, len(images) - 1, CASCADE_IMAGES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(images) - 1, RANDOMISED_IMAGES).round().astype(int))
     images, classes = images[chosen], classes[chosen]
-    explain = maps.explainer(network, batch_size, CASCADE_SAMPLES, CASCADE_STEPS)
+    settings = {"batch_size": batch_size, "samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}
+    explain = explainer.explainer(network, **settings)
     table = randomization.cascade(network, lambda: explain(images, classes, seed), seed)
     flags = randomization.uninformative(table)
     results = {}
@@ -163,7 +175,7 @@ def randomized(network, images, classes, seed, batch_size):
         results[method] = {"images": rows["image"].nunique()}
         if len(rows):
             steps = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
-            results[method] |= rounded({step: _interval("", values.to_numpy()) for step, values in steps})
+            results[method]["steps"] = rounded({step: _interval("", values.to_numpy()) for step, values in steps})
             results[method] |= rounded({"chance": rows["chance"].mean()}) | {"uninformative": flags[method]}
     return table, results
 
@@ -171,20 +183,39 @@ def randomized(network, images, classes, seed, batch_size):
 def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
-    `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers,
-    images, settings and method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
-    step, correlation) of the cascading randomisation.
+    `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
+    settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
+    step, image, correlation, chance) of the cascading randomisation.
     """
-    found = maps.explain(network, images, classes, batch_size, seed)
-    relevance = {method: maps.resize(values, images.shape[1:3]) for method, values in found.items()}
+    computed = explainer.explainer(network, batch_size=batch_size)(images, classes, seed)
+    relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
 
-    faith = faithful(predictor(network, batch_size), images, classes, relevance, seed)
+    def predict(pictures):
+        return batches.predict(network, pictures, np.arange(len(pictures)), batch_size)
+
+    faith = faithful(predict, images, classes, relevance, seed)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
     table, random = randomized(network, images, classes, seed, batch_size)
-    results = {"images": len(images), "settings": SETTINGS}
+    results = {}
     for method in relevance:
         results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}
         if method in local:
             results[method]["localisation"] = local[method]
-    return results, table
+    return {"images": len(images), "settings": SETTINGS, "maps": results}, table
+
+
+def best(measured):
+    """The map of most worth in such a dict: method, its ROAD and ROAD's chance level, 0.
+
+    The highest ROAD among the maps that randomised weights do not leave alike; `method` is "none" where all are.
+    """
+    informative = {
+        method: results["road"]["value"]
+        for method, results in measured["maps"].items()
+        if not results["randomisation"].get("uninformative", True)
+    }
+    if not informative:
+        return {"method": "none"}
+    method = max(informative, key=informative.get)
+    return {"method": method, "road": informative[method]}

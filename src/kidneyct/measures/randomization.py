@@ -2,34 +2,36 @@
 
 import zlib
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
 from kidneyct.measures import faithfulness
+from kidneyct.network import draws
 
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"
 
 
+VGG_BLOCKS = ("scores", "dense", "block5", "block4", "block3", "block2", "block1")  # as `blocks` finds them
+
+
 def blocks(network):
     """Layers with weights by block, from the scores down: scores, dense, block5 … block1 for VGG-16."""
-    found = {}
+    layers = {}
     for layer in reversed(network.layers):
         if layer.weights:
-            found.setdefault(layer.name.split("_")[0], []).append(layer)
-    return found
+            layers.setdefault(layer.name.split("_")[0], []).append(layer)
+    return layers
 
 
 def randomize(layer, seed):
     """Draw a layer's weights anew as Keras does by default: Glorot-uniform kernels, zero biases."""
-    entropy = np.random.SeedSequence([seed, zlib.crc32(layer.name.encode())]).generate_state(1)[0]
-    glorot = keras.initializers.GlorotUniform(seed=int(entropy >> 1))
+    entropy = [seed, zlib.crc32(layer.name.encode())]
     layer.set_weights(
         [
-            keras.ops.convert_to_numpy(glorot(weight.shape)) if len(weight.shape) > 1 else np.zeros(weight.shape)
+            draws.glorot(tuple(weight.shape), entropy) if len(weight.shape) > 1 else np.zeros(weight.shape)
             for weight in layer.weights
         ]
     )
@@ -41,17 +43,13 @@ def correlation(maps, others):
     NaN where a map is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
     only the other is, whose order is lost.
     """
-    pairs = zip(np.abs(maps), np.abs(others), strict=True)
-    return np.array(
-        [
-            np.nan
-            if np.ptp(one) == 0
-            else 0.0
-            if np.ptp(other) == 0
-            else stats.spearmanr(one, other, axis=None).statistic
-            for one, other in pairs
-        ]
-    )
+    return np.array([_correlation(*pair) for pair in zip(np.abs(maps), np.abs(others), strict=True)])
+
+
+def _correlation(map, other):
+    if np.ptp(map) == 0:
+        return np.nan
+    return 0.0 if np.ptp(other) == 0 else stats.spearmanr(map, other, axis=None).statistic
 
 
 def cascade(network, explain, seed):
@@ -73,21 +71,23 @@ def cascade(network, explain, seed):
     finally:
         for name, values in kept.items():
             network.get_layer(name).set_weights(values)
-    random = {method: faithfulness.random_maps(len(of), of.shape[1:], seed) for method, of in original.items()}
-    rows = [
-        pd.DataFrame({"method": method, "step": step, "correlation": correlation(of, found[method]), "chance": chance})
-        for method, of in original.items()
-        for chance in [correlation(of, random[method])]
-        for step, found in steps.items()
-    ]
+    rows = []
+    for method, trained in original.items():
+        chance = correlation(trained, faithfulness.random_maps(len(trained), trained.shape[1:], seed))
+        rows += [
+            pd.DataFrame(
+                {"method": method, "step": step, "correlation": correlation(trained, maps[method]), "chance": chance}
+            )
+            for step, maps in steps.items()
+        ]
     table = pd.concat(rows).rename_axis("image").reset_index()
     return table[["method", "step", "image", "correlation", "chance"]]
 
 
 def uninformative(table):
     """Does a method's map survive, on average, when all weights are random: method -> bool, of a cascade's table."""
-    found = {}
+    flags = {}
     for method, rows in table.groupby("method", sort=False):
         last = rows[rows["step"] == rows["step"].iloc[-1]]["correlation"]
-        found[method] = bool(last.mean() > UNINFORMATIVE)
-    return found
+        flags[method] = bool(last.mean() > UNINFORMATIVE)
+    return flags

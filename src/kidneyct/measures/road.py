@@ -49,11 +49,11 @@ def masks(order, shares, size):
 
     `order` lists the pixels of a picture of `size` (h, w), most relevant first.
     """
-    found = np.zeros((2, len(shares), len(order)), bool)
+    removed = np.zeros((2, len(shares), len(order)), bool)
     for first, ranked in enumerate((order, order[::-1])):
         for number, share in enumerate(shares):
-            found[first, number, ranked[: round(share * len(order))]] = True
-    return found.reshape(2, len(shares), *size)
+            removed[first, number, ranked[: round(share * len(order))]] = True
+    return removed.reshape(2, len(shares), *size)
 
 
 def pictures(image, order, shares, seed):

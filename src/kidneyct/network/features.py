@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from kidneyct.network import devices, vgg
 from kidneyct.errors import InputError
+from kidneyct.network import devices, vgg
 
 BATCH_SIZE = 32
 

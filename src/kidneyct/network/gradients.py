@@ -28,15 +28,6 @@ def backward(*parts):
     return call
 
 
-def score_gradient(model, inputs, classes):
-    """Gradient of each image's class score with respect to its input, in the shape of `inputs`.
-
-    `model` maps (n, ...) inputs to (n, classes) scores before the softmax; `classes` (n,) says which score
-    of each image.
-    """
-    return backward(model)(inputs, classes)[0][1]
-
-
 def _total(scores, chosen):
     # An input touches its own image's score alone, so the sum's gradient holds every image's own.
     return keras.ops.sum(keras.ops.cast(scores, "float32") * chosen)

@@ -1,4 +1,4 @@
-"""Training what is not frozen, and running a network over rows."""
+"""Training what is not frozen."""
 
 import sys
 
@@ -6,47 +6,17 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kidneyct.network import devices
 from kidneyct.errors import InputError
-
-
-class Batches(keras.utils.PyDataset):
-    """Rows of a memory-mapped array in batches; only a batch at a time is in memory.
-
-    `inputs` is (n, ...), `codes` (n,) int or None, `rows` the row numbers to serve. With a seed their order
-    is drawn anew for each epoch, from the seed and the epoch alone.
-    """
-
-    def __init__(self, inputs, rows, batch_size, codes=None, classes=None, seed=None):
-        super().__init__()
-        self.inputs, self.rows, self.batch_size = inputs, np.asarray(rows), batch_size
-        self.targets = None if codes is None else keras.utils.to_categorical(codes, classes)  # (n, classes)
-        self.seed, self.epoch = seed, 0
-        self._order()
-
-    def _order(self):
-        self.order = self.rows
-        if self.seed is not None:
-            self.order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-
-    def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
-
-    def __getitem__(self, number):
-        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        batch = self.inputs[rows].astype("float32")
-        return (batch,) if self.targets is None else (batch, self.targets[rows])
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._order()
+from kidneyct.network import devices
+from kidneyct.network.batches import Batches
 
 
 def fit(model, inputs, codes, train_rows, validation_rows, *, epochs, batch_size, learning_rate, patience, seed):
     """Train `model` with Adam on the categorical cross-entropy; stop early on the validation loss.
 
     The weights of the epoch with the lowest validation loss are restored; after `patience` epochs without a lower
-    one training stops. Returns the history: epoch (from 1), loss, accuracy, val_loss, val_accuracy.
+    one training stops. Returns the history: epoch (from 1), loss, accuracy, val_loss, val_accuracy and kept, 1 for the
+    epoch whose weights are kept and 0 for the others.
     """
     classes = model.output.shape[-1]
     train = Batches(inputs, train_rows, batch_size, codes, classes, seed)
@@ -75,11 +45,5 @@ def fit(model, inputs, codes, train_rows, validation_rows, *, epochs, batch_size
         )
     table = pd.DataFrame(history)[["loss", "accuracy", "val_loss", "val_accuracy"]]
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
+    table["kept"] = (table["epoch"] == stop.best_epoch + 1).astype(int)
     return table
-
-
-def predict(model, inputs, rows, batch_size):
-    """Class probabilities of some rows, (len(rows), classes) float32, batch by batch."""
-    batches = Batches(inputs, rows, batch_size)
-    outputs = [model.predict_on_batch(batches[number][0]) for number in range(len(batches))]
-    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])

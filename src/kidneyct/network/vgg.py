@@ -1,11 +1,9 @@
-"""The paper's network: VGG-16 without its top, Flatten, a dense ReLU layer, a dense softmax layer."""
+"""VGG-16 without its top, the pixels that enter it, and chains of its layers."""
 
 import keras
 import numpy as np
 
-BLOCKS = 5
 LAST_CONVOLUTION = "block5_conv3"
-SCORES = "scores"  # the layer before the softmax
 # Means of the ImageNet training set in blue-green-red order, as in keras.applications.imagenet_utils.
 CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
 
@@ -33,24 +31,6 @@ class PixelScaling(keras.layers.Layer):
         if self.scaling == "unit":
             return pixels / 255
         return pixels[..., ::-1] - np.array(CAFFE_MEANS_BGR, "float32")
-
-
-def network(base, dense_units, classes, pixel_scaling, seed):
-    """The whole classifier over the layers of `base`: RGB pixels 0..255 in, class probabilities out.
-
-    A plain chain of layers. The head's initial weights are drawn from `seed` alone, so two networks over
-    different bases start with the same head. Scores and probabilities are float32 whatever the precision.
-    """
-    draw = keras.initializers.GlorotUniform
-    layers = [
-        PixelScaling(pixel_scaling, name="pixel_scaling"),
-        *base.layers[1:],  # block5_pool: (n, h // 32, w // 32, 512)
-        keras.layers.Flatten(name="flatten"),
-        keras.layers.Dense(dense_units, activation="relu", kernel_initializer=draw(seed), name="dense"),
-        keras.layers.Dense(classes, kernel_initializer=draw(seed + 1), dtype="float32", name=SCORES),
-        keras.layers.Softmax(dtype="float32", name="probabilities"),
-    ]
-    return chain(base.input.shape[1:], layers, "vgg16")
 
 
 def chain(shape, layers, name):
@@ -85,10 +65,3 @@ def frozen_part(base, pixel_scaling, frozen_blocks):
 def boundary(frozen_blocks):
     """Name of the last frozen layer; None where nothing is frozen."""
     return f"block{frozen_blocks}_pool" if frozen_blocks else None
-
-
-def freeze(network, frozen_blocks):
-    """Mark the layers of the first blocks as not trainable, all others as trainable."""
-    for layer in network.layers:
-        block = layer.name.startswith("block") and int(layer.name[len("block")])
-        layer.trainable = not (block and block <= frozen_blocks)

@@ -9,8 +9,8 @@ import h5py
 import keras
 import numpy as np
 
-from kidneyct.network import photographs, vgg
 from kidneyct.errors import InputError
+from kidneyct.network import draws, photographs, vgg
 
 # Published by Keras in keras/src/applications/vgg16.py.
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -78,15 +78,14 @@ def convolutions(base):
 
 def _entropy(role, seed, number):
     """What the draws of one layer start from; another seed, role or layer draws others."""
-    return np.random.SeedSequence([seed, zlib.crc32(role.encode()), number])
+    return [seed, zlib.crc32(role.encode()), number]
 
 
 def draw(base, role, seed):
     """Glorot-uniform kernels and zero biases, Keras's defaults."""
     for number, layer in enumerate(convolutions(base)):
-        glorot = keras.initializers.GlorotUniform(seed=int(_entropy(role, seed, number).generate_state(1)[0] >> 1))
         kernel, bias = layer.get_weights()
-        layer.set_weights([keras.ops.convert_to_numpy(glorot(kernel.shape)), np.zeros_like(bias)])
+        layer.set_weights([draws.glorot(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
 
 
 def redraw(base, role, seed):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import brier_score_loss
 
-from kidneyct.results.evaluation import rounded
+from kidneyct.rounding import rounded
 
 BINS = 15  # as in Guo et al. 2017
 

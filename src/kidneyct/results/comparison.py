@@ -1,94 +1,47 @@
-"""Two models side by side: pure functions of what was measured for each."""
-
-from pathlib import Path
+"""Two models side by side, in numbers."""
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
-COMPARED = ("accuracy", "macro_f1")
+from kidneyct import index
+from kidneyct.results import statistics
+from kidneyct.roles import ROLES
+
+PAIRED = ("accuracy", "macro_f1")  # those with an interval
 CALIBRATION = ("expected_calibration_error", "brier_score")
+SHARE = 0.95  # of the kept model's validation accuracy, for the speed of learning
+BOOTSTRAP_SEED = 0  # not the study's: another seed of the training should not move the intervals by itself
 
 
-def start(weights):
-    """What to call initial weights in a title: a file by its name alone."""
-    return "random weights" if weights == "none" else Path(weights).name
+def compare(evaluations, predictions, histories, series, classes):
+    """The whole of `comparison.json`: both models, and candidate minus control with intervals and tests.
 
-
-def compare(candidate, control, metrics=COMPARED):
-    """Metrics of both roles, from their `evaluation.json`, and candidate minus control."""
+    The first three are dictionaries by role: `evaluation.json`, the predictions table with a line for each test image,
+    and the history by epoch. `series` (n,) are the test images'. `statistics.paired` says what the intervals are.
+    """
+    actual = index.codes(predictions[ROLES[0]]["label"], classes)
+    predicted = [index.codes(predictions[role]["predicted"], classes) for role in ROLES]
+    paired = statistics.paired(actual, *predicted, series, classes, BOOTSTRAP_SEED)
+    sides = {metric: side_by_side(evaluations, metric) for metric in (*PAIRED, *CALIBRATION)}
+    learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
     return {
-        metric: {
-            "candidate": candidate[metric],
-            "control": control[metric],
-            "gap": round(candidate[metric] - control[metric], 6),
-        }
-        for metric in metrics
+        "images": paired["images"],
+        "series": paired["series"],
+        **{metric: values | paired.get(metric, {}) for metric, values in sides.items()},
+        "mcnemar": paired["mcnemar"],
+        # A model that knows one class only has learned at no epoch.
+        f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
+        "classes": paired["classes"],
     }
 
 
-def confusion(predictions, classes):
-    """Counts (classes, classes): rows the actual class, columns the predicted one."""
-    return np.asarray(confusion_matrix(predictions["label"], predictions["predicted"], labels=classes))
+def side_by_side(evaluations, metric):
+    """One metric of both roles, and candidate minus control."""
+    candidate, control = (evaluations[role][metric] for role in ROLES)
+    return {"candidate": candidate, "control": control, "gap": round(candidate - control, 6)}
 
 
 def epochs_to_share(history, share):
-    """First epoch (from 1) whose validation accuracy reaches `share` of the kept model's.
-
-    `history` has a row for each epoch, with val_loss and val_accuracy; the kept model is the one of the epoch with
-    the lowest validation loss, the first of equals, as training restores it.
-    """
-    kept = history["val_loss"].fillna(np.inf).to_numpy().argmin()
+    """First epoch (from 1) whose validation accuracy reaches `share` of the kept epoch's."""
     accuracy = history["val_accuracy"].to_numpy()
-    return int(np.argmax(accuracy >= share * accuracy[kept])) + 1
-
-
-def verdict(comparison, nearest_thumbnail):
-    """Two plain sentences: is there a gap, and is either model better than no model at all?
-
-    `comparison` holds the number of "series" of the test images, and under "accuracy" both roles' accuracy and the
-    gap, with `gap_low` and `gap_high` where they could be had; `nearest_thumbnail` is the accuracy of copying the
-    label of the most similar training thumbnail.
-    """
-    accuracy = comparison["accuracy"]
-    return f"{_gap_sentence(accuracy, comparison['series'])} {_look_up_sentence(accuracy, nearest_thumbnail)}"
-
-
-def _gap_sentence(accuracy, series):
-    if round(accuracy["gap"], 6) == 0:
-        lead = "The candidate's test accuracy equals the control's"
-    else:
-        lead = f"The candidate is {_apart(accuracy['gap'])} the control in test accuracy"
-    if "gap_low" not in accuracy:
-        return f"{lead}; one series of test images allows no interval."
-    low, high = accuracy["gap_low"], accuracy["gap_high"]
-    interval = f"95 % interval over {series} series {signed(low)} to {signed(high)}"
-    if low <= 0 <= high:
-        return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
-    return f"{lead} ({interval}): the interval leaves out zero."
-
-
-def _look_up_sentence(accuracy, nearest_thumbnail):
-    gains = {role: round(accuracy[role] - nearest_thumbnail, 6) for role in ("candidate", "control")}
-    useless = [role for role, gain in gains.items() if gain <= 0]
-    look_up = f"a nearest-thumbnail look-up ({100 * nearest_thumbnail:.1f} %)"
-    if len(useless) == 2:
-        told = ", ".join(f"the {role} is {_standing(gain)} it" for role, gain in gains.items())
-        return f"Neither model beats {look_up}: {told}; these accuracies say nothing about transfer."
-    if useless:
-        (role,) = useless
-        return f"The {role} is {_standing(gains[role])} {look_up}: this accuracy says nothing about transfer."
-    return f"The candidate is {_apart(gains['candidate'])} and the control {_apart(gains['control'])} {look_up}."
-
-
-def _standing(gain):
-    return "level with" if gain == 0 else _apart(gain)
-
-
-def signed(gap):
-    """A gap of two shares in percentage points with its sign, small ones to two decimals."""
-    digits = 1 if abs(gap) >= 0.001 or gap == 0 else 2
-    return f"{round(100 * gap, digits) + 0.0:+.{digits}f}"
-
-
-def _apart(gain):
-    return f"{signed(gain)[1:]} points {'above' if gain > 0 else 'below'}"
+    kept = accuracy[history["kept"].to_numpy() == 1][0]
+    return int(np.argmax(accuracy >= share * kept)) + 1

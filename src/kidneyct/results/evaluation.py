@@ -3,9 +3,11 @@
 import numpy as np
 from sklearn import metrics
 
+from kidneyct.rounding import rounded
+
 
 def evaluate(codes, probabilities, classes):
-    """All metrics of `evaluation.json`.
+    """All metrics of `evaluation.json` but the calibration.
 
     `codes` (n,) are positions in `classes`; `probabilities` is (n, classes), rows summing to 1; every class
     must occur in `codes`. AUROC is one-versus-rest, its mean over classes unweighted; the loss is the mean
@@ -26,18 +28,24 @@ def evaluate(codes, probabilities, classes):
         "macro_f1": f1.mean(),
         "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
     }
-    for label, name in enumerate(classes):
-        result[name] = {
+    result["weakest_class"] = classes[f1.argmin()]  # by F1, the first of equals
+    result["classes"] = {
+        name: {
             "precision": precision[label],
             "recall": recall[label],
             "f1": f1[label],
             "support": int(support[label]),
         }
+        for label, name in enumerate(classes)
+    }
     return rounded(result)
 
 
-def rounded(result, digits=6):
-    """The same nested dictionary with plain numbers, floats rounded."""
-    if isinstance(result, dict):
-        return {key: rounded(value, digits) for key, value in result.items()}
-    return result if isinstance(result, int) else round(float(result), digits)
+def confusion(predictions, classes):
+    """Counts (classes, classes) of a table with label and predicted: rows the actual class, columns the other."""
+    return np.asarray(metrics.confusion_matrix(predictions["label"], predictions["predicted"], labels=classes))
+
+
+def shares(confusion):
+    """Each count's share of its row, the actual class; 0 where a class has no image."""
+    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)

@@ -4,7 +4,7 @@ import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from kidneyct.results.evaluation import rounded
+from kidneyct.rounding import rounded
 
 RESAMPLES = 5000
 LEVEL = 0.95
@@ -43,6 +43,7 @@ def paired(codes, candidate, control, series, classes, seed, resamples=RESAMPLES
             result[metric] |= dict(zip(("gap_low", "gap_high"), over_series[metric], strict=True))
         result[metric] |= dict(zip(("gap_low_imagewise", "gap_high_imagewise"), over_images[metric], strict=True))
     result["mcnemar"] = discordance(codes == candidate, codes == control)
+    result["classes"] = {}
 
     of_class = [codes == code for code in range(len(classes))]
     tests = [discordance(candidate[chosen] == code, control[chosen] == code) for code, chosen in enumerate(of_class)]
@@ -56,7 +57,7 @@ def paired(codes, candidate, control, series, classes, seed, resamples=RESAMPLES
             )
         if holding > 1:
             recall |= dict(zip(("gap_low", "gap_high"), over_series["recall"][:, code], strict=True))
-        result[name] = {
+        result["classes"][name] = {
             "images": int(of_class[code].sum()),
             "series": holding,
             "recall": recall,

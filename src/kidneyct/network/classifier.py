@@ -1,0 +1,39 @@
+"""The paper's network: VGG-16 without its top, Flatten, a dense ReLU layer, a dense softmax layer."""
+
+import keras
+
+from kidneyct.network import vgg
+
+SCORES = "scores"  # the layer before the softmax
+
+
+def network(base, dense_units, classes, pixel_scaling, seed):
+    """The whole classifier over the layers of `base`: RGB pixels 0..255 in, class probabilities out.
+
+    A plain chain of layers. The head's initial weights are drawn from `seed` alone, so two networks over
+    different bases start with the same head. Scores and probabilities are float32 whatever the precision.
+    """
+    draw = keras.initializers.GlorotUniform
+    layers = [
+        vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
+        *base.layers[1:],  # block5_pool: (n, h // 32, w // 32, 512)
+        keras.layers.Flatten(name="flatten"),
+        keras.layers.Dense(dense_units, activation="relu", kernel_initializer=draw(seed), name="dense"),
+        keras.layers.Dense(classes, kernel_initializer=draw(seed + 1), dtype="float32", name=SCORES),
+        keras.layers.Softmax(dtype="float32", name="probabilities"),
+    ]
+    return vgg.chain(base.input.shape[1:], layers, "vgg16")
+
+
+def trained(weights, image_size, dense_units, classes, pixel_scaling):
+    """The network with the weights that training left in a file, `models/<role>/model.weights.h5`."""
+    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, seed=0)
+    model.load_weights(weights)
+    return model
+
+
+def freeze(network, frozen_blocks):
+    """Mark the layers of the first blocks as not trainable, all others as trainable."""
+    for layer in network.layers:
+        block = layer.name.startswith("block") and int(layer.name[len("block")])
+        layer.trainable = not (block and block <= frozen_blocks)

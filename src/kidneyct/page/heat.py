@@ -1,0 +1,32 @@
+"""A map as colours, by itself or over its image."""
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
+OPACITY = 0.55  # of a coarse map over its image
+CLIP = 99  # percentile of a fine map that is shown as its maximum, lest one pixel darken all others
+
+
+def to_unit(values, percentile=100):
+    """Scale to 0..1 by a percentile, clipping above; a map of zeros stays zero."""
+    maximum = np.percentile(values, percentile)
+    return np.clip(values / maximum, 0, 1) if maximum > 0 else np.zeros_like(values)
+
+
+def top(values, size):
+    """The value that is shown brightest; `size` is the image's (height, width), which a fine map has too."""
+    return np.percentile(values, CLIP) if values.shape == size else values.max()
+
+
+def picture(image, values):
+    """A map (h', w') as an RGB picture of its image (h, w, 3) uint8: fine by itself, coarse laid over the image."""
+    height, width = image.shape[:2]
+    fine = values.shape == (height, width)
+    heat = to_unit(values, CLIP if fine else 100).astype("float32")
+    if not fine:
+        heat = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR))
+    colours = matplotlib.colormaps[HEAT](heat)[..., :3] * 255  # (h, w, 3)
+    mixed = colours if fine else OPACITY * colours + (1 - OPACITY) * image
+    return mixed.round().astype("uint8")

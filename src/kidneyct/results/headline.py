@@ -1,0 +1,26 @@
+"""What a run comes to, in the few numbers that are declared as DVC's metrics."""
+
+from kidneyct.roles import ROLES
+
+
+def headline(evaluations, comparison, leakage):
+    """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
+
+    `evaluations` by role, `comparison` and `leakage` are what the JSON files of these names hold. An interval that
+    could not be had is left out.
+    """
+    models = {
+        role: {
+            "accuracy": evaluations[role]["accuracy"],
+            "macro_f1": evaluations[role]["macro_f1"],
+            "recall": {label: values["recall"] for label, values in evaluations[role]["classes"].items()},
+        }
+        for role in ROLES
+    }
+    accuracy = comparison["accuracy"]
+    interval = {end: accuracy[f"gap_{end}"] for end in ("low", "high") if f"gap_{end}" in accuracy}
+    return models | {
+        "gap": {"accuracy": accuracy["gap"]} | interval,
+        "leak": {"near_duplicates": leakage["near_duplicates"]["share"]},
+        "without_network": leakage["accuracy"],
+    }

@@ -1,0 +1,53 @@
+"""A run's answer in words."""
+
+
+def verdict(comparison, nearest_thumbnail):
+    """Two plain sentences: is there a gap, and is either model better than no model at all?
+
+    `comparison` holds the number of "series" of the test images, and under "accuracy" both roles' accuracy and the
+    gap, with `gap_low` and `gap_high` where they could be had; `nearest_thumbnail` is the accuracy of copying the
+    label of the most similar training thumbnail.
+    """
+    accuracy = comparison["accuracy"]
+    return f"{_gap_sentence(accuracy, comparison['series'])} {_look_up_sentence(accuracy, nearest_thumbnail)}"
+
+
+def _gap_sentence(accuracy, series):
+    if round(accuracy["gap"], 6) == 0:
+        lead = "The candidate's test accuracy equals the control's"
+    else:
+        lead = f"The candidate is {_apart(accuracy['gap'])} the control in test accuracy"
+    if "gap_low" not in accuracy:
+        return f"{lead}; one series of test images allows no interval."
+    low, high = accuracy["gap_low"], accuracy["gap_high"]
+    interval = f"95 % interval over {series} series {signed(low)} to {signed(high)}"
+    if low <= 0 <= high:
+        return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
+    return f"{lead} ({interval}): the interval leaves out zero."
+
+
+def _look_up_sentence(accuracy, nearest_thumbnail):
+    gains = {role: round(accuracy[role] - nearest_thumbnail, 6) for role in ("candidate", "control")}
+    useless = [role for role, gain in gains.items() if gain <= 0]
+    look_up = f"a nearest-thumbnail look-up ({100 * nearest_thumbnail:.1f} %)"
+    if len(useless) == 2:
+        told = ", ".join(f"the {role} is {_standing(gain)} it" for role, gain in gains.items())
+        return f"Neither model beats {look_up}: {told}; these accuracies say nothing about transfer."
+    if useless:
+        (role,) = useless
+        return f"The {role} is {_standing(gains[role])} {look_up}: this accuracy says nothing about transfer."
+    return f"The candidate is {_apart(gains['candidate'])} and the control {_apart(gains['control'])} {look_up}."
+
+
+def _standing(gain):
+    return "level with" if gain == 0 else _apart(gain)
+
+
+def signed(gap):
+    """A gap of two shares in percentage points with its sign, small ones to two decimals."""
+    digits = 1 if abs(gap) >= 0.001 or gap == 0 else 2
+    return f"{round(100 * gap, digits) + 0.0:+.{digits}f}"
+
+
+def _apart(gain):
+    return f"{signed(gain)[1:]} points {'above' if gain > 0 else 'below'}"

@@ -1,0 +1,68 @@
+"""Draw all pictures of the run from what the other stages computed."""
+
+import numpy as np
+import pandas as pd
+
+from stages import place, read_json, run
+
+from kidneyct import index, params, roles
+from kidneyct.data import examples
+from kidneyct.page import charts, panels
+from kidneyct.results import evaluation
+
+
+def main():
+    p = params.load("draw")
+    names = roles.titles(p.weights)
+    predictions = by_role(index.read, "plots/{}/predictions.csv")
+    draw_images(predictions, names, p.explain.mistakes)
+    draw_numbers(predictions, names, p.data.classes)
+
+
+def draw_images(predictions, names, mistakes_asked_for):
+    table = index.read("data/split.csv")
+    images = np.load("data/images.npy", mmap_mode="r")
+    pairs = pd.read_csv("plots/pairs.csv")
+    panels.leakage_pairs(place("plots/leakage.png"), pairs, table, images, index.read_series("data/series.csv"))
+
+    none = "none among the test images" if mistakes_asked_for else "none asked for (explain.mistakes: 0)"
+    shown = {}
+    for role, of_role in predictions.items():
+        maps = dict(np.load(f"data/maps/{role}.npz"))
+        shown[role] = examples.explained(table, of_role, images, maps)
+        mistakes = examples.explained(table, of_role, images, maps, mistakes=True)
+        panels.explanations(f"plots/{role}/explanations.png", shown[role], f"Model of the {role}")
+        panels.explanations(f"plots/{role}/mistakes.png", mistakes, f"Most confident mistakes of the {role}", none)
+    panels.explanation_pairs("plots/explanations.png", list(zip(*shown.values(), strict=True)), list(names.values()))
+
+
+def draw_numbers(predictions, names, classes):
+    evaluations = by_role(read_json, "metrics/{}/evaluation.json")
+    confusions = [evaluation.confusion(table, classes) for table in predictions.values()]
+    titles = [
+        f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predictions[role])} test images"
+        for role in roles.ROLES
+    ]
+    charts.confusion_pair("plots/comparison.png", confusions, classes, titles)
+
+    reliability = by_role(pd.read_csv, "plots/{}/reliability.csv")
+    titles = [
+        f"{names[role]}\nexpected calibration error {evaluations[role]['expected_calibration_error']:.3f}"
+        for role in roles.ROLES
+    ]
+    charts.reliability_pair("plots/calibration.png", reliability.values(), titles)
+
+    histories = by_role(pd.read_csv, "plots/{}/history.csv")
+    charts.learning_curves("plots/curves.png", histories.values(), names.values())
+
+    for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
+        cascade, threshold = pd.read_csv(f"plots/{role}/randomisation.csv"), measured["settings"]["uninformative_above"]
+        charts.randomization_chart(f"plots/{role}/randomisation.png", [cascade], [f"Maps of the {role}"], threshold)
+
+
+def by_role(read, path):
+    return {role: read(path.format(role)) for role in roles.ROLES}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,211 @@
+"""`kidneyct predict`: which class, how sure, and does the image look like the training images?"""
+
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from ruamel.yaml import YAML
+
+from kidneyct import __main__ as command
+from kidneyct.data import images
+from kidneyct.network import classifier, vgg
+from kidneyct.runs import prediction
+
+CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
+SIDE = 32
+
+
+def slices(series, count):
+    """Smooth random pictures (count, 64, 64, 3): all share a body, those of a series are nearly one picture."""
+    body, own = (np.random.default_rng(seed).integers(0, high, (4, 4)) for seed, high in ((0, 200), (series + 1, 56)))
+    scan = Image.fromarray((body + own).astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(series).integers(-6, 7, (count, 64, 64))
+    return np.repeat(np.clip(np.asarray(scan, int) + noise, 0, 255).astype("uint8")[..., None], 3, axis=3)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A finished run: four series of four images, and an untrained network as the model of the candidate."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "data").mkdir()
+    (folder / "models/candidate").mkdir(parents=True)
+    pictures = np.concatenate([slices(number, 4) for number in range(4)])
+    np.save(folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(one)) for one in pictures]))
+    labels = np.repeat(CLASSES, 4)
+    table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
+    table.assign(split="train").to_csv(folder / "data/split.csv", index=False)
+    table[["image"]].assign(series=np.repeat(range(4), 4)).to_csv(folder / "data/series.csv", index=False)
+    network = classifier.network(vgg.base(SIDE), 4, 4, "unit", seed=3)
+    path = "models/candidate/model.weights.h5"
+    network.save_weights(folder / path)
+    values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit"}
+    trained = {
+        "params": {"params.yaml": values},
+        "outs": [{"path": path, "md5": hashlib.md5((folder / path).read_bytes()).hexdigest()}],
+    }
+    preprocessed = {"params": {"params.yaml": {"preprocess.image_size": SIDE}}}
+    lock = {"stages": {"preprocess": preprocessed, "train@candidate": trained}}
+    YAML(typ="safe").dump(lock, folder / "dvc.lock")
+    return folder, network
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """A folder of two good images, and files that are none."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, picture in enumerate(slices(0, 2)):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    (folder / "text.jpg").write_text("no picture")
+    Image.fromarray(np.zeros((40, 40), np.uint16)).save(folder / "deep.png")
+    Image.fromarray(slices(1, 1)[0]).save(tmp_path / "whole.jpg")
+    (folder / "truncated.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-200])
+    (folder / "huge.png").write_bytes(huge_png(20_000))
+    comment = PngInfo()
+    comment.add_text("note", "0" * 2_000_000, zip=True)
+    Image.fromarray(slices(1, 1)[0]).save(folder / "wordy.png", pnginfo=comment)
+    return folder
+
+
+def huge_png(side):
+    """A PNG that says it is side × side pixels."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def run(capsys, *arguments):
+    status = command.main(["predict", *map(str, arguments)])
+    return status, *capsys.readouterr()
+
+
+def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, inputs, capsys):
+    folder, network = workspace
+    status, out, err = run(capsys, inputs, "--workspace", folder, "--json")
+    found = json.loads(out)
+    assert status == 1
+    assert [Path(one["file"]).name for one in found["predictions"]] == ["0.png", "1.png"]
+    pixels = np.stack([images.tensor(Image.open(inputs / f"{n}.png").convert("RGB"), SIDE) for n in (0, 1)])
+    expected = network.predict(pixels, verbose=0)
+    for one, row in zip(found["predictions"], expected, strict=True):
+        assert list(one["probabilities"].values()) == pytest.approx(row, abs=1e-5)
+        assert one["class"] == CLASSES[row.argmax()]
+        assert one["probability"] == pytest.approx(row.max(), abs=1e-5)
+        assert not one["unlike"]
+    reasons = {Path(one["file"]).name: one["error"] for one in found["errors"]}
+    assert reasons.keys() == {"text.jpg", "deep.png", "truncated.jpg", "huge.png", "wordy.png"}
+    assert reasons["text.jpg"] == "not a readable image (no known format); replace or remove it"
+    assert "found mode I;16" in reasons["deep.png"]
+    assert "truncated" in reasons["truncated.jpg"]
+    assert "larger than" in reasons["huge.png"]
+    assert "not a readable image (Decompressed data too large" in reasons["wordy.png"]
+    assert err.count("error: ") == 5
+    assert "not for clinical use" in err
+
+
+def test_good_images_give_a_table_and_pictures(workspace, inputs, tmp_path, capsys):
+    folder, _ = workspace
+    copy = tmp_path / "elsewhere" / "0.jpg"
+    copy.parent.mkdir()
+    Image.open(inputs / "0.png").save(copy)
+    drawn = tmp_path / "drawn"
+    status, out, _ = run(capsys, inputs / "0.png", inputs / "1.png", copy, "--workspace", folder, "--explain", drawn)
+    assert status == 0
+    named = [str(one) for one in (inputs / "0.png", inputs / "1.png", copy)]
+    assert [line.split()[0] for line in out.splitlines()] == ["file", *named]
+    assert sorted(path.name for path in drawn.iterdir()) == ["0-2.png", "0.png", "1.png"]
+    assert Image.open(drawn / "0.png").size[0] > 600
+
+
+def test_what_is_asked_wrongly_is_one_line(workspace, tmp_path, capsys):
+    folder, _ = workspace
+    status, out, err = run(capsys, tmp_path / "none.png", "--workspace", folder)
+    assert (status, out) == (1, "")
+    assert f"error: {tmp_path / 'none.png'}: no such file or folder" in err
+    (tmp_path / "empty").mkdir()
+    status, _, err = run(capsys, tmp_path / "empty", "--workspace", folder)
+    assert status == 1
+    assert "no image in this folder" in err
+    status, _, err = run(capsys, tmp_path, "--workspace", tmp_path / "empty")
+    assert status == 2
+    assert err.startswith(f"error: {tmp_path / 'empty' / 'dvc.lock'}: not there; ")
+    status, _, err = run(capsys, tmp_path, "--workspace", folder, "--role", "control")
+    assert status == 2
+    assert "expected a finished stage train@control, found none; run dvc repro" in err
+
+
+def test_the_model_is_the_one_that_the_lock_knows(workspace, inputs, tmp_path, capsys):
+    folder, _ = workspace
+    other = tmp_path / "other"
+    (other / "models/candidate").mkdir(parents=True)
+    (other / "data").symlink_to(folder / "data")
+    (other / "dvc.lock").write_bytes((folder / "dvc.lock").read_bytes())
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", other)
+    assert status == 2
+    assert "model.weights.h5: not there; run dvc repro, or dvc pull" in err
+    (other / "models/candidate/model.weights.h5").write_bytes(b"another")
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", other)
+    assert status == 2
+    assert "not the file that dvc.lock knows; run dvc checkout" in err
+    assert err.count("\n") == 1
+
+
+def test_a_picture_never_takes_the_place_of_an_image(workspace, inputs, capsys):
+    folder, _ = workspace
+    before = (inputs / "0.png").read_bytes()
+    status, out, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs)
+    assert (status, out) == (2, "")
+    assert "0.png is one of the images; choose another folder" in err
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs / "1.png")
+    assert status == 2
+    assert "expected a folder, found a file" in err
+    status, _, err = run(capsys, inputs / "0.png", "--workspace", folder, "--explain", inputs / "1.png" / "sub")
+    assert status == 2
+    assert "can't be made" in err
+    assert (inputs / "0.png").read_bytes() == before
+
+
+def test_a_file_named_twice_counts_once(workspace, inputs, capsys):
+    folder, _ = workspace
+    status, out, _ = run(capsys, inputs / "0.png", inputs / "0.png", "--workspace", folder)
+    assert status == 0
+    assert out.count("\n") == 2
+
+
+def test_the_command_is_a_program(workspace, inputs):
+    folder, _ = workspace
+    call = [sys.executable, "-m", "kidneyct", "predict", inputs / "0.png", "--workspace", folder]
+    environment = {"PYTHONPATH": "src", "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(call, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split() == ["file", "class", "probability", "likeness"]
+    assert done.stdout.count("\n") == 2
+
+
+def test_another_kind_of_picture_is_unlike_the_training_images(workspace):
+    folder, _ = workspace
+    opened = prediction.open_workspace(folder, "candidate")
+    alike = np.stack([images.thumbnail(Image.fromarray(one)) for one in slices(2, 3)])
+    inverted = 255 - alike
+    assert (prediction.likeness(alike, opened.thumbnails) > 0.99).all()
+    assert (prediction.likeness(inverted, opened.thumbnails) < opened.threshold).all()
+
+
+def test_the_threshold_compares_each_series_with_the_others():
+    """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
+    picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
+    training = np.stack([picture, picture, 255 - picture])
+    assert prediction.likeness_threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
+    assert prediction.likeness_threshold(training, np.array([4, 4, 4])) == -1

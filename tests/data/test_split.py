@@ -1,0 +1,204 @@
+"""The split: sizes, proportions, and where it can't be made."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kidneyct.data import split
+from kidneyct.errors import InputError
+from kidneyct.index import PARTS, rows
+
+PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
+
+
+def test_the_papers_test_set_has_2489_images():
+    labels = np.repeat(list(PUBLISHED), list(PUBLISHED.values()))
+    parts = split.by_image(labels, test=0.2, validation=0.1, seed=0)
+    assert [np.sum(parts == part) for part in PARTS] == [8712, 1245, 2489]
+    # 0.2 of 3709, 5077, 1377 and 2283 are 741.8, 1015.4, 275.4 and 456.6.
+    counts = [np.sum(parts[labels == label] == "test") for label in PUBLISHED]
+    assert counts == [742, 1015, 275, 457]
+
+
+def test_the_seed_alone_decides():
+    labels = ["a", "b"] * 50
+    first, again, other = (split.by_image(labels, 0.2, 0.1, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("labels", "test", "line"),
+    [(["a"] * 50 + ["b"], 0.2, r"split\.\w+: .*add images"), (["a"] * 50 + ["b"] * 3, 0.04, "class b")],
+)
+def test_too_few_images_of_a_class(labels, test, line):
+    with pytest.raises(InputError, match=line) as caught:
+        split.by_image(labels, test, 0.1, seed=0)
+    assert "\n" not in str(caught.value)
+
+
+# Twelve series of two classes, "a" of 10 images each and "b" of 5.
+LABELS = np.array(["a"] * 60 + ["b"] * 30)
+SERIES = np.concatenate([np.repeat(np.arange(6), 10), np.repeat(np.arange(6, 12), 5)])
+
+
+def sides(parts, series=SERIES):
+    """The parts that each series has images in."""
+    return {number: set(parts[series == number]) for number in np.unique(series)}
+
+
+def test_whole_series_on_one_side_at_the_shares_asked_for():
+    # A third and a sixth of six series: 2 test, 1 validates, 3 train, in each class.
+    parts = split.by_series(LABELS, SERIES, 1 / 3, 1 / 6, seed=0)
+    assert all(len(found) == 1 for found in sides(parts).values())
+    for label, size in (("a", 10), ("b", 5)):
+        counts = [np.sum(parts[label == LABELS] == part) for part in PARTS]
+        assert counts == [3 * size, size, 2 * size]
+
+
+def test_series_are_drawn_by_the_seed_alone():
+    first, again = (split.by_series(LABELS, SERIES, 0.2, 0.2, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    others = [split.by_series(LABELS, SERIES, 0.2, 0.2, seed=seed) for seed in range(4, 9)]
+    assert any(not np.array_equal(first, other) for other in others)
+
+
+def test_uneven_series_come_near_the_shares_and_every_part_has_every_class():
+    generator = np.random.default_rng(0)
+    sizes = generator.integers(1, 223, 100)  # as the real series: 1 to 222 images
+    series = np.repeat(np.arange(100), sizes)
+    labels = np.array(list("abcd"))[series % 4]
+    parts = split.by_series(labels, series, 0.2, 0.1, seed=0)
+    assert all(len(found) == 1 for found in sides(parts, series).values())
+    for label in "abcd":
+        shares = [np.mean(parts[labels == label] == part) for part in PARTS]
+        np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.02)
+
+
+def test_three_series_of_a_class_are_enough_and_two_are_not():
+    labels, series = np.array(["a"] * 40 + ["b"] * 60), np.repeat(np.arange(10), 10)
+    labels[series == 3] = "b"  # three series of class a, of ten images each
+    parts = split.by_series(labels, series, 0.2, 0.1, seed=0)
+    assert sorted(parts[labels == "a"].tolist()) == ["test"] * 10 + ["train"] * 10 + ["validation"] * 10
+    labels[series == 2] = "b"
+    with pytest.raises(InputError, match=r"needs 3 series.*found 2 of class a.*split\.by: image") as caught:
+        split.by_series(labels, series, 0.2, 0.1, seed=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_series_of_two_classes_stays_whole():
+    labels = LABELS.copy()
+    labels[:5] = "b"
+    parts = split.by_series(labels, SERIES, 0.25, 0.25, seed=0)
+    assert all(len(found) == 1 for found in sides(parts).values())
+
+
+@pytest.mark.parametrize("folds", [2, 3, 4])
+def test_folds_test_every_series_once(folds):
+    tested = np.zeros(len(LABELS), int)
+    for fold in range(folds):
+        parts = split.by_series_fold(LABELS, SERIES, folds, fold, 0.15, seed=1)
+        assert all(len(found) == 1 for found in sides(parts).values())
+        assert all(set(parts[label == LABELS]) == set(PARTS) for label in "ab")
+        tested += parts == "test"
+    assert (tested == 1).all()
+
+
+def test_folds_by_image_test_every_image_once():
+    tested = np.zeros(len(LABELS), int)
+    for fold in range(5):
+        parts = split.by_image_fold(LABELS, 5, fold, 0.1, seed=1)
+        assert [np.sum(parts == part) for part in PARTS] == [63, 9, 18]
+        assert np.sum(parts[LABELS == "a"] == "test") == 12
+        tested += parts == "test"
+    assert (tested == 1).all()
+
+
+def test_folds_that_cannot_be():
+    with pytest.raises(InputError, match=r"split\.fold: found 3, expected 0 to 2"):
+        split.by_series_fold(LABELS, SERIES, 3, 3, 0.1, seed=0)
+    with pytest.raises(InputError, match=r"needs 7 series or more of each class here.*found 6 of class a"):
+        split.by_series_fold(LABELS, SERIES, 7, 0, 0.1, seed=0)
+    with pytest.raises(InputError, match="at most 30, the images of class b; found 31"):
+        split.by_image_fold(LABELS, 31, 0, 0.1, seed=0)
+    with pytest.raises(InputError, match=r"split\.validation: found 0\.5, expected less than the 0\.5 beside a fold"):
+        split.by_series_fold(LABELS, SERIES, 2, 0, 0.5, seed=0)
+
+
+def test_the_same_file_under_two_classes():
+    index = pd.DataFrame(
+        {
+            "image": ["a/1", "a/2", "b/1", "b/2", "b/3"],
+            "label": ["a", "a", "b", "b", "b"],
+            "sha256": ["x", "y", "x", "z", "z"],
+        }
+    )
+    assert split.contradictory(index).tolist() == [True, False, True, False, False]
+    with pytest.raises(InputError, match=r"a/1 = b/1; remove the wrong ones, or set split\.contradictory: drop"):
+        split.refuse_contradictory(index)
+    split.refuse_contradictory(index.drop(0))
+
+
+def test_a_share_of_the_training_images():
+    training = np.flatnonzero(np.arange(90) % 10)  # 54 of class a, 27 of class b
+    tenth, third = (split.share_of(LABELS, None, training, share, seed=0) for share in (0.1, 1 / 3))
+    assert [np.sum(LABELS[tenth] == label) for label in "ab"] == [5, 3]
+    assert [np.sum(LABELS[third] == label) for label in "ab"] == [18, 9]
+    assert set(tenth) < set(third) < set(training)
+    np.testing.assert_array_equal(split.share_of(LABELS, None, training, 1, seed=0), training)
+    with pytest.raises(InputError, match=r"train\.fraction: 0\.01 of the 27 training images of class b leaves none"):
+        split.share_of(LABELS, None, training, 0.01, seed=0)
+
+
+def test_a_share_of_the_training_series():
+    training = np.arange(90)
+    third, half = (split.share_of(LABELS, SERIES, training, share, seed=0) for share in (1 / 3, 0.5))
+    assert [len(np.unique(SERIES[part])) for part in (third, half)] == [4, 6]
+    assert [len(third), len(half)] == [30, 45]
+    assert set(third) < set(half)
+    with pytest.raises(InputError, match=r"of the 6 training series of class a leaves none; expected 0\.083 or more"):
+        split.share_of(LABELS, SERIES, training, 0.05, seed=0)
+
+
+def index_of(labels, hashes=None):
+    names = [f"{label}/{number}" for number, label in enumerate(labels)]
+    hashes = [f"h{number}" for number in range(len(labels))] if hashes is None else hashes
+    return pd.DataFrame({"image": names, "label": labels, "sha256": hashes})
+
+
+def asked(**changes):
+    return SimpleNamespace(
+        **{"by": "image", "test": 0.2, "validation": 0.1, "folds": 1, "fold": 0, "contradictory": "error", "seed": 0}
+        | changes
+    )
+
+
+def test_the_plan_marks_what_is_not_used():
+    index = index_of(LABELS, ["x", *(f"h{n}" for n in range(88)), "x"])  # the first and the last, an a and a b
+    with pytest.raises(InputError, match="the same file under two classes"):
+        split.plan(index, SERIES, ["a", "b"], asked(), 1, seed=0)
+    table = split.plan(index, SERIES, ["a", "b"], asked(contradictory="drop"), 0.5, seed=0)
+    assert table["split"].iloc[[0, -1]].tolist() == ["dropped", "dropped"]
+    # 88 images are left: 18 test, 9 validate, and half of the other 61 train.
+    assert table["split"].value_counts().to_dict() == {
+        "train": 31,
+        "unused": 30,
+        "test": 18,
+        "validation": 9,
+        "dropped": 2,
+    }
+    whole = split.plan(index, SERIES, ["a", "b"], asked(contradictory="drop"), 1, seed=0)
+    assert set(rows(table, "train")) < set(rows(whole, "train"))
+    assert rows(table, "test").tolist() == rows(whole, "test").tolist()
+
+
+def test_no_part_goes_without_a_class():
+    mirrored = index_of([*"aaaaaaaaab"], [*"123456789", "9"])
+    with pytest.raises(InputError, match="drop leaves no image of class b, each is filed under another class too"):
+        split.plan(mirrored, np.arange(10), ["a", "b"], asked(contradictory="drop"), 1, seed=0)
+    mixed = index_of([*"ababacbcc"])  # five series, of classes ab, ab, ac, bc and c: no part can have all three
+    settings = asked(by="series", test=0.3, validation=0.3)
+    with pytest.raises(InputError, match=r"split: no image of class b .* falls into validation"):
+        split.plan(mixed, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), ["a", "b", "c"], settings, 1, seed=0)

@@ -1,0 +1,48 @@
+"""Who imports whom in this project, read from its source."""
+
+import ast
+from pathlib import Path
+
+FOLDERS = {"stages": Path("stages"), "kidneyct": Path("src/kidneyct")}
+ROOMS = ["", "data", "network", "maps", "measures", "results", "runs", "page", "commands", "__main__"]  # in order
+
+
+def imports(path):
+    """Names of what a file imports, also inside its functions."""
+    for node in ast.walk(ast.parse(Path(path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(name):
+    """The module of this project that a dotted name means or lies in; none for another package's."""
+    package, *rest = name.split(".")
+    path = FOLDERS.get(package)
+    for part in rest if path else ():
+        if (path / f"{part}.py").exists():
+            return [path / f"{part}.py"]
+        path = path / part
+    return []
+
+
+def closure(script):
+    """Every module of the project that running a script imports, the script included.
+
+    The folders' `__init__.py` are left out: they hold a docstring, or set up what changes no result.
+    """
+    reached, pending = set(), [Path(script)]
+    while pending:
+        path = pending.pop()
+        if path not in reached:
+            reached.add(path)
+            pending += [file for name in imports(path) for file in files(name)]
+    return {path.as_posix() for path in reached}
+
+
+def room(path):
+    """The folder in src/kidneyct that a module lies in; "" for the nouns that all rooms share."""
+    parts = Path(path).relative_to("src/kidneyct").parts if str(path).startswith("src/kidneyct") else ("", "")
+    return parts[0] if len(parts) > 1 else "__main__" if parts[0] == "__main__.py" else ""

@@ -1,0 +1,19 @@
+"""Rows in batches."""
+
+import numpy as np
+
+from kidneyct.network.batches import Batches
+
+
+def test_batches_shuffle_by_seed_and_epoch_and_serve_every_row():
+    inputs = np.arange(10)[:, None]
+    batches = Batches(inputs, range(10), 4, np.zeros(10, int), 2, seed=3)
+    orders = []
+    for _ in range(2):
+        served = np.concatenate([batches[number][0].ravel() for number in range(len(batches))])
+        assert sorted(served.tolist()) == list(range(10))
+        orders.append(served.tolist())
+        batches.on_epoch_end()
+    assert orders[0] != orders[1]
+    again = Batches(inputs, range(10), 4, np.zeros(10, int), 2, seed=3)
+    assert again[0][0].ravel().tolist() == orders[0][:4]

@@ -1,0 +1,67 @@
+"""Training: what is learned, kept and repeated."""
+
+import keras
+import numpy as np
+import pytest
+
+from kidneyct.errors import InputError
+from kidneyct.network import batches, devices, training, vgg
+
+
+def settings(**changes):
+    return {"epochs": 3, "batch_size": 4, "learning_rate": 0.01, "patience": 5} | changes
+
+
+def blobs():
+    """Two classes that a line separates, 40 rows of 3 features."""
+    generator = np.random.default_rng(0)
+    codes = np.arange(40) % 2
+    return (generator.normal(size=(40, 3)) + 4 * codes[:, None]).astype(np.float16), codes
+
+
+def softmax_model():
+    return vgg.chain((3,), [keras.layers.Dense(2, activation="softmax")], "line")
+
+
+def test_a_head_learns_what_a_line_separates_and_repeats_it():
+    inputs, codes = blobs()
+    histories, weights = [], []
+    for _ in range(2):
+        devices.prepare(seed=1)
+        model = softmax_model()
+        histories.append(
+            training.fit(
+                model, inputs, codes, range(30), range(30, 40), **settings(epochs=40, learning_rate=0.1), seed=1
+            )
+        )
+        weights.append(model.get_weights())
+    assert histories[0].equals(histories[1])
+    assert all(np.array_equal(*pair) for pair in zip(*weights, strict=True))
+    assert list(histories[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "kept"]
+    predicted = batches.predict(model, inputs, [0, 1, 38, 39], batch_size=3)
+    assert predicted.shape == (4, 2)
+    assert predicted.argmax(axis=1).tolist() == [0, 1, 0, 1]
+
+
+def test_the_epoch_with_the_lowest_validation_loss_is_kept():
+    inputs, codes = blobs()
+    devices.prepare(seed=1)
+    model = softmax_model()
+    # Swapped validation labels: the loss there rises as the model learns.
+    swapped = np.concatenate([codes[:30], 1 - codes[30:]])
+    history = training.fit(
+        model, inputs, swapped, range(30), range(30, 40), **settings(epochs=20, patience=3, learning_rate=0.1), seed=1
+    )
+    best = history["val_loss"].idxmin()
+    assert history["kept"].tolist() == [int(epoch == best) for epoch in range(len(history))]
+    assert len(history) == best + 1 + 3
+    rows = np.arange(30, 40)
+    kept = -np.log(batches.predict(model, inputs, rows, 10)[np.arange(10), swapped[rows]]).mean()
+    assert kept == pytest.approx(history["val_loss"][best], abs=1e-5)
+
+
+def test_a_diverging_run_says_what_to_change():
+    inputs, codes = blobs()
+    inputs = np.where(inputs > 5, np.inf, inputs).astype("float32")
+    with pytest.raises(InputError, match=r"lower train\.learning_rate"):
+        training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)

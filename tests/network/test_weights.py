@@ -1,0 +1,320 @@
+"""Initial weights: random draws, files in every accepted layout, Keras's ImageNet file."""
+
+import hashlib
+import socket
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from kidneyct.errors import InputError
+from kidneyct.network import classifier, vgg, weights
+
+# The names, input and output channels of VGG-16's convolutions: Simonyan & Zisserman 2015, table 1, column D.
+CHANNELS = {
+    "block1_conv1": (3, 64),
+    "block1_conv2": (64, 64),
+    "block2_conv1": (64, 128),
+    "block2_conv2": (128, 128),
+    "block3_conv1": (128, 256),
+    "block3_conv2": (256, 256),
+    "block3_conv3": (256, 256),
+    "block4_conv1": (256, 512),
+    "block4_conv2": (512, 512),
+    "block4_conv3": (512, 512),
+    "block5_conv1": (512, 512),
+    "block5_conv2": (512, 512),
+    "block5_conv3": (512, 512),
+}
+
+
+def numbered_weights():
+    """Kernel and bias of each layer; every value tells its layer and, near the front, its place."""
+    found = {}
+    for number, (name, (inputs, outputs)) in enumerate(CHANNELS.items(), start=1):
+        kernel = np.full((3, 3, inputs, outputs), number, "float32")
+        kernel.flat[:27] += np.arange(27) / 100
+        found[name] = [kernel, np.full(outputs, -number, "float32")]
+    return found
+
+
+def write_legacy(path, layers, root="/"):
+    """The layout of Keras's published VGG-16 files: a group a layer, its weights named in an attribute."""
+    with h5py.File(path, "w") as file:
+        group = file.require_group(root)
+        for name, (kernel, bias) in layers.items():
+            layer = group.create_group(name)
+            layer.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
+            layer[f"{name}_W_1:0"], layer[f"{name}_b_1:0"] = kernel, bias
+        for name in ("input_1", "block1_pool", "block5_pool"):
+            group.create_group(name).attrs["weight_names"] = np.array([], "S1")
+
+
+def assert_weights(base, expected):
+    for name, (kernel, bias) in expected.items():
+        found = base.get_layer(name).get_weights()
+        np.testing.assert_array_equal(found[0], kernel, err_msg=name)
+        np.testing.assert_array_equal(found[1], bias, err_msg=name)
+
+
+def filled_base():
+    base = vgg.base(32)
+    for name, values in numbered_weights().items():
+        base.get_layer(name).set_weights(values)
+    return base
+
+
+def test_random_weights_are_glorot_uniform():
+    base = weights.initial("none", "control", 0, "unit")
+    assert [layer.name for layer in weights.convolutions(base)] == list(CHANNELS)
+    for name, (inputs, outputs) in CHANNELS.items():
+        kernel, bias = base.get_layer(name).get_weights()
+        limit = np.sqrt(6 / (9 * inputs + 9 * outputs))
+        assert np.abs(kernel).max() <= limit
+        assert np.abs(kernel).max() > 0.98 * limit
+        np.testing.assert_allclose(kernel.std(), limit / np.sqrt(3), rtol=0.03)  # of a uniform distribution
+        assert not bias.any()
+    # 9 · 3 + 9 · 64 = 603 inputs and outputs in the first layer: sqrt(6 / 603) = 0.09975
+    assert 0.0977 < np.abs(base.get_layer("block1_conv1").get_weights()[0]).max() <= 0.09976
+
+
+def test_random_weights_follow_seed_and_role():
+    def first_and_last(role, seed):
+        base = weights.initial("none", role, seed, "unit")
+        return [base.get_layer(name).get_weights()[0] for name in ("block1_conv1", "block5_conv3")]
+
+    control = first_and_last("control", 0)
+    for found, again in zip(first_and_last("control", 0), control, strict=True):
+        np.testing.assert_array_equal(found, again)
+    for other in (first_and_last("candidate", 0), first_and_last("control", 1)):
+        for found, reference in zip(other, control, strict=True):
+            assert abs(np.corrcoef(found.ravel(), reference.ravel())[0, 1]) < 0.1  # 1,728 values: sd 0.024
+
+
+def test_layers_of_one_shape_draw_different_weights():
+    base = weights.initial("none", "control", 0, "unit")
+    second, third = (base.get_layer(f"block5_conv{n}").get_weights()[0] for n in (2, 3))
+    assert abs(np.corrcoef(second.ravel(), third.ravel())[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("root", ["/", "model_weights"])  # save_weights and save of Keras 2
+def test_a_legacy_file(tmp_path, root):
+    write_legacy(tmp_path / "vgg16.h5", numbered_weights(), root)
+    assert_weights(weights.initial(str(tmp_path / "vgg16.h5"), "candidate", 0, "unit"), numbered_weights())
+
+
+def test_a_legacy_file_with_top(tmp_path):
+    top = {"fc1": [np.ones((8, 4), "float32"), np.ones(4, "float32")]}
+    write_legacy(tmp_path / "vgg16.h5", numbered_weights() | top)
+    assert_weights(weights.initial(str(tmp_path / "vgg16.h5"), "candidate", 0, "unit"), numbered_weights())
+
+
+def test_a_base_saved_by_keras(tmp_path):
+    filled_base().save_weights(tmp_path / "base.weights.h5")
+    assert_weights(weights.initial(str(tmp_path / "base.weights.h5"), "candidate", 0, "unit"), numbered_weights())
+
+
+def test_a_whole_network_saved_by_keras(tmp_path):
+    network = classifier.network(filled_base(), 8, 4, "unit", seed=0)
+    network.save_weights(tmp_path / "model.weights.h5")
+    base = weights.initial(str(tmp_path / "model.weights.h5"), "candidate", 0, "unit")
+    assert_weights(base, numbered_weights())
+
+
+def test_equal_weights_are_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        keras.utils.clear_session()  # as in a stage's fresh process: Keras counts its unnamed input layers
+        filled_base().save_weights(tmp_path / f"{name}.weights.h5")
+        time.sleep(1.1)  # a time stamp of the file format would differ
+    assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
+
+
+def one_line(error):
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        weights.load(vgg.base(32), "imagnet")
+    assert "imagenet, imagenet-stats, none, photographs or the path" in one_line(error)
+    assert "nothing at imagnet" in one_line(error)
+    assert str(tmp_path) in one_line(error)
+    assert "absolute path" in one_line(error)
+
+
+def test_not_hdf5(tmp_path):
+    (tmp_path / "weights.h5").write_bytes(b"PK\x03\x04 a zip, say")
+    with pytest.raises(InputError, match=r"weights\.h5: expected an HDF5 weights file") as error:
+        weights.load(vgg.base(32), tmp_path / "weights.h5")
+    one_line(error)
+
+
+def test_a_cut_off_file(tmp_path):
+    write_legacy(tmp_path / "whole.h5", numbered_weights())
+    content = (tmp_path / "whole.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"cut\.h5: expected an HDF5 weights file, found .* damaged"):
+        weights.load(vgg.base(32), tmp_path / "cut.h5")
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(InputError, match="expected an HDF5 weights file"):
+        weights.load(vgg.base(32), tmp_path)
+
+
+def test_an_absent_layer(tmp_path):
+    layers = numbered_weights()
+    del layers["block3_conv2"]
+    write_legacy(tmp_path / "short.h5", layers)
+    with pytest.raises(InputError) as error:
+        weights.load(vgg.base(32), tmp_path / "short.h5")
+    for part in ("short.h5", "block3_conv2", "(3, 3, 256, 256)", "(256,)", "no such layer"):
+        assert part in one_line(error)
+
+
+def test_a_layer_of_another_shape(tmp_path):
+    layers = numbered_weights()
+    layers["block2_conv1"] = [np.zeros((5, 5, 64, 128), "float32"), np.zeros(128, "float32")]
+    write_legacy(tmp_path / "other.h5", layers)
+    with pytest.raises(InputError) as error:
+        weights.load(vgg.base(32), tmp_path / "other.h5")
+    for part in ("other.h5", "block2_conv1", "(3, 3, 64, 128)", "(5, 5, 64, 128)"):
+        assert part in one_line(error)
+
+
+def test_another_network_of_keras(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(32, 7)(inputs))
+    network.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(InputError, match=r"block1_conv1 expected .*\(3, 3, 3, 64\).*found .*\(7, 7, 3, 32\)"):
+        weights.load(vgg.base(32), tmp_path / "other.weights.h5")
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """Keras's file served by the test, and an empty cache: (file, its place in the cache, requests)."""
+    requests = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            requests.append(self.path)
+
+    (tmp_path / "served").mkdir()
+    file = tmp_path / "served" / weights.IMAGENET_FILE
+    write_legacy(file, numbered_weights())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=file.parent))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cache = tmp_path / "keras"
+    cache.mkdir()
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(cache))
+    monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{server.server_port}/{file.name}")
+    monkeypatch.setattr(weights, "IMAGENET_MD5", hashlib.md5(file.read_bytes()).hexdigest())
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield file, cache / "models" / file.name, requests
+    server.shutdown()
+    server.server_close()
+
+
+def test_imagenet_is_what_keras_publishes():
+    source = keras.src.applications.vgg16
+    assert source.WEIGHTS_PATH_NO_TOP == weights.IMAGENET_URL
+    with open(source.__file__) as lines:
+        assert f'file_hash="{weights.IMAGENET_MD5}"' in lines.read()
+
+
+def test_imagenet_is_fetched_once_and_quietly(published, capfd):
+    _, cached, requests = published
+    base = weights.initial("imagenet", "candidate", 0, "caffe")
+    assert_weights(base, numbered_weights())
+    assert weights.imagenet_file() == cached
+    assert len(requests) == 1
+    assert capfd.readouterr().out == ""
+
+
+def test_imagenet_from_the_cache_needs_no_network(published, monkeypatch):
+    file, cached, requests = published
+    cached.parent.mkdir()
+    file.rename(cached)
+    monkeypatch.setattr(weights, "IMAGENET_URL", "http://127.0.0.1:1/never-asked")
+    assert weights.imagenet_file() == cached
+    assert requests == []
+
+
+def test_imagenet_of_another_hash(published, monkeypatch):
+    monkeypatch.setattr(weights, "IMAGENET_MD5", "0" * 32)
+    with pytest.raises(InputError, match=r"hash does not match.*~/\.keras/models.*photographs or none") as error:
+        weights.imagenet_file()
+    assert weights.IMAGENET_FILE in one_line(error)
+
+
+def test_imagenet_out_of_reach(published, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/vgg16.h5")
+        with pytest.raises(InputError, match=r"refused.*~/\.keras/models.*photographs or none") as error:
+            weights.imagenet_file()
+    one_line(error)
+
+
+def test_imagenet_from_a_server_that_says_nothing(published, monkeypatch):
+    monkeypatch.setattr(weights, "SILENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/vgg16.h5")
+        with pytest.raises(InputError, match="timed out"):
+            weights.imagenet_file()
+    assert socket.getdefaulttimeout() is None
+
+
+def test_imagenet_not_published_there(published):
+    file, _, _ = published
+    file.unlink()
+    with pytest.raises(InputError, match="404"):
+        weights.imagenet_file()
+
+
+def test_imagenet_stats_start_from_the_published_file(published):
+    base = weights.initial("imagenet-stats", "candidate", 0, "unit")
+    # Every bias of a layer of `numbered_weights` is minus its number: no variance, so none is drawn.
+    for number, layer in enumerate(weights.convolutions(base), start=1):
+        np.testing.assert_array_equal(layer.get_weights()[1], -number)
+
+
+def test_redrawn_weights_keep_mean_and_variance_and_lose_the_features():
+    def redrawn(role, seed):
+        base = filled_base()
+        for layer in weights.convolutions(base):
+            kernel, bias = layer.get_weights()
+            ramp = np.linspace(-1, 3, kernel.size).reshape(kernel.shape)  # mean 1, sd 4 / sqrt(12)
+            layer.set_weights([ramp, bias])
+        weights.redraw(base, role, seed)
+        return [layer.get_weights()[0] for layer in weights.convolutions(base)]
+
+    first, again, other_seed = redrawn("candidate", 0), redrawn("candidate", 0), redrawn("candidate", 1)
+    for kernel in first[3:]:  # 147,456 values and more: the mean's standard error is 0.003
+        assert kernel.mean() == pytest.approx(1, abs=0.015)
+        assert kernel.std() == pytest.approx(4 / np.sqrt(12), rel=0.01)
+        ramp = np.linspace(-1, 3, kernel.size)
+        assert abs(np.corrcoef(kernel.ravel(), ramp)[0, 1]) < 0.015
+    for kernel, same, other in zip(first, again, other_seed, strict=True):
+        np.testing.assert_array_equal(kernel, same)
+        assert not np.array_equal(kernel, other)
+
+
+def test_photographs_fill_the_base(monkeypatch):
+    asked = []
+    monkeypatch.setattr("kidneyct.network.photographs.fill", lambda *arguments: asked.append(arguments))
+    base = weights.initial("photographs", "candidate", 7, "caffe")
+    assert asked == [(base, 7, "caffe")]
+
+
+def test_the_roles_own_output_is_no_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"model\.weights\.h5 is what this run is to write; copy it elsewhere"):
+        weights.initial("models/candidate/model.weights.h5", "candidate", 0, "unit")

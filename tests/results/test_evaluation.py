@@ -1,0 +1,43 @@
+"""Metrics, worked out by hand."""
+
+from math import log
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kidneyct.results import evaluation
+
+
+def test_three_classes_by_hand():
+    # Predicted a, a, b, a for actual a, a, b, c.
+    codes = np.array([0, 0, 1, 2])
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.5, 0.25, 0.25], [0.2, 0.6, 0.2], [0.7, 0.1, 0.2]])
+    result = evaluation.evaluate(codes, probabilities, ["a", "b", "c"])
+    assert result["loss"] == pytest.approx(-(log(0.8) + log(0.5) + log(0.6) + log(0.2)) / 4, abs=1e-6)
+    assert result["accuracy"] == 0.75
+    assert result["balanced_accuracy"] == pytest.approx(2 / 3, abs=1e-6)
+    assert result["classes"]["a"] == {"precision": 0.666667, "recall": 1.0, "f1": 0.8, "support": 2}
+    assert result["classes"]["b"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    assert result["classes"]["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert result["macro_f1"] == pytest.approx(1.8 / 3, abs=1e-6)
+    # a: 3 of 4 pairs in order (0.5 < 0.7); b: all 3; c: 0.2 beats 0.1, loses to 0.25, ties with 0.2.
+    assert result["macro_auroc"] == pytest.approx((3 / 4 + 1 + 1.5 / 3) / 3, abs=1e-6)
+
+
+def test_the_weakest_class_is_the_one_of_lowest_f1():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
+    assert evaluation.evaluate(np.array([0, 0, 1, 1]), probabilities, ["a", "b"])["weakest_class"] == "b"
+
+
+def test_classes_may_be_called_like_metrics():
+    result = evaluation.evaluate(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["loss", "accuracy"])
+    assert result["accuracy"] == 1
+    assert result["classes"]["loss"]["support"] == 1
+
+
+def test_confusion_and_its_shares():
+    predictions = pd.DataFrame({"label": list("aab"), "predicted": list("abb")})
+    confusion = evaluation.confusion(predictions, ["a", "b", "c"])
+    assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert evaluation.shares(confusion).tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]]
