@@ -4,7 +4,7 @@ BIN = .venv/bin
 .PHONY: demo test format
 
 demo: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m kidneyct.demo
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from kidneyct.errors import InputError
+from kidneyct.roles import ROLES
 
 
 def run(main):
@@ -34,3 +35,8 @@ def place(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def by_role(read, path):
+    """What `read` finds for each role, role -> result; `path` has {} where the role stands."""
+    return {role: read(path.format(role)) for role in ROLES}

@@ -2,18 +2,17 @@
 
 import pandas as pd
 
-from stages import read_json, run, write_json
+from stages import by_role, read_json, run, write_json
 
 from kidneyct import index, params
 from kidneyct.results import comparison, headline, verdict
-from kidneyct.roles import ROLES
 
 
 def main():
     p = params.load("compare")
-    evaluations = {role: read_json(f"metrics/{role}/evaluation.json") for role in ROLES}
-    predictions = {role: index.read(f"plots/{role}/predictions.csv") for role in ROLES}
-    histories = {role: pd.read_csv(f"plots/{role}/history.csv") for role in ROLES}
+    evaluations = by_role(read_json, "metrics/{}/evaluation.json")
+    predictions = by_role(index.read, "plots/{}/predictions.csv")
+    histories = by_role(pd.read_csv, "plots/{}/history.csv")
     leakage = read_json("metrics/leakage.json")
     series = index.read_series("data/series.csv")[index.rows(index.read("data/split.csv"), "test")]
     result = comparison.compare(evaluations, predictions, histories, series, p.data.classes)

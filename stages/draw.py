@@ -3,17 +3,18 @@
 import numpy as np
 import pandas as pd
 
-from stages import place, read_json, run
+from stages import by_role, place, read_json, run
 
-from kidneyct import index, params, roles
+from kidneyct import index, params
 from kidneyct.data import examples
-from kidneyct.page import charts, panels
+from kidneyct.page import charts, panels, titles
 from kidneyct.results import evaluation
+from kidneyct.roles import ROLES
 
 
 def main():
     p = params.load("draw")
-    names = roles.titles(p.weights)
+    names = titles.models(p.weights)
     predictions = by_role(index.read, "plots/{}/predictions.csv")
     draw_images(predictions, names, p.explain.mistakes)
     draw_numbers(predictions, names, p.data.classes)
@@ -39,18 +40,18 @@ def draw_images(predictions, names, mistakes_asked_for):
 def draw_numbers(predictions, names, classes):
     evaluations = by_role(read_json, "metrics/{}/evaluation.json")
     confusions = [evaluation.confusion(table, classes) for table in predictions.values()]
-    titles = [
+    headings = [
         f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predictions[role])} test images"
-        for role in roles.ROLES
+        for role in ROLES
     ]
-    charts.confusion_pair("plots/comparison.png", confusions, classes, titles)
+    charts.confusion_pair("plots/comparison.png", confusions, classes, headings)
 
     reliability = by_role(pd.read_csv, "plots/{}/reliability.csv")
-    titles = [
+    headings = [
         f"{names[role]}\nexpected calibration error {evaluations[role]['expected_calibration_error']:.3f}"
-        for role in roles.ROLES
+        for role in ROLES
     ]
-    charts.reliability_pair("plots/calibration.png", reliability.values(), titles)
+    charts.reliability_pair("plots/calibration.png", reliability.values(), headings)
 
     histories = by_role(pd.read_csv, "plots/{}/history.csv")
     charts.learning_curves("plots/curves.png", histories.values(), names.values())
@@ -58,10 +59,6 @@ def draw_numbers(predictions, names, classes):
     for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
         cascade, threshold = pd.read_csv(f"plots/{role}/randomisation.csv"), measured["settings"]["uninformative_above"]
         charts.randomization_chart(f"plots/{role}/randomisation.png", [cascade], [f"Maps of the {role}"], threshold)
-
-
-def by_role(read, path):
-    return {role: read(path.format(role)) for role in roles.ROLES}
 
 
 if __name__ == "__main__":

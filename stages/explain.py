@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from stages import place, run
+from stages import by_role, place, run
 
 from kidneyct import index, params
 from kidneyct.data import examples
 from kidneyct.maps import explainer
 from kidneyct.network import classifier, devices
-from kidneyct.roles import ROLES
 
 BATCH_SIZE = 8
 
@@ -22,7 +21,7 @@ def main(role):
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
-    predictions = {each: index.read(f"plots/{each}/predictions.csv") for each in ROLES}
+    predictions = by_role(index.read, "plots/{}/predictions.csv")
     right = examples.rightly(table, predictions.values())
     chosen = examples.choose(table, classes, p.explain.images_per_class, preferred=right)
     mistakes = examples.mistakes(table, predictions[role], p.explain.mistakes)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages import read_json, run
+from stages import by_role, read_json, run
 
-from kidneyct import index, params, roles
+from kidneyct import index, params
 from kidneyct.page import report
 
 
@@ -37,10 +37,6 @@ def main():
         )
     )
     Path("plots/report.html").write_text(page, encoding="utf-8")
-
-
-def by_role(read, path):
-    return {role: read(path.format(role)) for role in roles.ROLES}
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
-from kidneyct import params
+from kidneyct import params, yaml12
 from kidneyct.errors import InputError
 
 
 def written(tmp_path, changes):
     """The project's params.yaml with some dotted keys changed, or added; None stands for removal."""
-    values = YAML(typ="safe").load(Path("params.yaml"))
+    values = yaml12.read("params.yaml")
     for key, value in changes.items():
         *sections, name = key.split(".")
         target = values
@@ -22,7 +22,7 @@ def written(tmp_path, changes):
         if value is None:
             del target[name]
     path = tmp_path / "params.yaml"
-    YAML(typ="safe").dump(values, path)
+    path.write_text(yaml.safe_dump(values))
     return path
 
 
@@ -45,7 +45,7 @@ def written(tmp_path, changes):
         ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
         ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
-        ({"data.classes": ["Cyst", "loss"]}, "data.classes", "['Cyst', 'loss']", "none of accuracy"),
+        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "two or more different names"),
         ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
         ({"train.epochs": None}, "train.epochs", "nothing", "whole number from 1"),
         ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
@@ -69,6 +69,11 @@ def test_every_mistake_is_told(tmp_path):
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_classes_may_be_called_as_metrics_and_columns_are(tmp_path):
+    names = ["accuracy", "label", "01", "no"]
+    assert params.validate(written(tmp_path, {"data.classes": names})).data.classes == names
+
+
 def test_numbers_are_read_as_dvc_writes_them(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(re.sub(r"learning_rate: \S+", "learning_rate: 1e-05", Path("params.yaml").read_text()))
@@ -79,9 +84,11 @@ def test_not_yaml_and_missing_file(tmp_path):
     path = tmp_path / "params.yaml"
     with pytest.raises(InputError, match=r"params\.yaml: expected in the folder"):
         params.validate(path)
-    path.write_text("seed: [1")
-    with pytest.raises(InputError, match="not valid YAML"):
-        params.validate(path)
+    for text in ("seed: [1", "seed: 1\nseed: 1", "[" * 5000, f"seed: {'1' * 5000}"):
+        path.write_text(text)
+        with pytest.raises(InputError, match="not valid YAML") as caught:
+            params.validate(path)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_stage_sees_its_declared_keys_only(tmp_path):

@@ -35,8 +35,9 @@ def main(arguments=None):
 
 def _parser():
     listed = "\n".join(f"  {name:<10}  {module.HELP}" for name, module in COMMANDS.items())
-    parser = argparse.ArgumentParser("kidneyct", **_texts(DESCRIPTION, f"commands:\n{listed}\n\n{EXAMPLES}"))
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    texts = _texts(DESCRIPTION, f"commands:\n{listed}\n\n{EXAMPLES}")
+    parser = argparse.ArgumentParser("kidneyct", usage="kidneyct [-h] COMMAND ...", **texts)
+    commands = parser.add_subparsers(prog="kidneyct", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
     for name, module in COMMANDS.items():
         command = commands.add_parser(name, **_texts(module.DESCRIPTION, module.EXAMPLES))
         module.add_arguments(command)

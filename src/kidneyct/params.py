@@ -115,13 +115,13 @@ ACROSS_KEYS = {
 
 def keys(section=Params, prefix=""):
     """Dotted name of every parameter, mapped to what is allowed there."""
-    found = {}
+    allowed = {}
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found |= keys(field.annotation, f"{prefix}{name}.")
+            allowed |= keys(field.annotation, f"{prefix}{name}.")
         else:
-            found[prefix + name] = field.description
-    return found
+            allowed[prefix + name] = field.description
+    return allowed
 
 
 def _complaint(error):
@@ -135,8 +135,8 @@ def _complaint(error):
         key = str(error["ctx"]["error"])
         return f"{key}: found {error['input']}; allowed: {ACROSS_KEYS[key]}"
     allowed = keys().get(key, "a section of keys")
-    found = "nothing" if error["type"] == "missing" else repr(error["input"])
-    return f"{key}: found {found}; allowed: {allowed}"
+    value = "nothing" if error["type"] == "missing" else repr(error["input"])
+    return f"{key}: found {value}; allowed: {allowed}"
 
 
 def _read(path):

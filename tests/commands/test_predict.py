@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from ruamel.yaml import YAML
 
-from kidneyct import __main__ as command
+from kidneyct import __main__ as door
 from kidneyct.data import images
+from kidneyct.maps import explainer
 from kidneyct.network import classifier, vgg
 from kidneyct.runs import prediction
 
@@ -39,7 +40,9 @@ def workspace(tmp_path_factory):
     (folder / "data").mkdir()
     (folder / "models/candidate").mkdir(parents=True)
     pictures = np.concatenate([slices(number, 4) for number in range(4)])
-    np.save(folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(one)) for one in pictures]))
+    np.save(
+        folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(picture)) for picture in pictures])
+    )
     labels = np.repeat(CLASSES, 4)
     table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
     table.assign(split="train").to_csv(folder / "data/split.csv", index=False)
@@ -54,7 +57,7 @@ def workspace(tmp_path_factory):
     }
     preprocessed = {"params": {"params.yaml": {"preprocess.image_size": SIDE}}}
     lock = {"stages": {"preprocess": preprocessed, "train@candidate": trained}}
-    YAML(typ="safe").dump(lock, folder / "dvc.lock")
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
     return folder, network
 
 
@@ -87,24 +90,24 @@ def huge_png(side):
 
 
 def run(capsys, *arguments):
-    status = command.main(["predict", *map(str, arguments)])
+    status = door.main(["predict", *map(str, arguments)])
     return status, *capsys.readouterr()
 
 
 def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, inputs, capsys):
     folder, network = workspace
     status, out, err = run(capsys, inputs, "--workspace", folder, "--json")
-    found = json.loads(out)
+    document = json.loads(out)
     assert status == 1
-    assert [Path(one["file"]).name for one in found["predictions"]] == ["0.png", "1.png"]
+    assert [Path(result["file"]).name for result in document["predictions"]] == ["0.png", "1.png"]
     pixels = np.stack([images.tensor(Image.open(inputs / f"{n}.png").convert("RGB"), SIDE) for n in (0, 1)])
     expected = network.predict(pixels, verbose=0)
-    for one, row in zip(found["predictions"], expected, strict=True):
-        assert list(one["probabilities"].values()) == pytest.approx(row, abs=1e-5)
-        assert one["class"] == CLASSES[row.argmax()]
-        assert one["probability"] == pytest.approx(row.max(), abs=1e-5)
-        assert not one["unlike"]
-    reasons = {Path(one["file"]).name: one["error"] for one in found["errors"]}
+    for result, row in zip(document["predictions"], expected, strict=True):
+        assert list(result["probabilities"].values()) == pytest.approx(row, abs=1e-5)
+        assert result["class"] == CLASSES[row.argmax()]
+        assert result["probability"] == pytest.approx(row.max(), abs=1e-5)
+        assert not result["unlike"]
+    reasons = {Path(problem["file"]).name: problem["error"] for problem in document["errors"]}
     assert reasons.keys() == {"text.jpg", "deep.png", "truncated.jpg", "huge.png", "wordy.png"}
     assert reasons["text.jpg"] == "not a readable image (no known format); replace or remove it"
     assert "found mode I;16" in reasons["deep.png"]
@@ -123,10 +126,29 @@ def test_good_images_give_a_table_and_pictures(workspace, inputs, tmp_path, caps
     drawn = tmp_path / "drawn"
     status, out, _ = run(capsys, inputs / "0.png", inputs / "1.png", copy, "--workspace", folder, "--explain", drawn)
     assert status == 0
-    named = [str(one) for one in (inputs / "0.png", inputs / "1.png", copy)]
+    named = [str(path) for path in (inputs / "0.png", inputs / "1.png", copy)]
     assert [line.split()[0] for line in out.splitlines()] == ["file", *named]
     assert sorted(path.name for path in drawn.iterdir()) == ["0-2.png", "0.png", "1.png"]
     assert Image.open(drawn / "0.png").size[0] > 600
+
+
+def test_the_maps_are_compiled_once_a_command(workspace, inputs, tmp_path, capsys, monkeypatch):
+    folder, _ = workspace
+    made, seen = [], []
+    original = explainer.explainer
+
+    def counted(network, methods, **options):
+        made.append((methods, options))
+        explain = original(network, methods, **options)
+        return lambda images, classes, seed: seen.append(len(images)) or explain(images, classes, seed)
+
+    monkeypatch.setattr(explainer, "explainer", counted)
+    monkeypatch.setattr(prediction, "BATCH_SIZE", 1)
+    files = (inputs / "0.png", inputs / "1.png")
+    status, _, _ = run(capsys, *files, "--workspace", folder, "--explain", tmp_path / "drawn")
+    assert status == 0
+    assert made == [(("saliency", "gradcam"), {"batch_size": 1})]
+    assert seen == [1, 1]
 
 
 def test_what_is_asked_wrongly_is_one_line(workspace, tmp_path, capsys):
@@ -192,20 +214,3 @@ def test_the_command_is_a_program(workspace, inputs):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].split() == ["file", "class", "probability", "likeness"]
     assert done.stdout.count("\n") == 2
-
-
-def test_another_kind_of_picture_is_unlike_the_training_images(workspace):
-    folder, _ = workspace
-    opened = prediction.open_workspace(folder, "candidate")
-    alike = np.stack([images.thumbnail(Image.fromarray(one)) for one in slices(2, 3)])
-    inverted = 255 - alike
-    assert (prediction.likeness(alike, opened.thumbnails) > 0.99).all()
-    assert (prediction.likeness(inverted, opened.thumbnails) < opened.threshold).all()
-
-
-def test_the_threshold_compares_each_series_with_the_others():
-    """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
-    picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
-    training = np.stack([picture, picture, 255 - picture])
-    assert prediction.likeness_threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
-    assert prediction.likeness_threshold(training, np.array([4, 4, 4])) == -1

@@ -1,75 +1,46 @@
-"""Drawing: the same bytes each time, sizes, and maps of zeros."""
+"""Pictures made of images: the same bytes each time, and their sizes."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from kidneyct.page import figures
-from kidneyct.results import calibration
+from kidneyct.data.examples import Example
+from kidneyct.page import panels
 
 
 @pytest.fixture
-def rows():
+def examples():
     generator = np.random.default_rng(0)
-    table = pd.DataFrame({"image": ["Cyst/a.png", "Stone/b.png"], "label": ["Cyst", "Stone"]})
     images = generator.integers(0, 256, (2, 64, 64, 3), np.uint8)
-    maps = {
-        "rows": np.array([1, 0, 0]),
-        "mistake": np.array([0, 0, 1]),
-        "predicted": np.array([1, 1, 1]),
-        "probability": np.array([0.9, 0.51, 0.51]),
-        "saliency": np.stack([generator.random((64, 64)), np.zeros((64, 64)), np.ones((64, 64))]),
-        "gradcam": np.stack([generator.random((4, 4)), np.zeros((4, 4)), np.ones((4, 4))]),
-    }
-    wrong = figures.explained(table, ["Cyst", "Stone"], images, maps, mistakes=True)
-    assert [row.name for row in wrong] == ["a.png"]
-    return figures.explained(table, ["Cyst", "Stone"], images, maps)
-
-
-def test_rows_name_the_images_of_the_maps(rows):
-    assert [(row.name, row.label, row.predicted) for row in rows] == [
-        ("b.png", "Stone", "Stone"),
-        ("a.png", "Cyst", "Stone"),
+    maps = {"saliency": generator.random((64, 64)), "gradcam": generator.random((4, 4))}
+    zeros = {method: np.zeros_like(values) for method, values in maps.items()}
+    return [
+        Example("b.png", images[1], "Stone", "Stone", 0.9, maps),
+        Example("$a$.png", images[0], "Cyst", "Stone", 0.51, zeros),
     ]
 
 
-def test_scaling_to_the_maximum_leaves_zeros_alone():
-    assert figures.to_unit(np.array([0.0, 1.0, 4.0])).tolist() == [0, 0.25, 1]
-    assert figures.to_unit(np.zeros(3)).tolist() == [0, 0, 0]
-    assert figures.to_unit(np.array([0.0, 1.0, 2.0, 100.0]), percentile=200 / 3).tolist() == [0, 0.5, 1, 1]
+def test_a_row_for_each_example(size_of, examples):
+    assert size_of(lambda path: panels.explanations(path, examples, "Model")) == (1125, 817)
 
 
-def test_pictures_have_the_same_bytes_and_the_planned_size(tmp_path, rows):
-    matrix = np.array([[3, 1], [0, 4]])
-    bins = calibration.reliability([0, 1], np.array([[0.9, 0.1], [0.7, 0.3]]))
-    cascade = pd.DataFrame(
-        [
-            (method, step, 1 / (place + 1) ** power)
-            for power, method in enumerate(figures.TITLES)
-            for place, step in enumerate(["trained", "scores", "block5"])
-        ],
-        columns=["method", "step", "correlation"],
-    )
-    drawings = {
-        "explanations.png": lambda path: figures.explanations(path, rows, "Model"),
-        "pairs.png": lambda path: figures.explanation_pairs(path, [(row, row) for row in rows], ("a", "b")),
-        "confusion.png": lambda path: figures.confusion_pair(path, [matrix, matrix], ["x", "y"], ("a", "b")),
-        "reliability.png": lambda path: figures.reliability_pair(path, [bins, bins], ("a", "b")),
-        "cascade.png": lambda path: figures.randomization_chart(path, [cascade], ["a"], 0.5),
-    }
-    sizes = {}
-    for name, draw in drawings.items():
-        draw(tmp_path / name)
-        first = (tmp_path / name).read_bytes()
-        draw(tmp_path / name)
-        assert (tmp_path / name).read_bytes() == first
-        assert b"Software" not in first
-        sizes[name] = Image.open(tmp_path / name).size
-    assert sizes == {
-        "explanations.png": (1125, 817),
-        "pairs.png": (1725, 817),
-        "confusion.png": (1575, 735),
-        "reliability.png": (1575, 1080),
-        "cascade.png": (780, 630),
-    }
+def test_an_image_of_unknown_class_is_drawn_too(size_of, examples):
+    unknown = [examples[0]._replace(label=None)]
+    assert size_of(lambda path: panels.explanations(path, unknown, "b.png: Stone")) == (1125, 517)
+
+
+def test_no_example_is_said_in_words(size_of):
+    assert size_of(lambda path: panels.explanations(path, [], "Mistakes")) == (900, 240)
+
+
+def test_both_models_side_by_side(size_of, examples):
+    pairs = [(example, example) for example in examples]
+    assert size_of(lambda path: panels.explanation_pairs(path, pairs, ["a", "b"])) == (1725, 817)
+
+
+def test_test_images_above_training_images(size_of):
+    table = pd.DataFrame({"image": [f"x/{row}.png" for row in range(4)], "label": list("xyxx")})
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    pairs = pd.DataFrame({"test": [0, 2], "training": [1, 3], "correlation": [0.99, 0.5]})
+    size = size_of(lambda path: panels.leakage_pairs(path, pairs, table, images, np.arange(4)))
+    assert size == (1560, 1065)

@@ -1,119 +1,17 @@
-"""The page of a run: its numbers, its pictures, and how it behaves in a browser."""
+"""The page of a run: its numbers, its words, and how it behaves in a browser."""
 
 import json
 import re
 import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
-from ruamel.yaml import YAML
 
-from kidneyct.page import figures, report
-from kidneyct.results import comparison, statistics
+from kidneyct.page import gallery, report
+from kidneyct.results import verdict
 
-CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
-ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
-LEVEL = ABOVE | {"gain_low": -0.1, "gain_high": 0.5}
-BELOW = ABOVE | {"chance": 0.9, "gain": -0.4, "gain_low": -0.5, "gain_high": -0.3}
-
-
-def explanations(last):
-    """What a measure stage writes, the same for each map but for its randomisation."""
-    each = {
-        "insertion": ABOVE,
-        "deletion": ABOVE,
-        "road": LEVEL,
-        "focus": {"gini": ABOVE, "entropy": ABOVE, "body": ABOVE},
-        "localisation": {"pointing": ABOVE, "energy": BELOW},
-    }
-    found = {
-        method: each
-        | {
-            "randomisation": {
-                "images": 2,
-                "scores": {"value": 0.9},
-                "block1": {"value": last},
-                "chance": 0.0,
-                "uninformative": last > 0.5,
-            }
-        }
-        for method in figures.TITLES
-    }
-    settings = {"curve_points": 5, "road_shares": 2, "smoothgrad_samples": 4, "integrated_gradients_steps": 6}
-    return {"images": 2, "settings": settings | {"randomised_images": 4}} | found
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of 16 images in 8 series, two of each class in test; the candidate errs once, the control four times."""
-    folder = tmp_path_factory.mktemp("run")
-    generator = np.random.default_rng(0)
-    parameters = YAML(typ="safe").load(Path("params.yaml"))
-    parameters["weights"] = "imagenet"
-    parameters["data"] |= {"source": "/home/someone/scans.zip", "classes": CLASSES}
-    labels = np.repeat(CLASSES, 4)
-    parts = np.tile(["train", "validation", "test", "test"], 4)
-    table = pd.DataFrame({"image": [f"{label}/{n}.jpg" for n, label in enumerate(labels)], "label": labels})
-    table["split"] = parts
-    series = np.arange(16) // 2  # rows 0, 1 | 2, 3 | …: the test images of a class are one series
-    images = generator.integers(0, 256, (16, 40, 40, 3), np.uint8)
-    rows = np.flatnonzero(parts == "test")
-    actual = labels[rows]
-    predictions, maps = [], []
-    for wrong in ([0], [0, 2, 4, 6]):
-        predicted = actual.copy()
-        predicted[wrong] = np.roll(actual, 2)[wrong]
-        predictions.append(pd.DataFrame({"image": table["image"][rows], "label": actual, "predicted": predicted}))
-        shown = np.array([rows[1], rows[3], rows[0]])  # two examples and a mistake
-        maps.append(
-            {"rows": shown, "mistake": np.array([0, 0, 1]), "probability": np.array([0.9, 0.8, 0.7])}
-            | {"predicted": np.array([CLASSES.index(predicted[n]) for n in (1, 3, 0)])}
-            | {method: generator.random((3, 40, 40)).astype("float32") for method in figures.TITLES}
-            | {"gradcam": generator.random((3, 4, 4)).astype("float32")}
-        )
-    of_class = {"precision": 1.0, "recall": 0.5, "f1": 0.667, "support": 2}
-    evaluations = tuple(
-        {"loss": 0.1, "accuracy": accuracy, "balanced_accuracy": accuracy, "macro_f1": accuracy, "macro_auroc": 0.95}
-        | {"expected_calibration_error": 0.123, "brier_score": 0.456}
-        | dict.fromkeys(CLASSES, of_class)
-        for accuracy in (0.875, 0.5)
-    )
-    found = comparison.compare(*evaluations)
-    codes, *guesses = (pd.Categorical(one, CLASSES).codes for one in (actual, *(p["predicted"] for p in predictions)))
-    paired = statistics.paired(codes, *guesses, series[rows], CLASSES, 0, resamples=50)
-    for metric in found:
-        found[metric] |= paired.pop(metric)
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1.0], "val_loss": [2, 1.0]})
-    history["val_accuracy"] = [0.25, 0.75]
-    Image.fromarray(images[0]).resize((300, 200)).save(folder / "chart.png")
-    return report.Run(
-        parameters=parameters,
-        table=table,
-        hashes=pd.Series([f"{n:064x}" for n in range(16)]),
-        series=series,
-        leakage={
-            "test_images": 8,
-            "near_duplicates": {"share": 0.25, "median_correlation": 0.9},
-            "identical_files": {"share": 0.0, "images": 0},
-            "series": {"all": 8, "in_test": 4, "crossing": 0, "share_of_test_images_crossing": 0.0},
-            "accuracy": {"majority_class": 0.25, "nearest_thumbnail": 0.625, "linear_model": 0.5},
-        },
-        comparison=found | paired | {"epochs_to_95_percent": {"candidate": 2, "control": 2}},
-        evaluations=evaluations,
-        explanations=(explanations(last=0.1), explanations(last=0.7)),
-        histories=(history, history),
-        predictions=tuple(predictions),
-        images=images,
-        maps=tuple(maps),
-        charts=dict.fromkeys(
-            ["leakage", "calibration", "randomisation_candidate", "randomisation_control"], folder / "chart.png"
-        ),
-    )
+ODD = ["all", "image", "<b>", "all classes"]
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +38,59 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def text_of(run):
+    return Outline(report.page(run)).text
+
+
+def section(page, name):
+    """The page from one heading of the second level to the next."""
+    return re.search(rf'<h2 id="{name}">.*?(?=<h2|</main>)', page, re.DOTALL)[0]
+
+
+def rows(markup):
+    """Each table row's cells, as text."""
+    return [
+        [re.sub("<.*?>", " ", cell).split() for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)]
+        for row in re.findall(r"<tr>(.*?)</tr>", markup, re.DOTALL)
+    ]
+
+
 def test_the_answer_and_the_numbers_are_the_runs(run, page):
     text = Outline(page).text
     assert "starts from ImageNet's weights than from random weights?" in text
-    assert comparison.verdict(run.comparison, 0.625) in text
+    assert verdict.verdict(run.comparison, 0.625) in text
     assert "The candidate is 37.5 points above the control in test accuracy" in text
-    assert "accuracy 87.5 % 50.0 % +37.5" in text
-    assert "3 images only the candidate has right, 0 only the control, p 0.250" in text  # 2 · (1/2)³
+    assert "accuracy 87.5 % 50.0 % +37.5 +12.5 to +62.5 +0.0 to +75.0" in text
+    assert "3 images only the candidate has right, 0 only the control, p 0.250" in text
+    assert "2 (candidate), none, it knows one class only (control)." in text
+    assert "Stone 2 1 +50.0 none: one series 1 0 1.000" in text
     assert "Cyst 4 2 1 (1) 1 (1) 2 (1) 0 (0)" in text
-    assert "all 16 8 4 (4) 4 (4) 8 (4) 0 (0)" in text
-    assert "Epoch 2 of 2 kept, validation accuracy 75.0 %" in text
+    assert "all classes 16 8 4 (4) 4 (4) 8 (4) 0 (0)" in text
+    assert "1 and 4 test images are classified wrongly" in text
+
+
+def test_confusion_matrices_hold_counts_and_shares(page):
+    first = rows(section(page, "confusion"))[1:5]
+    assert first == [
+        [["Cyst"], ["1", "50", "%"], ["0", "0", "%"], ["0", "0", "%"], ["1", "50", "%"]],
+        [["Normal"], ["0", "0", "%"], ["2", "100", "%"], ["0", "0", "%"], ["0", "0", "%"]],
+        [["Stone"], ["0", "0", "%"], ["0", "0", "%"], ["2", "100", "%"], ["0", "0", "%"]],
+        [["Tumor"], ["0", "0", "%"], ["0", "0", "%"], ["0", "0", "%"], ["2", "100", "%"]],
+    ]
+
+
+def test_model_cards_name_the_kept_epoch_and_the_weakest_class(run, page):
+    text = Outline(section(page, "models")).text
+    assert "Epoch 2 of 3 kept, validation accuracy 75.0 %" in text
+    assert "Stone: recall 25.0 %, precision 100.0 %, 2 test images" in text
+    assert text.count("Base's initial weights: ImageNet's weights") == 1
+    assert text.count("Base's initial weights: random weights") == 1
+    candidate, control = text.split("control (random weights)")
+    assert "none that could be judged survives randomised weights" in candidate
+    assert "randomised weights: saliency map, SmoothGrad, integrated gradients, Grad-CAM, Grad-CAM++" in control
+    history = run.histories["control"].assign(kept=[0, 0, 1])  # what the table says, whatever the losses
+    other = run._replace(histories=run.histories | {"control": history})
+    assert "Epoch 3 of 3 kept, validation accuracy 50.0 %" in text_of(other)
 
 
 def test_it_needs_nothing_else(page):
@@ -160,6 +101,7 @@ def test_it_needs_nothing_else(page):
     assert links
     assert all(link.startswith(("data:", "#")) for link in links)
     assert not re.search(r"url\(|@import|fetch\(|https?://", page)
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'" in page
     assert len(page) < 5_000_000
     assert "/home/someone" not in page  # a page that is sent on says nothing of its maker's folders
 
@@ -174,71 +116,111 @@ def test_it_can_be_read_by_all(page):
     assert len(pictures) > 30
     assert all(len(attributes["alt"]) > 10 for attributes in pictures)
     names = {attributes["id"] for _, attributes in tags if "id" in attributes}
-    inner = {a["href"][1:] for tag, a in tags if tag == "a"}
+    inner = {attributes["href"][1:] for tag, attributes in tags if tag == "a"}
     assert inner <= names
     assert all("scope" in attributes for tag, attributes in tags if tag == "th")
 
 
-def test_the_gallery_shows_examples_and_mistakes_of_both_models(run):
-    cards, left_out = report.gallery(run, CLASSES)
-    assert left_out == 0
-    assert [(card["role"], card["name"], card["right"]) for card in cards] == [
-        ("candidate", "3.jpg", True),
-        ("candidate", "7.jpg", True),
-        ("candidate", "2.jpg", False),
-        ("control", "3.jpg", True),
-        ("control", "7.jpg", True),
-        ("control", "2.jpg", False),
-    ]
-    assert [title for title, _ in cards[0]["tiles"]] == ["original", *figures.TITLES.values()]
-
-
-def test_a_large_gallery_is_cut(run, monkeypatch):
-    full = report.gallery(run, CLASSES)[0]
-    sizes = [sum(len(source) for _, source in card["tiles"]) for card in full]
-    monkeypatch.setattr(report, "GALLERY_BYTES", sizes[0] + sizes[1])
-    cards, left_out = report.gallery(run, CLASSES)
-    assert len(cards) == 2
-    assert left_out == 4
+def test_what_the_gallery_leaves_out_is_said(run, monkeypatch):
+    cards, _ = gallery.cards({"candidate": report._explained(run, "candidate")})
+    monkeypatch.setattr(gallery, "ROOM", sum(len(source) for card in cards[:2] for _, source in card["tiles"]))
     assert "4 more left out" in report.page(run)
 
 
-def test_measured_maps_are_judged_by_their_interval():
-    rows = report.measured(explanations(last=0.7))["rows"]
-    verdicts = {name: cell["verdict"] for name, cell in rows[0]["cells"].items()}
-    assert verdicts == {
-        "insertion": "better",
-        "deletion": "worse",  # lower would be better
-        "road": "level",
-        "gini": "",
-        "entropy": "",
-        "body": "",
-        "pointing": "better",
-        "energy": "worse",
+def test_measured_maps_are_marked_by_their_verdicts(page):
+    of_candidate, of_control = re.findall(r'aria-label="Measured maps of .*?</table>', page, re.DOTALL)
+    marks = re.findall(r"<td(?: class=\"(\w+)\")?>", of_candidate)
+    line = ["better", "worse", "level", "", "", "", "better", "worse"]
+    assert marks == [*line, ""] * 5
+    assert re.findall(r"<td(?: class=\"(\w+)\")?>", of_control) == [*line, "worse"] * 5
+    assert rows(of_control)[1][1] == ["0.50", "0.30", "to", "0.70", "chance", "0.30"]
+    assert [cells[-1] for cells in rows(of_control)[1:]] == [["0.70", "2", "images", "uninformative"]] * 5
+    assert [cells[-1] for cells in rows(of_candidate)[1:]] == [["0.10", "2", "images"]] * 5
+
+
+def test_lesions_are_told_by_their_size(page):
+    table = re.search(r'aria-label="Lesion size, control".*?</table>', page, re.DOTALL)[0]
+    cells = [" ".join(cell) for cell in rows(table)[1]]
+    assert cells == ["saliency map", "0.125 (0.250)", "0.500 (0.300)", "0.500 (0.300)", "0.500 (0.900)"]
+
+
+def test_what_was_not_measured_is_left_out(run):
+    tree = run.measured["control"]
+    maps = {
+        method: {name: part for name, part in values.items() if name != "localisation"}
+        for method, values in tree["maps"].items()
     }
-    assert all(row["uninformative"] and row["survives"]["value"] == 0.7 for row in rows)
+    maps["gradcam"] = maps["gradcam"] | {"randomisation": {"images": 0}}
+    tree = tree | {"images": 1, "maps": maps}
+    page = report.page(run._replace(measured=dict.fromkeys(run.measured, tree)))
+    table = re.search(r'aria-label="Measured maps of the control".*?</table>', page, re.DOTALL)[0]
+    assert "control (random weights), 1 test image</caption>" in table
+    assert " ".join(rows(table)[4][-1]) == "no map to compare"
+    assert len(rows(table)[4]) == 1 + 6 + 1
+    assert "Lesion size" not in page
+    assert "on the lesion" not in section(page, "explanations")
+    flagged = "randomised weights: saliency map, SmoothGrad, integrated gradients, Grad-CAM++"
+    assert Outline(section(page, "models")).text.count(flagged) == 2
 
 
-def test_an_empty_map_is_not_judged():
-    found = explanations(last=0.7)
-    found["gradcam"] = found["gradcam"] | {"randomisation": {"images": 0}}
-    row = report.measured(found)["rows"][3]
-    assert (row["title"], row["survives"], row["uninformative"]) == ("Grad-CAM", None, False)
+def test_limits_follow_from_the_run(run, page):
+    limits = section(page, "limits")
+    assert "4 series" in limits
+    assert "slices in training" not in limits
+    assert "The candidate" not in limits
 
-
-def test_limits_follow_from_the_run(run):
-    assert any("4 series" in sentence for sentence in report.limits(run))
-    assert not any("slices in training" in sentence for sentence in report.limits(run))
     leakage = run.leakage | {"series": run.leakage["series"] | {"crossing": 3}}
     parameters = run.parameters | {"weights": "photographs", "data": run.parameters["data"] | {"source": "phantom"}}
-    other = run._replace(leakage=leakage, parameters=parameters)
-    limits = report.limits(other)
-    mine = report.limits(run._replace(parameters=run.parameters | {"weights": "/somewhere/mine.h5"}))
-    assert any("started from a file" in sentence for sentence in mine)
-    assert not any("started from a file" in sentence for sentence in limits)
-    assert any(sentence.startswith("3 of the 4 series in the test part have slices in training") for sentence in limits)
-    assert any("does not answer for ImageNet" in sentence for sentence in limits)
-    assert "Nothing on this page is about patients." in Outline(report.page(other)).text
+    phantom = report.page(run._replace(leakage=leakage, parameters=parameters))
+    limits = section(phantom, "limits")
+    assert "<li>3 of the 4 series in the test part have slices in training too." in limits
+    assert "does not answer for ImageNet" in limits
+    assert "started from a file" not in limits
+    assert "Nothing on this page is about patients." in Outline(phantom).text
+
+    mine = report.page(run._replace(parameters=run.parameters | {"weights": "/somewhere/mine.h5"}))
+    assert "started from a file" in section(mine, "limits")
+    assert "starts from the weights of mine.h5 than from random weights?" in Outline(mine).text
+    for series, sentence in {1: "come from one series", 39: "39 series. With so few"}.items():
+        few = report.page(run._replace(comparison=run.comparison | {"series": series}))
+        assert sentence in section(few, "limits")
+    many = report.page(run._replace(comparison=run.comparison | {"series": 40}))
+    assert "The test images come from" not in section(many, "limits")
+
+
+def test_the_question_of_a_null_comparison_is_another(run):
+    assert "both start from random weights?" in text_of(run._replace(parameters=run.parameters | {"weights": "none"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        (
+            {"split": {"by": "series", "folds": 5, "fold": 2}},
+            ["Split by series: all", "test part 2 (from 0) of 5 parts"],
+        ),
+        ({"split": {"by": "image", "folds": 1, "test": 0.2, "seed": 7}}, ["test 20 %, drawn with seed 7; validation"]),
+        ({"data": {"source": "kaggle", "kaggle": "a/b/3"}}, ["Images 16 from Kaggle, a/b/3; each squeezed to"]),
+        ({"data": {"source": "phantom"}}, ["Images 16, generated here (phantom); each squeezed to"]),
+        (
+            {"train": {"fraction": 0.25}},
+            ["kept (train.fraction 0.25 of them); seed", "training uses 25 % of its part."],
+        ),
+        ({"train": {"fraction": 1.0, "learning_rate": 1e-5}}, ["learning rate 1e-05, batches", "kept; seed"]),
+    ],
+)
+def test_the_protocol_follows_from_the_parameters(run, changes, sentences):
+    parameters = run.parameters | {name: run.parameters[name] | values for name, values in changes.items()}
+    text = text_of(run._replace(parameters=parameters))
+    assert all(sentence in text for sentence in sentences)
+
+
+def test_excluded_images_are_counted(run):
+    table = run.table.assign(split=["dropped", *run.table["split"][1:]])
+    text = text_of(run._replace(table=table))
+    assert "All images but 1 that are filed under two classes; training uses" in text
+    assert "15 images included, 1 excluded." in text
+    assert "Cyst 4 2 0 (0) 1 (1) 2 (1) 1 (1)" in text
 
 
 def test_text_from_outside_stays_text(run):
@@ -248,15 +230,61 @@ def test_text_from_outside_stays_text(run):
     assert "b&gt;&amp;.h5" in page
 
 
+def renamed(tree, names):
+    """The same tree with other names of classes, as keys and as text."""
+    if isinstance(tree, dict):
+        return {names.get(key, key): renamed(value, names) for key, value in tree.items()}
+    return [renamed(value, names) for value in tree] if isinstance(tree, list) else names.get(tree, tree)
+
+
+@pytest.fixture(scope="module")
+def oddly_named(run):
+    """The run with classes that are called as rows and columns are."""
+    names = dict(zip(run.parameters["data"]["classes"], ODD, strict=True))
+    predictions = {
+        role: table.replace({"label": names, "predicted": names}).rename(
+            columns={f"probability of {name}": f"probability of {odd}" for name, odd in names.items()}
+        )
+        for role, table in run.predictions.items()
+    }
+    return run._replace(
+        parameters=renamed(run.parameters, names),
+        table=run.table.replace({"label": names}),
+        comparison=renamed(run.comparison, names),
+        evaluations=renamed(run.evaluations, names),
+        predictions=predictions,
+    )
+
+
+def test_classes_may_have_any_name(oddly_named):
+    page = report.page(oddly_named)
+    assert "<b>" not in page
+    body, foot = re.search(
+        r"<tbody>(.*?)</tbody>\s*<tfoot>(.*?)</tfoot>", section(page, "protocol"), re.DOTALL
+    ).groups()
+    assert [" ".join(cells[0]) for cells in rows(body)] == ["all", "image", "&lt;b&gt;", "all classes"]
+    assert [" ".join(cell) for cell in rows(body)[3]] == ["all classes", "4", "2", "1 (1)", "1 (1)", "2 (1)", "0 (0)"]
+    assert [[" ".join(cell) for cell in cells] for cells in rows(foot)] == [
+        ["all classes", "16", "8", "4 (4)", "4 (4)", "8 (4)", "0 (0)"]
+    ]
+    options = [attributes["value"] for tag, attributes in Outline(page).tags if tag == "option"]
+    assert options == ["", "candidate", "control", "", *ODD, "", "right", "wrong"]
+    assert "<b>: recall 25.0 %" in Outline(section(page, "models")).text
+
+
 def test_the_same_run_gives_the_same_page(run, page):
     assert report.page(run) == page
 
 
-def test_the_fingerprint_is_of_the_files_whatever_their_order():
-    one = report.fingerprint(pd.Series(["b", "a"]))
-    assert one == report.fingerprint(pd.Series(["a", "b"]))
-    assert one == "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"  # printf 'a\nb' | sha256sum
-    assert one != report.fingerprint(pd.Series(["a", "c"]))
+def test_numbers_are_written_for_readers():
+    assert [report.percent(0.12345), report.percent(0.12345, 2), report.percent(1, 0)] == ["12.3 %", "12.35 %", "100 %"]
+    assert [report.decimal(0.1234), report.decimal(-0.001, 2), report.decimal(1)] == ["0.123", "0.00", "1.000"]
+    assert [report.p_value(0.0009), report.p_value(0.001), report.p_value(1.0)] == ["< 0.001", "0.001", "1.000"]
+
+
+def test_parameters_are_listed_by_their_dotted_names():
+    nested = {"weights": "/home/me/x.h5", "data": {"source": "/home/me/scans", "classes": ["a", "b"]}, "seed": 0}
+    assert report.flat(nested) == {"weights": "x.h5", "data.source": "scans", "data.classes": "a, b", "seed": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -286,10 +314,17 @@ def browser():
     running.quit()
 
 
-def test_in_a_browser(browser, page, tmp_path):
-    from selenium.webdriver.common.by import By
+def shown(browser):
+    return [card for card in browser.find_elements("class name", "card") if card.is_displayed()]
+
+
+def choose(browser, name, value):
     from selenium.webdriver.support.ui import Select
 
+    Select(browser.find_element("name", name)).select_by_value(value)
+
+
+def test_in_a_browser(browser, page, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")
     browser.get(path.as_uri())
@@ -297,23 +332,19 @@ def test_in_a_browser(browser, page, tmp_path):
     asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     assert not [event for event in events if event["method"] == "Network.loadingFailed"]
-    assert browser.execute_script("return [...document.images].every(one => one.complete && one.naturalWidth > 0)")
+    assert browser.execute_script(
+        "return [...document.images].every(image => image.complete && image.naturalWidth > 0)"
+    )
 
-    def shown():
-        return [card for card in browser.find_elements(By.CLASS_NAME, "card") if card.is_displayed()]
-
-    def choose(name, value):
-        Select(browser.find_element(By.NAME, name)).select_by_value(value)
-
-    assert len(shown()) == 6
-    choose("role", "control")
-    assert len(shown()) == 3
-    choose("verdict", "wrong")
-    assert [card.get_attribute("data-label") for card in shown()] == ["Cyst"]
-    assert browser.find_element(By.ID, "count").text == "1 of 6 shown"
-    choose("label", "Tumor")
-    assert shown() == []
-    assert "None of the pictures fits" in browser.find_element(By.ID, "count").text
+    assert len(shown(browser)) == 6
+    choose(browser, "role", "control")
+    assert len(shown(browser)) == 3
+    choose(browser, "verdict", "wrong")
+    assert [card.get_attribute("data-label") for card in shown(browser)] == ["Cyst"]
+    assert browser.find_element("id", "count").text == "1 of 6 shown"
+    choose(browser, "label", "Tumor")
+    assert shown(browser) == []
+    assert "None of the pictures fits" in browser.find_element("id", "count").text
 
     for width in (360, 1280):
         browser.execute_cdp_cmd(
@@ -322,3 +353,13 @@ def test_in_a_browser(browser, page, tmp_path):
         )
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.get_log("browser") == []
+
+
+def test_a_class_of_any_name_can_be_chosen_in_a_browser(browser, oddly_named, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(report.page(oddly_named), encoding="utf-8")
+    browser.get(path.as_uri())
+    assert len(shown(browser)) == 6
+    for name, count in zip(ODD, [4, 2, 0, 0], strict=True):  # rows 2 and 3 are of the first class, row 7 of the second
+        choose(browser, "label", name)
+        assert [card.get_attribute("data-label") for card in shown(browser)] == [name] * count

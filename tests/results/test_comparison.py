@@ -8,9 +8,7 @@ from kidneyct.results import comparison, headline
 
 def history(kept, accuracies):
     epochs = range(1, len(accuracies) + 1)
-    return pd.DataFrame(
-        {"epoch": epochs, "val_accuracy": accuracies, "kept": [int(epoch == kept) for epoch in epochs]}
-    )
+    return pd.DataFrame({"epoch": epochs, "val_accuracy": accuracies, "kept": [int(epoch == kept) for epoch in epochs]})
 
 
 def test_epochs_to_a_share_of_the_kept_accuracy():

@@ -47,7 +47,7 @@ def test_equal_parameters_count_once_the_first_of_them():
 def test_runs_are_chosen_by_value():
     assert len(grid.choose([run(x="none"), run(x=None)], {"x": "none"})) == 1
     assert len(grid.choose([run(x=1, y=0), run(x=1.0, y=1), run(x=2, y=1)], {"x": 1, "y": 1})) == 1
-    with pytest.raises(InputError, match="--where z: expected a parameter of params.yaml, one of seed, x"):
+    with pytest.raises(InputError, match=r"--where z: expected a parameter of params\.yaml, one of seed, x"):
         grid.choose([run(x=1)], {"z": 1})
 
 
@@ -60,7 +60,7 @@ def test_lists_and_missing_parameters_differ_too():
 
 
 def test_a_replicate_that_is_no_parameter_is_told_with_those_that_are():
-    with pytest.raises(InputError, match="--replicate y: expected a parameter of params.yaml, one of seed, x"):
+    with pytest.raises(InputError, match=r"--replicate y: expected a parameter of params\.yaml, one of seed, x"):
         grid.check_comparable([run(x=1), run(x=2)], "x", ("seed", "y"))
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kidneyct import roles
 from kidneyct.commands import NOTICE
 from kidneyct.errors import InputError
+from kidneyct.page import titles
 
 SMALLER = ("explain.mistakes=1", "explain.measured_images=1")  # maps take most of a run's time
 
@@ -67,7 +67,7 @@ def _start():
 
 def summary(comparison, start):
     """What came out, in a few lines; `comparison` is metrics/comparison.json."""
-    names = {role: f"{title}:" for role, title in roles.titles(start).items()} | {"gap": "gap:"}
+    names = {role: f"{title}:" for role, title in titles.models(start).items()} | {"gap": "gap:"}
     width = max(map(len, names.values()))
     lines = []
     for key, name in names.items():

@@ -8,7 +8,7 @@ from kidneyct.errors import InputError
 
 LOGARITHMIC = ("train.fraction", "train.learning_rate")
 WIDTH = 120  # columns of a terminal that the overview fits into
-LONGEST = 24  # letters of a run's name, or of a parameter's value, in the overview
+LONGEST = 18  # letters of a run's name, or of a parameter's value, in the overview
 HEADINGS = (
     ("", "run"),
     ("accuracy", "candidate"),
@@ -131,6 +131,7 @@ def _short(value):
 def over_parameter(runs, parameter, replicates):
     """Print the table over a parameter, and write it and its chart; returns their path without the suffix."""
     from kidneyct.page import sweep
+    from kidneyct.page import titles as page_titles
     from kidneyct.runs import grid
 
     grid.check_comparable(runs, parameter, replicates)
@@ -142,7 +143,7 @@ def over_parameter(runs, parameter, replicates):
     named[parameter] = [f"{value:g}" if grid.is_number(value) else value for value in summary["value"]]
     named.to_csv(target.with_suffix(".csv"), index=False, float_format="%.6f", lineterminator="\n")
     starts = {run.parameters.get("weights") for run in runs}
-    titles = roles.titles(starts.pop()) if len(starts) == 1 else dict(zip(roles.ROLES, roles.ROLES, strict=True))
+    titles = page_titles.models(starts.pop()) if len(starts) == 1 else dict(zip(roles.ROLES, roles.ROLES, strict=True))
     sweep.sweep(target.with_suffix(".png"), table, summary, parameter, titles, parameter in LOGARITHMIC)
     print(named.to_string(index=False, float_format="%.4f", na_rep=""))
     return target

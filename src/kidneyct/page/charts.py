@@ -3,8 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from kidneyct.maps.methods import TITLES
-from kidneyct.page import canvas
+from kidneyct.page import canvas, titles
 from kidneyct.results import evaluation
 
 # Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
@@ -107,7 +106,12 @@ def randomization_chart(path, tables, names, threshold):
         for method, steps in means.groupby("method", sort=False):
             colour, marker = METHOD_STYLES[method]
             axes.plot(
-                steps["step"], steps["correlation"], color=colour, marker=marker, label=TITLES[method], markersize=5
+                steps["step"],
+                steps["correlation"],
+                color=colour,
+                marker=marker,
+                label=titles.MAPS[method],
+                markersize=5,
             )
         axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
         axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")

@@ -5,8 +5,7 @@ import io
 
 from PIL import Image
 
-from kidneyct.maps.methods import TITLES
-from kidneyct.page import heat
+from kidneyct.page import heat, titles
 
 WIDTH = 1400  # pixels: wider charts are made smaller
 ROOM = 2_800_000  # bytes of cards, so that the page stays below 5 MB
@@ -49,7 +48,7 @@ def _tiles(example):
     return [
         ("original", example.image),
         *(
-            (TITLES[method] + ("" if values.any() else " (no evidence)"), heat.picture(example.image, values))
+            (titles.MAPS[method] + ("" if values.any() else " (no evidence)"), heat.picture(example.image, values))
             for method, values in example.maps.items()
         ),
     ]

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from kidneyct.maps.methods import PAPER, TITLES
-from kidneyct.page import canvas, heat
+from kidneyct.maps.methods import PAPER
+from kidneyct.page import canvas, heat, titles
 
 LEGEND = (
     f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
@@ -27,7 +27,7 @@ def explanations(path, examples, title, none="none among the test images"):
             _show_map(axes, example, method)
         actual = "" if example.label is None else f"actual {example.label}\n"
         _name_row(row[0], f"{example.name}\n{actual}{_verdict(example)}")
-    for axes, heading in zip(panels[0], ["original", *(TITLES[method] for method in methods)], strict=True):
+    for axes, heading in zip(panels[0], ["original", *(titles.MAPS[method] for method in methods)], strict=True):
         axes.set_title(heading, fontsize=10)
     canvas.save(figure, path)
 
@@ -57,7 +57,7 @@ def explanation_pairs(path, pairs, names):
     panels[0][0].set_title("original", fontsize=9)
     for number, name in enumerate(names):
         for place, method in enumerate(PAPER):
-            heading = f"{name if place == 0 else ''}\n{TITLES[method]}"
+            heading = f"{name if place == 0 else ''}\n{titles.MAPS[method]}"
             panels[0][1 + len(PAPER) * number + place].set_title(heading, fontsize=9)
     canvas.save(figure, path)
 

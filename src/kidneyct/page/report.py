@@ -13,8 +13,7 @@ import pandas as pd
 
 from kidneyct import index, roles
 from kidneyct.data import examples, parts
-from kidneyct.maps import methods
-from kidneyct.page import gallery
+from kidneyct.page import gallery, titles
 from kidneyct.results import evaluation, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,10 +46,10 @@ def page(run):
     template = _environment().get_template("report.html")
     return template.render(
         roles=roles.ROLES,
-        names=roles.titles(weights),
+        names=titles.models(weights),
         starts=roles.starts(weights),
-        known_starts=roles.STARTS,
-        methods=methods.TITLES,
+        known_starts=titles.STARTS,
+        methods=titles.MAPS,
         classes=classes,
         parameters=run.parameters,
         answer=verdict.verdict(run.comparison, run.leakage["accuracy"]["nearest_thumbnail"]),
@@ -97,7 +96,7 @@ def _environment():
         "p": p_value,
         "thousands": "{:,}".format,
         "file": lambda path: Path(path).name,
-        "described": roles.described,
+        "described": titles.start,
     }
     return environment
 

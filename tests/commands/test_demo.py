@@ -1,0 +1,90 @@
+"""`kidneyct demo` with a stand-in for DVC, which says how it was called and writes what a run leaves."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from kidneyct import __main__ as door
+from kidneyct.commands import demo
+from kidneyct.errors import InputError
+from kidneyct.network import weights
+
+COMPARISON = {
+    "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},
+    "macro_f1": {"candidate": 0.75, "control": 1.0, "gap": -0.25},
+}
+DVC = """#!/bin/sh
+echo "$@" > called
+echo "$PATH" > path
+mkdir -p metrics
+cp comparison.json metrics/
+exit ${STATUS:-0}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project whose DVC lies beside the running Python, and no folder of which is on the PATH."""
+    beside = tmp_path / "bin"
+    beside.mkdir()
+    (beside / "dvc").write_text(DVC)
+    (beside / "dvc").chmod(0o755)
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "comparison.json").write_text(json.dumps(COMPARISON))
+    monkeypatch.setattr(sys, "executable", str(beside / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(weights, "imagenet_file", lambda: Path("imagenet.h5"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_runs_the_study_on_phantoms_and_sums_it_up(folder, capfd):
+    assert door.main(["demo"]) == 0
+    arguments = "exp run -S data.source=phantom -S weights=imagenet -S explain.mistakes=1 -S explain.measured_images=1"
+    assert Path("called").read_text().split() == arguments.split()
+    assert Path("path").read_text().split(os.pathsep)[0] == str(folder / "bin")  # for the stages' `python`
+    output = capfd.readouterr().out
+    assert output.startswith(f"Running: dvc {arguments}\n")
+    assert "\n  candidate (imagenet):        0.8750   0.7500\n" in output
+    assert "\n  control (random weights):    0.5000   1.0000\n" in output
+    assert "\n  gap:                        +0.3750  -0.2500\n" in output
+    assert "plots/report.html" in output
+    assert "not for clinical use" in output
+
+
+def test_without_imagenets_weights_it_starts_from_photographs(folder, capfd, monkeypatch):
+    def missing():
+        raise InputError("No network.")
+
+    monkeypatch.setattr(weights, "imagenet_file", missing)
+    assert door.main(["demo"]) == 0
+    assert "weights=photographs" in Path("called").read_text()
+    output = capfd.readouterr().out
+    assert output.startswith("The demo starts from `photographs` instead of ImageNet. No network.\n")
+    assert "candidate (photographs):" in output
+
+
+def test_a_run_that_fails_has_no_summary(folder, capfd, monkeypatch):
+    monkeypatch.setenv("STATUS", "3")
+    assert door.main(["demo"]) == 3
+    assert "gap" not in capfd.readouterr().out
+
+
+def test_what_is_missing_is_one_line(folder, capfd):
+    (folder / "dvc.yaml").unlink()
+    assert door.main(["demo"]) == 2
+    assert capfd.readouterr().err == (
+        f"error: dvc.yaml: expected in {folder}, found none; run kidneyct demo in the project's folder\n"
+    )
+    (folder / "bin" / "dvc").unlink()
+    assert door.main(["demo"]) == 2
+    errors = capfd.readouterr().err
+    assert errors.startswith(f"error: dvc: expected beside {folder / 'bin' / 'python'} or on the PATH, found none; ")
+    assert errors.count("\n") == 1
+
+
+def test_a_file_of_weights_is_called_by_its_name():
+    assert "candidate (mine.h5):" in demo.summary(COMPARISON, "/far/away/mine.h5")

@@ -1,0 +1,144 @@
+"""A small run as the stages leave it, and what is asked of every picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from kidneyct import params, predictions
+from kidneyct.maps.methods import METHODS
+from kidneyct.page import report
+
+CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
+ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
+BELOW = ABOVE | {"chance": 0.9, "gain": -0.4, "gain_low": -0.5, "gain_high": -0.3}
+
+
+@pytest.fixture
+def size_of(tmp_path):
+    """Draws twice, asks for the same bytes, which name no software, and gives the picture's (width, height)."""
+
+    def size(draw):
+        contents = []
+        for name in ("first.png", "second.png"):
+            draw(tmp_path / name)
+            contents.append((tmp_path / name).read_bytes())
+        assert contents[0] == contents[1]
+        assert b"Software" not in contents[0]
+        return Image.open(tmp_path / "first.png").size
+
+    return size
+
+
+def measured(last):
+    """What a measure stage writes, the same for each map; `last` is what randomised weights leave of it."""
+    of_map = {
+        "insertion": ABOVE | {"verdict": "better"},
+        "deletion": ABOVE | {"verdict": "worse"},
+        "road": ABOVE | {"gain_low": -0.1, "verdict": "level"},
+        "focus": {"gini": ABOVE, "entropy": ABOVE, "body": ABOVE},
+        "randomisation": {
+            "images": 2,
+            "steps": {"scores": {"value": 0.9}, "block1": {"value": last}},
+            "chance": 0.0,
+            "uninformative": last > 0.5,
+        },
+        "localisation": {
+            "pointing": ABOVE | {"verdict": "better"},
+            "energy": BELOW | {"verdict": "worse"},
+            "ratio": 2.0,
+            "images": 2,
+            "smaller_lesions": {"pointing": {"value": 0.125, "chance": 0.25}, "energy": ABOVE},
+            "larger_lesions": {"pointing": ABOVE, "energy": BELOW},
+        },
+    }
+    settings = {"curve_points": 5, "road_shares": 2, "smoothgrad_samples": 4, "integrated_gradients_steps": 6}
+    settings |= {"randomised_images": 4, "uninformative_above": 0.5}
+    return {"images": 2, "settings": settings, "maps": dict.fromkeys(METHODS, of_map)}
+
+
+def compared():
+    """What a compare stage writes of the run below."""
+    accuracy = {"candidate": 0.875, "control": 0.5, "gap": 0.375, "gap_low": 0.125, "gap_high": 0.625}
+    accuracy |= {"gap_low_imagewise": 0.0, "gap_high_imagewise": 0.75}
+    of_class = {
+        "images": 2,
+        "series": 1,
+        "recall": {"gap": 0.5, "gap_low_imagewise": 0.0, "gap_high_imagewise": 1.0},
+        "mcnemar": {"candidate_only": 1, "control_only": 0, "p": 1.0, "p_holm": 1.0},
+    }
+    return {
+        "images": 8,
+        "series": 4,
+        "accuracy": accuracy,
+        "macro_f1": accuracy,
+        "expected_calibration_error": {"candidate": 0.123, "control": 0.123, "gap": 0.0},
+        "brier_score": {"candidate": 0.456, "control": 0.456, "gap": 0.0},
+        "mcnemar": {"candidate_only": 3, "control_only": 0, "p": 0.25},  # 2 · (1/2)³
+        "epochs_to_95_percent": {"candidate": 2},
+        "classes": dict.fromkeys(CLASSES, of_class),
+    }
+
+
+def evaluated(accuracy):
+    of_class = {"precision": 1.0, "recall": 0.5, "f1": 0.667, "support": 2}
+    return {
+        "loss": 0.1,
+        "accuracy": accuracy,
+        "balanced_accuracy": accuracy,
+        "macro_f1": accuracy,
+        "macro_auroc": 0.95,
+        "expected_calibration_error": 0.123,
+        "brier_score": 0.456,
+        "weakest_class": "Stone",
+        "classes": dict.fromkeys(CLASSES, of_class) | {"Stone": of_class | {"recall": 0.25, "f1": 0.4}},
+    }
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """A run of 16 images in 8 series, two of each class in test; the candidate errs once, the control four times."""
+    generator = np.random.default_rng(0)
+    parameters = params.validate().model_dump()
+    parameters["weights"] = "imagenet"
+    parameters["data"] |= {"source": "/home/someone/scans.zip", "classes": CLASSES}
+    table = pd.DataFrame({"label": np.repeat(CLASSES, 4)})
+    table.insert(0, "image", [f"{label}/{row}.jpg" for row, label in enumerate(table["label"])])
+    table["split"] = ["train", "validation", "test", "test"] * 4
+    images = generator.integers(0, 256, (16, 40, 40, 3), np.uint8)
+    rows = np.flatnonzero(table["split"] == "test")
+    tables, maps = {}, {}
+    for role, wrong in {"candidate": [0], "control": [0, 2, 4, 6]}.items():
+        codes = np.arange(8) // 2
+        codes[wrong] = (codes[wrong] + 3) % 4
+        tables[role] = predictions.tabulate(table, rows, CLASSES, np.full((8, 4), 0.1) + 0.6 * np.eye(4)[codes])
+        maps[role] = {"rows": rows[[1, 3, 0]], "mistake": np.array([False, False, True])}
+        maps[role] |= {method: generator.random((3, 40, 40)).astype("float32") for method in METHODS}
+        maps[role]["gradcam"] = generator.random((3, 4, 4)).astype("float32")
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [1, 0.5, 0.4], "accuracy": [0.5, 1.0, 1.0]})
+    history = history.assign(val_loss=[2, 1.0, 1.5], val_accuracy=[0.25, 0.75, 0.5], kept=[0, 1, 0])
+    chart = tmp_path_factory.mktemp("run") / "chart.png"
+    Image.fromarray(images[0]).resize((300, 200)).save(chart)
+    return report.Run(
+        parameters=parameters,
+        table=table,
+        hashes=pd.Series([f"{row:064x}" for row in range(16)]),
+        series=np.arange(16) // 2,  # rows 0, 1 | 2, 3 | …: the test images of a class are one series
+        images=images,
+        leakage={
+            "test_images": 8,
+            "near_duplicates": {"share": 0.25, "median_correlation": 0.9},
+            "identical_files": {"share": 0.0, "images": 0},
+            "series": {"all": 8, "in_test": 4, "crossing": 0, "share_of_test_images_crossing": 0.0},
+            "accuracy": {"majority_class": 0.25, "nearest_thumbnail": 0.625, "linear_model": 0.5},
+        },
+        comparison=compared(),
+        evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
+        measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
+        histories={"candidate": history, "control": history},
+        predictions=tables,
+        maps=maps,
+        charts=dict.fromkeys(
+            ["leakage", "curves", "calibration", "randomisation_candidate", "randomisation_control"], chart
+        ),
+    )

@@ -1,0 +1,74 @@
+"""The stages that draw and write the page, on a small run's files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages import draw, report
+
+from kidneyct import params
+from kidneyct.page import gallery
+
+PICTURES = {
+    "leakage.png": (1560, 1065),
+    "comparison.png": (1575, 735),
+    "calibration.png": (1575, 1080),
+    "curves.png": (1575, 660),
+    "explanations.png": (1725, 817),
+    "candidate/explanations.png": (2025, 817),
+    "candidate/mistakes.png": (2025, 517),
+    "candidate/randomisation.png": (780, 630),
+    "control/explanations.png": (2025, 817),
+    "control/mistakes.png": (2025, 517),
+    "control/randomisation.png": (780, 630),
+}
+
+
+@pytest.fixture
+def folder(run, tmp_path, monkeypatch):
+    """A workspace that holds what both stages read, and no more."""
+    tables = {
+        "data/split.csv": run.table,
+        "data/index.csv": run.table[["image", "label"]].assign(sha256=run.hashes),
+        "data/series.csv": run.table[["image"]].assign(series=run.series),
+        "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
+    }
+    trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
+    bins = {"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]}
+    steps = ["trained", "scores", "block1"]
+    for role in run.predictions:
+        tables[f"plots/{role}/predictions.csv"] = run.predictions[role]
+        tables[f"plots/{role}/history.csv"] = run.histories[role]
+        tables[f"plots/{role}/reliability.csv"] = pd.DataFrame(bins)
+        tables[f"plots/{role}/randomisation.csv"] = pd.DataFrame(
+            {"method": "saliency", "step": steps, "image": 0, "correlation": [1, 0.5, 0.1], "chance": 0.0}
+        )
+        trees[f"metrics/{role}/evaluation.json"] = run.evaluations[role]
+        trees[f"metrics/{role}/maps.json"] = run.measured[role]
+    for name in ("data/maps", *(f"{top}/{role}" for top in ("plots", "metrics") for role in run.predictions)):
+        (tmp_path / name).mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_csv(tmp_path / name, index=False)
+    trees["params.yaml"] = run.parameters  # JSON is YAML
+    pipeline = {"draw": ["weights", "data.classes", "explain.mistakes"], "report": list(params.keys())}
+    trees["dvc.yaml"] = {"stages": {stage: {"params": names} for stage, names in pipeline.items()}}
+    for name, tree in trees.items():
+        (tmp_path / name).write_text(json.dumps(tree))
+    np.save(tmp_path / "data/images.npy", run.images)
+    for role, arrays in run.maps.items():
+        np.savez_compressed(tmp_path / f"data/maps/{role}.npz", **arrays)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
+    draw.main()
+    drawn = {path.relative_to(folder / "plots").as_posix(): path for path in folder.glob("plots/**/*.png")}
+    assert {name: Image.open(path).size for name, path in drawn.items()} == PICTURES
+    report.main()
+    page = (folder / "plots/report.html").read_text()
+    for name in ("leakage", "curves", "calibration", "candidate/randomisation", "control/randomisation"):
+        assert gallery.chart(drawn[f"{name}.png"])["source"] in page

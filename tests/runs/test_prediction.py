@@ -1,0 +1,87 @@
+"""Which files, where their pictures go, and whether an image looks like the training images."""
+
+import numpy as np
+import pytest
+
+from kidneyct.errors import InputError
+from kidneyct.runs import prediction
+from kidneyct.runs.workspace import Workspace
+
+
+def pictures(number, count):
+    """Smooth random thumbnails (count, 25, 25): all share a body, those of a series are nearly one picture."""
+    body = np.random.default_rng(0).integers(0, 200, (5, 5))
+    own = np.random.default_rng(number + 1).integers(0, 56, (5, 5))
+    noise = np.random.default_rng(number).integers(-6, 7, (count, 25, 25))
+    return np.clip(np.kron(body + own, np.ones((5, 5), int)) + noise, 0, 255).astype("uint8")
+
+
+def test_another_kind_of_picture_is_unlike_the_training_images():
+    training, numbers = np.concatenate([pictures(number, 4) for number in range(4)]), np.repeat(range(4), 4)
+    limit = prediction.threshold(training, numbers)
+    alike = pictures(2, 3)
+    assert (prediction.likeness(alike, training) > 0.99).all()
+    assert (prediction.likeness(255 - alike, training) < limit).all()
+
+
+def test_the_threshold_compares_each_series_with_the_others():
+    """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
+    picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
+    training = np.stack([picture, picture, 255 - picture])
+    assert prediction.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
+    assert prediction.threshold(training, np.array([4, 4, 4])) == -1
+
+
+class Network:
+    """Calls every image one of class b with certainty, and counts its batches."""
+
+    def __init__(self):
+        self.batches = []
+
+    def predict_on_batch(self, pixels):
+        self.batches.append(pixels.shape)
+        return np.tile([0.0, 1.0], (len(pixels), 1))
+
+
+def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
+    files = [tmp_path / f"{name}.png" for name in "abcde"]
+    for file, picture in zip(files, pictures(0, 5), strict=True):
+        Image.fromarray(picture).save(file)
+    files[1].write_text("no picture")
+    network, explained = Network(), []
+    workspace = Workspace(None, ["a", "b"], 40, 4, "unit", pictures(0, 3), np.array([0, 0, 1]))
+    outcomes = dict(prediction.predict(workspace, network, files, lambda *batch: explained.append(batch)))
+    assert list(outcomes) == files
+    assert "not a readable image" in outcomes[files[1]]
+    assert outcomes[files[0]]["probabilities"] == {"a": 0, "b": 1}
+    assert outcomes[files[0]]["class"] == "b"
+    assert outcomes[files[0]]["likeness"] == pytest.approx(1, abs=1e-4)
+    assert network.batches == [(1, 40, 40, 3), (2, 40, 40, 3), (1, 40, 40, 3)]
+    assert [batch[0] for batch in explained] == [files[:1], files[2:4], files[4:]]
+
+
+def test_files_are_searched_for_in_folders_each_once(tmp_path):
+    inside = tmp_path / "folder" / "below"
+    inside.mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        (inside / name).touch()
+    (tmp_path / "unnamed").touch()
+    (tmp_path / "empty").mkdir()
+    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", tmp_path / "empty", tmp_path / "none"]
+    files, problems = prediction.find(arguments)
+    assert files == [tmp_path / "unnamed", inside / "a.JPG", inside / "b.png"]
+    assert problems == [
+        (str(tmp_path / "empty"), "no image in this folder (.jpeg, .jpg, .png)"),
+        (str(tmp_path / "none"), "no such file or folder"),
+    ]
+
+
+def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
+    files = [tmp_path / "a" / "scan.png", tmp_path / "b" / "scan.jpg", tmp_path / "scan-2.png"]
+    places = prediction.pictures(files, tmp_path / "maps")
+    assert [path.name for path in places.values()] == ["scan.png", "scan-2.png", "scan-2-2.png"]
+    with pytest.raises(InputError, match="is one of the images"):
+        prediction.pictures(files, tmp_path / "a")
