@@ -10,7 +10,7 @@ import pytest
 from kidneyct import __main__ as door
 from kidneyct.commands import demo
 from kidneyct.errors import InputError
-from kidneyct.network import weights
+from kidneyct.network import imagenet
 
 COMPARISON = {
     "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},
@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "comparison.json").write_text(json.dumps(COMPARISON))
     monkeypatch.setattr(sys, "executable", str(beside / "python"))
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr(weights, "imagenet_file", lambda: Path("imagenet.h5"))
+    monkeypatch.setattr(imagenet, "fetch", lambda: (Path("imagenet.h5"), "the cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -59,7 +59,7 @@ def test_without_imagenets_weights_it_starts_from_photographs(folder, capfd, mon
     def missing():
         raise InputError("No network.")
 
-    monkeypatch.setattr(weights, "imagenet_file", missing)
+    monkeypatch.setattr(imagenet, "fetch", missing)
     assert door.main(["demo"]) == 0
     assert "weights=photographs" in Path("called").read_text()
     output = capfd.readouterr().out

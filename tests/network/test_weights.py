@@ -1,65 +1,14 @@
 """Initial weights: random draws, files in every accepted layout, Keras's ImageNet file."""
 
-import hashlib
-import socket
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-import h5py
 import keras
 import numpy as np
 import pytest
+from layers import CHANNELS, assert_weights, numbered_weights, one_line, write_legacy
 
 from kidneyct.errors import InputError
 from kidneyct.network import classifier, vgg, weights
-
-# The names, input and output channels of VGG-16's convolutions: Simonyan & Zisserman 2015, table 1, column D.
-CHANNELS = {
-    "block1_conv1": (3, 64),
-    "block1_conv2": (64, 64),
-    "block2_conv1": (64, 128),
-    "block2_conv2": (128, 128),
-    "block3_conv1": (128, 256),
-    "block3_conv2": (256, 256),
-    "block3_conv3": (256, 256),
-    "block4_conv1": (256, 512),
-    "block4_conv2": (512, 512),
-    "block4_conv3": (512, 512),
-    "block5_conv1": (512, 512),
-    "block5_conv2": (512, 512),
-    "block5_conv3": (512, 512),
-}
-
-
-def numbered_weights():
-    """Kernel and bias of each layer; every value tells its layer and, near the front, its place."""
-    found = {}
-    for number, (name, (inputs, outputs)) in enumerate(CHANNELS.items(), start=1):
-        kernel = np.full((3, 3, inputs, outputs), number, "float32")
-        kernel.flat[:27] += np.arange(27) / 100
-        found[name] = [kernel, np.full(outputs, -number, "float32")]
-    return found
-
-
-def write_legacy(path, layers, root="/"):
-    """The layout of Keras's published VGG-16 files: a group a layer, its weights named in an attribute."""
-    with h5py.File(path, "w") as file:
-        group = file.require_group(root)
-        for name, (kernel, bias) in layers.items():
-            layer = group.create_group(name)
-            layer.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
-            layer[f"{name}_W_1:0"], layer[f"{name}_b_1:0"] = kernel, bias
-        for name in ("input_1", "block1_pool", "block5_pool"):
-            group.create_group(name).attrs["weight_names"] = np.array([], "S1")
-
-
-def assert_weights(base, expected):
-    for name, (kernel, bias) in expected.items():
-        found = base.get_layer(name).get_weights()
-        np.testing.assert_array_equal(found[0], kernel, err_msg=name)
-        np.testing.assert_array_equal(found[1], bias, err_msg=name)
 
 
 def filled_base():
@@ -134,11 +83,6 @@ def test_equal_weights_are_equal_bytes(tmp_path):
     assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
 
 
-def one_line(error):
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
 def test_a_missing_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
@@ -195,95 +139,6 @@ def test_another_network_of_keras(tmp_path):
     network.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(InputError, match=r"block1_conv1 expected .*\(3, 3, 3, 64\).*found .*\(7, 7, 3, 32\)"):
         weights.load(vgg.base(32), tmp_path / "other.weights.h5")
-
-
-@pytest.fixture
-def published(tmp_path, monkeypatch):
-    """Keras's file served by the test, and an empty cache: (file, its place in the cache, requests)."""
-    requests = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            requests.append(self.path)
-
-    (tmp_path / "served").mkdir()
-    file = tmp_path / "served" / weights.IMAGENET_FILE
-    write_legacy(file, numbered_weights())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=file.parent))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    cache = tmp_path / "keras"
-    cache.mkdir()
-    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(cache))
-    monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{server.server_port}/{file.name}")
-    monkeypatch.setattr(weights, "IMAGENET_MD5", hashlib.md5(file.read_bytes()).hexdigest())
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    yield file, cache / "models" / file.name, requests
-    server.shutdown()
-    server.server_close()
-
-
-def test_imagenet_is_what_keras_publishes():
-    source = keras.src.applications.vgg16
-    assert source.WEIGHTS_PATH_NO_TOP == weights.IMAGENET_URL
-    with open(source.__file__) as lines:
-        assert f'file_hash="{weights.IMAGENET_MD5}"' in lines.read()
-
-
-def test_imagenet_is_fetched_once_and_quietly(published, capfd):
-    _, cached, requests = published
-    base = weights.initial("imagenet", "candidate", 0, "caffe")
-    assert_weights(base, numbered_weights())
-    assert weights.imagenet_file() == cached
-    assert len(requests) == 1
-    assert capfd.readouterr().out == ""
-
-
-def test_imagenet_from_the_cache_needs_no_network(published, monkeypatch):
-    file, cached, requests = published
-    cached.parent.mkdir()
-    file.rename(cached)
-    monkeypatch.setattr(weights, "IMAGENET_URL", "http://127.0.0.1:1/never-asked")
-    assert weights.imagenet_file() == cached
-    assert requests == []
-
-
-def test_imagenet_of_another_hash(published, monkeypatch):
-    monkeypatch.setattr(weights, "IMAGENET_MD5", "0" * 32)
-    with pytest.raises(InputError, match=r"hash does not match.*~/\.keras/models.*photographs or none") as error:
-        weights.imagenet_file()
-    assert weights.IMAGENET_FILE in one_line(error)
-
-
-def test_imagenet_out_of_reach(published, monkeypatch):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/vgg16.h5")
-        with pytest.raises(InputError, match=r"refused.*~/\.keras/models.*photographs or none") as error:
-            weights.imagenet_file()
-    one_line(error)
-
-
-def test_imagenet_from_a_server_that_says_nothing(published, monkeypatch):
-    monkeypatch.setattr(weights, "SILENCE_SECONDS", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(weights, "IMAGENET_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/vgg16.h5")
-        with pytest.raises(InputError, match="timed out"):
-            weights.imagenet_file()
-    assert socket.getdefaulttimeout() is None
-
-
-def test_imagenet_not_published_there(published):
-    file, _, _ = published
-    file.unlink()
-    with pytest.raises(InputError, match="404"):
-        weights.imagenet_file()
-
-
-def test_imagenet_stats_start_from_the_published_file(published):
-    base = weights.initial("imagenet-stats", "candidate", 0, "unit")
-    # Every bias of a layer of `numbered_weights` is minus its number: no variance, so none is drawn.
-    for number, layer in enumerate(weights.convolutions(base), start=1):
-        np.testing.assert_array_equal(layer.get_weights()[1], -number)
 
 
 def test_redrawn_weights_keep_mean_and_variance_and_lose_the_features():

@@ -55,10 +55,10 @@ def run(options):
 
 def _start():
     """ImageNet's weights if they can be had."""
-    from kidneyct.network import weights
+    from kidneyct.network import imagenet
 
     try:
-        weights.imagenet_file()
+        imagenet.fetch()
     except InputError as error:
         print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
         return "photographs"

