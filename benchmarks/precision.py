@@ -33,9 +33,8 @@ def main():
     predicted = {}
     for bits, features in ((16, sixteen), (32, thirty_two)):
         devices.prepare(p.seed)
-        network = classifier.network(
-            vgg.base(images.shape[1]), p.model.dense_units, len(classes), p.model.pixel_scaling, p.seed
-        )
+        head = (p.model.dense_units, len(classes), p.model.pixel_scaling)
+        network = classifier.network(vgg.base(images.shape[1]), *head, seed=p.seed)
         head = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
         rows = [index.rows(table, part) for part in ("train", "validation")]
         settings = {name: getattr(p.train, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}

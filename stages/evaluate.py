@@ -17,7 +17,7 @@ def main(role):
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     devices.prepare(seed=0)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
     model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
 

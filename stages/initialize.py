@@ -9,9 +9,10 @@ from kidneyct.network import devices, weights
 def main(role, start):
     p = params.load("initialize")
     devices.prepare(p.seed)
-    base = weights.initial(start, role, p.seed, p.model.pixel_scaling)
+    base = weights.initial(start, role, p.seed, p.model.pixel_scaling, p.model.transferred_blocks)
     base.save_weights(place(f"models/{role}/initial.weights.h5"))
-    print(f"initial weights of the {role}: {start}")
+    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < weights.BLOCKS else ""
+    print(f"initial weights of the {role}: {start}{part}")
 
 
 if __name__ == "__main__":

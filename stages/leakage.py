@@ -12,14 +12,14 @@ PAIRS_PER_CLASS = 2
 
 def main():
     p = params.load("leakage")
-    hashes = index.read("data/index.csv")["sha256"]
+    files = index.read("data/index.csv")
     table = index.read("data/split.csv")
     thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
-    result = leakage.measure(thumbnails, hashes, series, codes, table["split"], p.series.similarity)
+    result = leakage.measure(files, thumbnails, series, codes, table["split"], p.series.similarity)
     write_json("metrics/leakage.json", result)
-    pairs = leakage.closest_pairs(thumbnails, hashes, codes, table["split"], PAIRS_PER_CLASS)
+    pairs = leakage.closest_pairs(thumbnails, files["sha256"], codes, table["split"], PAIRS_PER_CLASS)
     pairs.to_csv(place("plots/pairs.csv"), index=False, float_format="%.6f")
     accuracy = result["accuracy"]
     print(

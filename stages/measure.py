@@ -19,7 +19,7 @@ def main(role):
     images = np.load("data/images.npy", mmap_mode="r")
     devices.prepare(seed=0)
     print(f"maps of the {role}: {devices.describe('float32')}", flush=True)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
     devices.warn_if_long(

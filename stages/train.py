@@ -2,45 +2,57 @@
 
 import numpy as np
 
-from stages import place, run
+from stages import place, run, write_json
 
 from kidneyct import index, params
-from kidneyct.network import classifier, devices, features, training, vgg
+from kidneyct.network import classifier, devices, features, normalization, training, vgg
+from kidneyct.rounding import rounded
 
 
 def main(role):
     p = params.load("train")
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
-    image_size = images.shape[1]
-    devices.prepare(p.seed, p.train.precision)
+    classes = p.data.classes
+    rows = index.rows(table, "train")
     print(f"training of the {role}: {devices.describe(p.train.precision)}", flush=True)
 
-    base = vgg.base(image_size)
-    base.load_weights(f"models/{role}/initial.weights.h5")
-    network = classifier.network(base, p.model.dense_units, len(p.data.classes), p.model.pixel_scaling, p.seed)
-    classifier.freeze(network, p.model.frozen_blocks)
-    model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
-    rows = index.rows(table, "train")
-    history = training.fit(
-        model,
-        inputs,
-        index.codes(table["label"], p.data.classes),
+    def build():
+        devices.prepare(p.seed, p.train.precision)
+        base = vgg.base(images.shape[1])
+        base.load_weights(f"models/{role}/initial.weights.h5")
+        head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+        network = classifier.network(base, *head, seed=p.seed)
+        classifier.freeze(network, p.model.frozen_blocks)
+        model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
+        if p.model.normalize == "features":
+            normalization.adapt(model, inputs, rows)
+        return network, model, inputs
+
+    rates = p.train.learning_rate
+    network, history, trials = training.search(
+        build,
+        index.codes(table["label"], classes),
         rows,
         index.rows(table, "validation"),
+        learning_rates=rates if isinstance(rates, list) else [rates],
         epochs=p.train.epochs,
         batch_size=p.train.batch_size,
-        learning_rate=p.train.learning_rate,
         patience=p.train.patience,
         seed=p.seed,
     )
     network.save_weights(f"models/{role}/model.weights.h5")
     history.to_csv(place(f"plots/{role}/history.csv"), index=False, float_format="%.6f")
-    best = history[history["kept"] == 1].iloc[0]
+    trials.to_csv(f"plots/{role}/rates.csv", index=False, float_format="%.6g")
+    kept = trials[trials["kept"] == 1].drop(columns="kept").iloc[0].to_dict()
+    counts = {name: int(kept[name]) for name in ("epochs", "kept_epoch")}
+    write_json(f"metrics/{role}/training.json", rounded(kept | counts | {"stopped": bool(kept["stopped"])}))
     print(
-        f"training of the {role}: {len(rows)} images, {len(history)} epochs, weights of epoch "
-        f"{best['epoch']:.0f} kept, validation accuracy {best['val_accuracy']:.4f}"
+        f"training of the {role}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
+        f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"
     )
+    if not kept["stopped"]:
+        print(f"training of the {role}: the validation loss was still falling near the last epoch; see train.epochs")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ def written(tmp_path, changes):
         ({"series.similarity": 1}, "series.similarity", "1", "below 1"),
         ({"train.fraction": 0}, "train.fraction", "0", "above 0 up to 1"),
         ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
+        ({"train.learning_rate": []}, "train.learning_rate", "[]", "a number above 0, or a list"),
+        ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
+        ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number above 0"),
+        ({"model.transferred_blocks": 6}, "model.transferred_blocks", "6", "from 0 to 5"),
+        ({"model.normalize": "batch"}, "model.normalize", "'batch'", "none or features"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
         ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
         ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "two or more different names"),
@@ -92,7 +97,12 @@ def test_not_yaml_and_missing_file(tmp_path):
 
 
 def test_a_stage_sees_its_declared_keys_only(tmp_path):
-    asked = {"model.dense_units": 1024, "model.frozen_blocks": 5, "model.pixel_scaling": "unit"}
+    asked = {
+        "model.dense_units": 1024,
+        "model.frozen_blocks": 5,
+        "model.pixel_scaling": "unit",
+        "model.normalize": "none",
+    }
     p = params.load("evaluate", written(tmp_path, asked))
-    assert vars(p.model) == {"dense_units": 1024, "frozen_blocks": 5, "pixel_scaling": "unit"}
+    assert vars(p.model) == {name.removeprefix("model."): value for name, value in asked.items()}
     assert not hasattr(p, "train")

@@ -34,7 +34,13 @@ TINY = {
         "contradictory": "error",
         "seed": 0,
     },
-    "model": {"dense_units": 16, "frozen_blocks": 5, "pixel_scaling": "unit"},
+    "model": {
+        "dense_units": 16,
+        "frozen_blocks": 5,
+        "transferred_blocks": 5,
+        "normalize": "none",
+        "pixel_scaling": "unit",
+    },
     "train": {
         "fraction": 1.0,
         "epochs": 3,

@@ -1,9 +1,10 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
+import math
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from kidneyct import yaml12
 from kidneyct.errors import InputError
@@ -73,13 +74,23 @@ class Model(Section):
     dense_units: _whole(1)
     frozen_blocks: _whole(0, 5)
     pixel_scaling: Literal["unit", "caffe"] = Field(description="unit or caffe")
+    normalize: Literal["none", "features"] = Field(description="none or features")
+    transferred_blocks: _whole(0, 5)
+
+
+def _rates(value):
+    rates = value if isinstance(value, list) else [value]
+    numbers = all(isinstance(rate, int | float) and not isinstance(rate, bool) for rate in rates)
+    if not (rates and numbers and all(0 < rate < math.inf for rate in rates) and len(set(rates)) == len(rates)):
+        raise ValueError("train.learning_rate")
+    return value
 
 
 class Train(Section):
     fraction: float = Field(gt=0, le=1, description="a number above 0 up to 1")
     epochs: _whole(1)
     batch_size: _whole(1)
-    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="a number above 0")
+    learning_rate: Annotated[float | list[float], PlainValidator(_rates)]
     patience: _whole(1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         description="float32, mixed_bfloat16 or mixed_float16"
@@ -108,6 +119,7 @@ class Params(Section):
 # What a rule over several keys allows, by the key that its error names.
 ACROSS_KEYS = {
     "data.classes": "two or more different names of class folders",
+    "train.learning_rate": "a number above 0, or a list of different ones",
     "split.fold": "split.fold counts from 0 and stays below split.folds",
     "split.test": "split.test and split.validation that together stay below 1",
 }

@@ -50,7 +50,7 @@ def workspace(tmp_path_factory):
     network = classifier.network(vgg.base(SIDE), 4, 4, "unit", seed=3)
     path = "models/candidate/model.weights.h5"
     network.save_weights(folder / path)
-    values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit"}
+    values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit", "model.normalize": "none"}
     trained = {
         "params": {"params.yaml": values},
         "outs": [{"path": path, "md5": hashlib.md5((folder / path).read_bytes()).hexdigest()}],

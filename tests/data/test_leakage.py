@@ -1,10 +1,11 @@
 """What leaks across a split, on thumbnails whose correlations are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.data import leakage
+from kidneyct.data import leakage, null_controls
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
 ANGLES = [0, 1, 2, 60, 61, 62, 120, 121, 122]
@@ -13,9 +14,13 @@ CODES = [0, 0, 0, 1, 1, 1, 1, 1, 1]
 HASHES = list("aacdefghi")  # the first two images are one file
 
 
+def files(hashes):
+    return pd.DataFrame({"sha256": hashes, "width": 512, "height": 512})
+
+
 def measured(parts):
     parts = np.array([{"t": "train", "v": "validation", "e": "test"}[part] for part in parts])
-    return leakage.measure(pictures(*ANGLES), HASHES, SERIES, CODES, parts, 0.99)
+    return leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)
 
 
 def test_an_image_wise_split_leaks():
@@ -52,10 +57,12 @@ def test_a_linear_model_learns_what_a_line_separates():
     thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
     thumbnails[:, :5] += (50 * codes[:, None, None]).astype(np.uint8)  # the top rows are brighter in class 1
     parts = np.array(["train"] * 120 + ["test"] * 80)
-    found = leakage.measure(thumbnails, np.arange(200), np.arange(200), codes, parts, 0.9)
+    found = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), codes, parts, 0.9)
     assert found["accuracy"]["linear_model"] == 1
     assert found["near_duplicates"]["share"] == 0
-    shuffled = leakage.measure(thumbnails, np.arange(200), np.arange(200), generator.permutation(codes), parts, 0.9)
+    shuffled = leakage.measure(
+        files(np.arange(200)), thumbnails, np.arange(200), generator.permutation(codes), parts, 0.9
+    )
     assert shuffled["accuracy"]["linear_model"] < 0.7
 
 
@@ -68,3 +75,45 @@ def test_closest_pairs_prefer_other_files():
     assert pairs["correlation"][1] == pytest.approx(np.cos(np.radians(1)), abs=1e-3)
     two = leakage.closest_pairs(pictures(*ANGLES), HASHES, CODES, parts, 2)
     assert two[["test", "training"]].values.tolist()[:2] == [[2, 0], [1, 0]]  # the same file last
+
+
+def test_series_swap_their_labels_as_a_whole():
+    codes, series = np.array([0, 0, 0, 1, 1, 2, 1]), np.array([7, 7, 3, 3, 5, 5, 3])  # majorities 0, 1 and 1
+    seen = set()
+    for seed in range(40):
+        swapped = null_controls.permuted(codes, series, np.random.default_rng(seed))
+        labels = tuple(int(swapped[series == number][0]) for number in (3, 5, 7))
+        assert all(len(set(swapped[series == number])) == 1 for number in (3, 5, 7))
+        seen.add(labels)
+    assert seen == {(0, 1, 1), (1, 0, 1), (1, 1, 0)}
+
+
+def test_only_a_leak_makes_anything_of_permuted_labels():
+    """By image the nearest thumbnail still knows each series; by series it can only guess."""
+    generator = np.random.default_rng(0)
+    angles = (3 * np.arange(120)[:, None] + [0, 0.5, 1]).ravel()  # 120 series of three slices, 3° apart
+    series, codes = np.repeat(np.arange(120), 3), np.repeat(generator.integers(0, 4, 120), 3)
+    by_image = np.tile(["train", "test", "train"], 120)
+    by_series = np.where(series % 2, "train", "test")
+    for parts, lowest, highest in ((by_image, 1, 1), (by_series, 0.1, 0.45)):
+        found = leakage.measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)
+        assert lowest <= found["null_controls"]["permuted_labels"]["nearest_thumbnail"] <= highest
+
+
+def test_how_a_picture_was_made_by_hand():
+    thumbnail = np.zeros((25, 25), np.uint8)
+    thumbnail[0], thumbnail[12, 12] = 96, 60  # 25 of the 96 outermost pixels are bright
+    made = null_controls.acquisition(thumbnail[None], [512], [400])
+    mean = (25 * 96 + 60) / 625
+    assert made[0] == pytest.approx([512, 400, mean, np.sqrt((25 * 96**2 + 60**2) / 625 - mean**2), 25])
+
+
+def test_a_class_that_was_scanned_in_another_way_gives_itself_away():
+    generator = np.random.default_rng(0)
+    codes = np.arange(200) % 2
+    thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
+    table = files(np.arange(200)).assign(width=np.where(codes, 512, 400))
+    parts = np.array(["train"] * 120 + ["test"] * 80)
+    found = leakage.measure(table, thumbnails, np.arange(200), codes, parts, 0.9)
+    assert found["null_controls"]["acquisition"] == 1
+    assert found["accuracy"]["linear_model"] < 0.7

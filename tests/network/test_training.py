@@ -65,3 +65,51 @@ def test_a_diverging_run_says_what_to_change():
     inputs = np.where(inputs > 5, np.inf, inputs).astype("float32")
     with pytest.raises(InputError, match=r"lower train\.learning_rate"):
         training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
+
+
+def blob_network():
+    devices.prepare(seed=1)
+    model = softmax_model()
+    return model, model, blobs()[0]
+
+
+def search(rates, codes=None, **changes):
+    codes = blobs()[1] if codes is None else codes
+    chosen = settings(epochs=10, patience=3) | changes
+    del chosen["learning_rate"]
+    return training.search(blob_network, codes, range(30), range(30, 40), learning_rates=rates, **chosen, seed=1)
+
+
+def test_of_several_learning_rates_the_one_of_the_lowest_validation_loss_is_kept():
+    network, history, trials = search([1e-4, 0.1])
+    assert trials["learning_rate"].tolist() == [1e-4, 0.1]
+    assert trials["kept"].tolist() == [0, 1]
+    assert trials["val_loss"][1] < trials["val_loss"][0]
+    assert history[history["kept"] == 1]["val_loss"].tolist() == [trials["val_loss"][1]]
+    # Each starts afresh: a rate alone gives what it gave among others.
+    alone, _, single = search([0.1])
+    assert all(np.array_equal(*pair) for pair in zip(network.get_weights(), alone.get_weights(), strict=True))
+    assert single["val_loss"].tolist() == [trials["val_loss"][1]]
+
+
+def test_training_that_has_not_stopped_is_told():
+    assert search([1e-4])[2]["stopped"].tolist() == [0]
+    swapped = np.concatenate([blobs()[1][:30], 1 - blobs()[1][30:]])  # the validation loss rises before long
+    trials = search([0.1], swapped)[2]
+    assert trials["stopped"].tolist() == [1]
+    assert trials["epochs"][0] == trials["kept_epoch"][0] + 3 < 10
+
+
+def test_a_rate_that_diverges_is_left_out_where_another_does_not(monkeypatch, capsys):
+    fit = training.fit
+
+    def diverging(*given, learning_rate, **others):
+        if learning_rate > 1:
+            raise InputError("train: the loss was not a number")
+        return fit(*given, learning_rate=learning_rate, **others)
+
+    monkeypatch.setattr(training, "fit", diverging)
+    assert search([10, 0.1])[2]["learning_rate"].tolist() == [0.1]
+    assert "the loss was not a number; this rate is left out" in capsys.readouterr().out
+    with pytest.raises(InputError, match="not a number"):
+        search([10, 20])

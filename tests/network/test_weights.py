@@ -141,6 +141,17 @@ def test_another_network_of_keras(tmp_path):
         weights.load(vgg.base(32), tmp_path / "other.weights.h5")
 
 
+def test_transferred_blocks_alone_get_the_starts_weights(tmp_path):
+    write_legacy(tmp_path / "vgg16.h5", numbered_weights())
+    random = weights.initial("none", "candidate", 5, "unit")
+    for blocks in (0, 2):
+        base = weights.initial(str(tmp_path / "vgg16.h5"), "candidate", 5, "unit", transferred_blocks=blocks)
+        for name, values in numbered_weights().items():
+            expected = values if int(name[5]) <= blocks else random.get_layer(name).get_weights()
+            for value, layer in zip(expected, base.get_layer(name).get_weights(), strict=True):
+                np.testing.assert_array_equal(value, layer)
+
+
 def test_redrawn_weights_keep_mean_and_variance_and_lose_the_features():
     def redrawn(role, seed):
         base = filled_base()

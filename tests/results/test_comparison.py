@@ -26,6 +26,7 @@ ACTUAL = list("aaaabbbb")
 
 def side(predicted, accuracy, macro_f1):
     evaluation = {"accuracy": accuracy, "macro_f1": macro_f1, "expected_calibration_error": 0.25, "brier_score": 0.5}
+    evaluation["collapsed"] = len(set(predicted)) == 1
     evaluation["classes"] = {"a": {"recall": 1.0}, "b": {"recall": accuracy}}
     return evaluation, pd.DataFrame({"label": ACTUAL, "predicted": list(predicted)})
 
@@ -51,6 +52,7 @@ def test_the_whole_comparison(compared):
         "expected_calibration_error",
         "brier_score",
         "mcnemar",
+        "agreement",
         "epochs_to_95_percent",
         "classes",
     ]
@@ -66,6 +68,7 @@ def test_the_whole_comparison(compared):
     assert result["classes"]["b"]["recall"]["gap"] == 0.75
 
 
+TRAININGS = {"candidate": {"learning_rate": 0.001}, "control": {"learning_rate": 0.01}}
 LEAKAGE = {
     "near_duplicates": {"share": 0.5, "median_correlation": 0.9},
     "accuracy": {"majority_class": 0.5, "nearest_thumbnail": 1.0, "linear_model": 0.75},
@@ -78,16 +81,25 @@ def rows(tree):
 
 def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
     evaluations, result = compared
-    summary = headline.headline(evaluations, result, LEAKAGE)
-    assert summary["candidate"] == {"accuracy": 0.875, "macro_f1": 0.873016, "recall": {"a": 1.0, "b": 0.875}}
+    summary = headline.headline(evaluations, TRAININGS, result, LEAKAGE)
+    assert summary["candidate"] == {
+        "accuracy": 0.875,
+        "macro_f1": 0.873016,
+        "collapsed": False,
+        "learning_rate": 0.001,
+        "recall": {"a": 1.0, "b": 0.875},
+    }
+    assert summary["control"]["collapsed"]
     assert summary["gap"]["accuracy"] == 0.375
     assert summary["gap"]["low"] == result["accuracy"]["gap_low"]
     assert summary["leak"] == {"near_duplicates": 0.5}
     assert summary["without_network"] == LEAKAGE["accuracy"]
-    assert rows(summary) == 15  # 19 with the study's four classes
+    assert rows(summary) == 19  # 23 with the study's four classes, and 4 of the best maps
 
 
 def test_an_interval_that_could_not_be_had_is_left_out(compared):
     evaluations, result = compared
     accuracy = {name: result["accuracy"][name] for name in ("candidate", "control", "gap")}
-    assert headline.headline(evaluations, result | {"accuracy": accuracy}, LEAKAGE)["gap"] == {"accuracy": 0.375}
+    assert headline.headline(evaluations, TRAININGS, result | {"accuracy": accuracy}, LEAKAGE)["gap"] == {
+        "accuracy": 0.375
+    }

@@ -36,6 +36,14 @@ def test_classes_may_be_called_like_metrics():
     assert result["classes"]["loss"]["support"] == 1
 
 
+def test_a_model_that_knows_one_class_only_has_collapsed():
+    one, two = np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[0.9, 0.1], [0.4, 0.6]])
+    assert [evaluation.evaluate(np.array([0, 1]), each, ["a", "b"])["collapsed"] for each in (one, two)] == [
+        True,
+        False,
+    ]
+
+
 def test_confusion_and_its_shares():
     predictions = pd.DataFrame({"label": list("aab"), "predicted": list("abb")})
     confusion = evaluation.confusion(predictions, ["a", "b", "c"])

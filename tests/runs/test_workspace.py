@@ -23,7 +23,12 @@ def run(tmp_path):
     table = pd.DataFrame({"image": list("abcd"), "label": ["01", "NA", "01", "NA"]})
     table.assign(split=["test", "train", "validation", "train"]).to_csv(tmp_path / "data/split.csv", index=False)
     table[["image"]].assign(series=[7, 8, 7, 9]).to_csv(tmp_path / "data/series.csv", index=False)
-    values = {"data.classes": ["01", "NA"], "model.dense_units": 16, "model.pixel_scaling": "caffe"}
+    values = {
+        "data.classes": ["01", "NA"],
+        "model.dense_units": 16,
+        "model.pixel_scaling": "caffe",
+        "model.normalize": "none",
+    }
     outs = [{"path": "other", "md5": "0"}, {"path": WEIGHTS, "md5": hashlib.md5(b"weights").hexdigest()}]
     stages = {
         "preprocess": {"params": {"params.yaml": {"preprocess.image_size": 64}}},

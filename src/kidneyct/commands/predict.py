@@ -61,7 +61,12 @@ def _predict(opened, files, pictures):
 
     devices.prepare(seed=0)
     network = classifier.trained(
-        opened.weights, opened.image_size, opened.dense_units, len(opened.classes), opened.pixel_scaling
+        opened.weights,
+        opened.image_size,
+        opened.dense_units,
+        len(opened.classes),
+        opened.pixel_scaling,
+        opened.normalize,
     )
     draw = _drawing(network, opened.classes, pictures) if pictures else None
     results, unreadable = {}, []

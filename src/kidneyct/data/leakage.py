@@ -6,20 +6,38 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from kidneyct.data import null_controls
 from kidneyct.data import series as thumbnail_series
 from kidneyct.rounding import rounded
 
+PERMUTATIONS = 5
 
-def measure(thumbnails, hashes, series, codes, parts, similarity):
-    """The leak of a split: what of the test images the training images hold, and three baselines' accuracy.
 
-    All arguments but the last have a row for each image: thumbnails (n, 25, 25), hashes, series, codes and parts
-    (n,). A near-duplicate is a thumbnail that correlates above `similarity`. Only the part "train" is looked up;
-    validation images are neither. `series_crossing` counts the series with images in both.
+def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
+    """The leak of a split: what of the test images the training images hold, baselines' accuracy, and null controls.
+
+    All arguments but the last two have a row for each image: `index` (sha256, width, height), thumbnails (n, 25, 25),
+    series, codes and parts (n,). A near-duplicate is a thumbnail that correlates above `similarity`. Only the part
+    "train" is looked up; validation images are neither. `series_crossing` counts the series with images in both.
+
+    `null_controls` are what a leak alone is worth: nearest thumbnail and linear model once the series have swapped
+    their labels at random, a mean over PERMUTATIONS; and a linear model that sees only how a picture was made.
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
-    hashes, series, codes = np.asarray(hashes), np.asarray(series), np.asarray(codes)
+    hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
+    pixels = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+
+    def baselines(codes):
+        return {
+            "majority_class": np.mean(codes[test] == np.bincount(codes[train]).argmax()),
+            "nearest_thumbnail": np.mean(codes[train][position] == codes[test]),
+            "linear_model": np.mean(linear(pixels, codes, train, test) == codes[test]),
+        }
+
+    generator = np.random.default_rng(seed)
+    shuffled = [baselines(null_controls.permuted(codes, series, generator)) for _ in range(PERMUTATIONS)]
+    made = null_controls.acquisition(thumbnails, index["width"], index["height"])
     identical = np.isin(hashes[test], hashes[train])
     crossing = np.intersect1d(series[test], series[train])
     return rounded(
@@ -36,20 +54,24 @@ def measure(thumbnails, hashes, series, codes, parts, similarity):
                 "crossing": len(crossing),
                 "share_of_test_images_crossing": np.mean(np.isin(series[test], crossing)),
             },
-            "accuracy": {
-                "majority_class": np.mean(codes[test] == np.bincount(codes[train]).argmax()),
-                "nearest_thumbnail": np.mean(codes[train][position] == codes[test]),
-                "linear_model": np.mean(_linear(thumbnails, codes, train, test) == codes[test]),
+            "accuracy": baselines(codes),
+            "null_controls": {
+                "permuted_labels": {name: np.mean([each[name] for each in shuffled]) for name in shuffled[0]},
+                "acquisition": np.mean(linear(made, codes, train, test, strength=1.0) == codes[test]),
             },
         }
     )
 
 
-def _linear(thumbnails, codes, train, test):
-    """Classes that a logistic regression on the standardised thumbnails gives the test images."""
-    pixels = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
-    return model.fit(pixels[train], codes[train]).predict(pixels[test])
+def linear(features, codes, train, test, strength=0.01):
+    """Classes that a logistic regression on standardised features (n, d) gives the test rows.
+
+    `strength` is scikit-learn's C. Where the training rows are all of one class, that class.
+    """
+    if len(np.unique(codes[train])) == 1:
+        return np.full(len(test), codes[train][0])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
+    return model.fit(features[train], codes[train]).predict(features[test])
 
 
 def closest_pairs(thumbnails, hashes, codes, parts, per_class):

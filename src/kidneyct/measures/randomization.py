@@ -18,10 +18,10 @@ VGG_BLOCKS = ("scores", "dense", "block5", "block4", "block3", "block2", "block1
 
 
 def blocks(network):
-    """Layers with weights by block, from the scores down: scores, dense, block5 … block1 for VGG-16."""
+    """Layers that train, by block, from the scores down: scores, dense, block5 … block1 for VGG-16."""
     layers = {}
     for layer in reversed(network.layers):
-        if layer.weights:
+        if layer.trainable_weights:
             layers.setdefault(layer.name.split("_")[0], []).append(layer)
     return layers
 

@@ -2,21 +2,23 @@
 
 import keras
 
-from kidneyct.network import vgg
+from kidneyct.network import normalization, vgg
 
 SCORES = "scores"  # the layer before the softmax
 
 
-def network(base, dense_units, classes, pixel_scaling, seed):
+def network(base, dense_units, classes, pixel_scaling, normalize="none", *, seed):
     """The whole classifier over the layers of `base`: RGB pixels 0..255 in, class probabilities out.
 
-    A plain chain of layers. The head's initial weights are drawn from `seed` alone, so two networks over
+    A plain chain of layers. `normalize` is "none", as in the paper, or "features": a layer between base and head that
+    `normalization.adapt` sets. The head's initial weights are drawn from `seed` alone, so two networks over
     different bases start with the same head. Scores and probabilities are float32 whatever the precision.
     """
     draw = keras.initializers.GlorotUniform
     layers = [
         vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
         *base.layers[1:],  # block5_pool: (n, h // 32, w // 32, 512)
+        *([normalization.layer()] if normalize == "features" else []),
         keras.layers.Flatten(name="flatten"),
         keras.layers.Dense(dense_units, activation="relu", kernel_initializer=draw(seed), name="dense"),
         keras.layers.Dense(classes, kernel_initializer=draw(seed + 1), dtype="float32", name=SCORES),
@@ -25,9 +27,9 @@ def network(base, dense_units, classes, pixel_scaling, seed):
     return vgg.chain(base.input.shape[1:], layers, "vgg16")
 
 
-def trained(weights, image_size, dense_units, classes, pixel_scaling):
+def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize="none"):
     """The network with the weights that training left in a file, `models/<role>/model.weights.h5`."""
-    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, seed=0)
+    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, seed=0)
     model.load_weights(weights)
     return model
 

@@ -10,12 +10,16 @@ import numpy as np
 from kidneyct.errors import InputError
 from kidneyct.network import draws, imagenet, photographs, vgg
 
+BLOCKS = 5  # of VGG-16's convolutions
 
-def initial(start, role, seed, pixel_scaling):
+
+def initial(start, role, seed, pixel_scaling, transferred_blocks=BLOCKS):
     """A VGG-16 base with its initial weights.
 
     `start` is "imagenet"; "imagenet-stats", random weights of ImageNet's scale; "none", Keras's random
     initialisation; "photographs"; or the path of a weights file. What is random is drawn from `seed` and `role`.
+    The start's weights go to the first `transferred_blocks`; the others are those of "none" (Raghu et al. 2019, section
+    5, weight transfusion), which shows in which blocks a benefit sits.
     """
     base = vgg.base()
     if start == "imagenet":
@@ -29,6 +33,7 @@ def initial(start, role, seed, pixel_scaling):
         photographs.fill(base, seed, pixel_scaling)
     else:
         load(base, _source(Path(start), role))
+    draw(base, role, seed, after=transferred_blocks)
     return base
 
 
@@ -57,9 +62,11 @@ def _entropy(role, seed, number):
     return [seed, zlib.crc32(role.encode()), number]
 
 
-def draw(base, role, seed):
-    """Glorot-uniform kernels and zero biases, Keras's defaults."""
+def draw(base, role, seed, after=0):
+    """Glorot-uniform kernels and zero biases, Keras's defaults, in the blocks behind the first `after`."""
     for number, layer in enumerate(convolutions(base)):
+        if int(layer.name[len("block")]) <= after:
+            continue
         kernel, bias = layer.get_weights()
         layer.set_weights([draws.glorot(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
 

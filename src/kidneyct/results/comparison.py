@@ -3,7 +3,7 @@
 import numpy as np
 
 from kidneyct import index
-from kidneyct.results import statistics
+from kidneyct.results import agreement, statistics
 from kidneyct.roles import ROLES
 
 PAIRED = ("accuracy", "macro_f1")  # those with an interval
@@ -28,6 +28,7 @@ def compare(evaluations, predictions, histories, series, classes):
         "series": paired["series"],
         **{metric: values | paired.get(metric, {}) for metric, values in sides.items()},
         "mcnemar": paired["mcnemar"],
+        "agreement": agreement.agreement(actual, *predicted, len(classes)),
         # A model that knows one class only has learned at no epoch.
         f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
         "classes": paired["classes"],

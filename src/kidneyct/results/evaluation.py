@@ -11,7 +11,8 @@ def evaluate(codes, probabilities, classes):
 
     `codes` (n,) are positions in `classes`; `probabilities` is (n, classes), rows summing to 1; every class
     must occur in `codes`. AUROC is one-versus-rest, its mean over classes unweighted; the loss is the mean
-    categorical cross-entropy in nats. A class that is never predicted has precision and F1 0.
+    categorical cross-entropy in nats. A class that is never predicted has precision and F1 0; a
+    model that predicts one class for every image is `collapsed`.
     """
     probabilities = np.asarray(probabilities, float)
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -28,6 +29,7 @@ def evaluate(codes, probabilities, classes):
         "macro_f1": f1.mean(),
         "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
     }
+    result["collapsed"] = len(np.unique(predicted)) == 1
     result["weakest_class"] = classes[f1.argmin()]  # by F1, the first of equals
     result["classes"] = {
         name: {

@@ -18,6 +18,7 @@ class Workspace(NamedTuple):
     image_size: int
     dense_units: int
     pixel_scaling: str
+    normalize: str
     thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
     series: np.ndarray  # (n,) int, theirs too
 
@@ -54,6 +55,7 @@ def read(folder, role):
         used["preprocess.image_size"],
         used["model.dense_units"],
         used["model.pixel_scaling"],
+        used["model.normalize"],
         thumbnails[rows],
         series[rows],
     )
