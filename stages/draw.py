@@ -14,7 +14,7 @@ from kidneyct.roles import ROLES
 
 def main():
     p = params.load("draw")
-    names = titles.models(p.weights)
+    names = titles.models(p.weights, p.model.transferred_blocks)
     predictions = by_role(index.read, "plots/{}/predictions.csv")
     draw_images(predictions, names, p.explain.mistakes)
     draw_numbers(predictions, names, p.data.classes)
@@ -42,6 +42,7 @@ def draw_numbers(predictions, names, classes):
     confusions = [evaluation.confusion(table, classes) for table in predictions.values()]
     headings = [
         f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predictions[role])} test images"
+        + (f"\n{titles.COLLAPSED}" if evaluations[role]["collapsed"] else "")
         for role in ROLES
     ]
     charts.confusion_pair("plots/comparison.png", confusions, classes, headings)
@@ -54,7 +55,10 @@ def draw_numbers(predictions, names, classes):
     charts.reliability_pair("plots/calibration.png", reliability.values(), headings)
 
     histories = by_role(pd.read_csv, "plots/{}/history.csv")
-    charts.learning_curves("plots/curves.png", histories.values(), names.values())
+    rates = by_role(pd.read_csv, "plots/{}/rates.csv")
+    kept = {role: table["learning_rate"][table["kept"] == 1].item() for role, table in rates.items()}
+    labels = [f"{names[role]}, learning rate {kept[role]:g}" for role in ROLES]
+    charts.learning_curves("plots/curves.png", histories.values(), labels)
 
     for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
         cascade, threshold = pd.read_csv(f"plots/{role}/randomisation.csv"), measured["settings"]["uninformative_above"]

@@ -17,8 +17,12 @@ def main():
     thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
-    result = leakage.measure(files, thumbnails, series, codes, table["split"], p.series.similarity)
+    result, baselines = leakage.measure(files, thumbnails, series, codes, table["split"], p.series.similarity)
     write_json("metrics/leakage.json", result)
+    predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
+    for name, values in baselines.items():
+        predicted[name] = np.array(p.data.classes)[values]
+    predicted.to_csv(place("plots/baselines.csv"), index=False)
     pairs = leakage.closest_pairs(thumbnails, files["sha256"], codes, table["split"], PAIRS_PER_CLASS)
     pairs.to_csv(place("plots/pairs.csv"), index=False, float_format="%.6f")
     accuracy = result["accuracy"]

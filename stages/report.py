@@ -25,6 +25,7 @@ def main():
             evaluations=by_role(read_json, "metrics/{}/evaluation.json"),
             measured=by_role(read_json, "metrics/{}/maps.json"),
             histories=by_role(pd.read_csv, "plots/{}/history.csv"),
+            rates=by_role(pd.read_csv, "plots/{}/rates.csv"),
             predictions=by_role(index.read, "plots/{}/predictions.csv"),
             maps=by_role(lambda path: dict(np.load(path)), "data/maps/{}.npz"),
             charts={

@@ -6,7 +6,8 @@ import pandas as pd
 PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
-TEXT = ("image", "label", "predicted", "split", "sha256")
+BASELINES = ("majority_class", "nearest_thumbnail", "linear_model")  # what needs no network
+TEXT = ("image", "label", "predicted", "split", "sha256", *BASELINES)
 
 
 def read(path):

@@ -20,7 +20,7 @@ def files(hashes):
 
 def measured(parts):
     parts = np.array([{"t": "train", "v": "validation", "e": "test"}[part] for part in parts])
-    return leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)
+    return leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)[0]
 
 
 def test_an_image_wise_split_leaks():
@@ -44,6 +44,15 @@ def test_a_series_wise_split_does_not():
     assert found["accuracy"]["nearest_thumbnail"] == 1  # at 120° the series at 60° is nearest: class 1
 
 
+def test_the_baselines_say_what_they_take_each_test_image_for():
+    parts = np.array(["train"] * 6 + ["validation"] + ["test"] * 2)
+    result, predicted = leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)
+    assert {name: values.tolist() for name, values in predicted.items()}["nearest_thumbnail"] == [1, 1]
+    assert predicted["majority_class"].tolist() == [0, 0]  # three of each class: the first
+    for name, values in predicted.items():
+        assert result["accuracy"][name] == np.mean(values == 1)
+
+
 def test_validation_images_are_not_looked_up():
     found = measured("vvtetttte")
     assert found["identical_files"]["images"] == 0
@@ -57,12 +66,11 @@ def test_a_linear_model_learns_what_a_line_separates():
     thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
     thumbnails[:, :5] += (50 * codes[:, None, None]).astype(np.uint8)  # the top rows are brighter in class 1
     parts = np.array(["train"] * 120 + ["test"] * 80)
-    found = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), codes, parts, 0.9)
+    found = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), codes, parts, 0.9)[0]
     assert found["accuracy"]["linear_model"] == 1
     assert found["near_duplicates"]["share"] == 0
-    shuffled = leakage.measure(
-        files(np.arange(200)), thumbnails, np.arange(200), generator.permutation(codes), parts, 0.9
-    )
+    swapped = generator.permutation(codes)
+    shuffled = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), swapped, parts, 0.9)[0]
     assert shuffled["accuracy"]["linear_model"] < 0.7
 
 
@@ -96,7 +104,7 @@ def test_only_a_leak_makes_anything_of_permuted_labels():
     by_image = np.tile(["train", "test", "train"], 120)
     by_series = np.where(series % 2, "train", "test")
     for parts, lowest, highest in ((by_image, 1, 1), (by_series, 0.1, 0.45)):
-        found = leakage.measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)
+        found = leakage.measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)[0]
         assert lowest <= found["null_controls"]["permuted_labels"]["nearest_thumbnail"] <= highest
 
 
@@ -114,6 +122,6 @@ def test_a_class_that_was_scanned_in_another_way_gives_itself_away():
     thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
     table = files(np.arange(200)).assign(width=np.where(codes, 512, 400))
     parts = np.array(["train"] * 120 + ["test"] * 80)
-    found = leakage.measure(table, thumbnails, np.arange(200), codes, parts, 0.9)
+    found = leakage.measure(table, thumbnails, np.arange(200), codes, parts, 0.9)[0]
     assert found["null_controls"]["acquisition"] == 1
     assert found["accuracy"]["linear_model"] < 0.7

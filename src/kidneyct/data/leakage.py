@@ -22,6 +22,8 @@ def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
 
     `null_controls` are what a leak alone is worth: nearest thumbnail and linear model once the series have swapped
     their labels at random, a mean over PERMUTATIONS; and a linear model that sees only how a picture was made.
+
+    Returns `leakage.json` and the baselines' predictions, name -> codes of the test rows in order.
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
@@ -30,17 +32,23 @@ def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
 
     def baselines(codes):
         return {
-            "majority_class": np.mean(codes[test] == np.bincount(codes[train]).argmax()),
-            "nearest_thumbnail": np.mean(codes[train][position] == codes[test]),
-            "linear_model": np.mean(linear(pixels, codes, train, test) == codes[test]),
+            "majority_class": np.full(len(test), np.bincount(codes[train]).argmax()),
+            "nearest_thumbnail": codes[train][position],
+            "linear_model": linear(pixels, codes, train, test),
         }
 
+    def accuracies(predicted, codes):
+        return {name: np.mean(values == codes[test]) for name, values in predicted.items()}
+
+    predicted, shuffled = baselines(codes), []
     generator = np.random.default_rng(seed)
-    shuffled = [baselines(null_controls.permuted(codes, series, generator)) for _ in range(PERMUTATIONS)]
+    for _ in range(PERMUTATIONS):
+        swapped = null_controls.permuted(codes, series, generator)
+        shuffled.append(accuracies(baselines(swapped), swapped))
     made = null_controls.acquisition(thumbnails, index["width"], index["height"])
     identical = np.isin(hashes[test], hashes[train])
     crossing = np.intersect1d(series[test], series[train])
-    return rounded(
+    result = rounded(
         {
             "test_images": len(test),
             "near_duplicates": {
@@ -54,13 +62,14 @@ def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
                 "crossing": len(crossing),
                 "share_of_test_images_crossing": np.mean(np.isin(series[test], crossing)),
             },
-            "accuracy": baselines(codes),
+            "accuracy": accuracies(predicted, codes),
             "null_controls": {
                 "permuted_labels": {name: np.mean([each[name] for each in shuffled]) for name in shuffled[0]},
                 "acquisition": np.mean(linear(made, codes, train, test, strength=1.0) == codes[test]),
             },
         }
     )
+    return result, predicted
 
 
 def linear(features, codes, train, test, strength=0.01):

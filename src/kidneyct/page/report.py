@@ -33,6 +33,7 @@ class Run(NamedTuple):
     evaluations: dict  # evaluation.json by role
     measured: dict  # maps.json by role
     histories: dict  # history.csv by role
+    rates: dict  # rates.csv by role
     predictions: dict  # predictions.csv by role
     maps: dict  # an explain stage's arrays by role
     charts: dict  # name -> path of a PNG
@@ -40,14 +41,18 @@ class Run(NamedTuple):
 
 def page(run):
     """The whole page as text."""
-    weights, classes = run.parameters["weights"], run.parameters["data"]["classes"]
+    weights, blocks = run.parameters["weights"], run.parameters["model"]["transferred_blocks"]
+    start, classes = titles.actual(weights, blocks), run.parameters["data"]["classes"]
+    rates = run.parameters["train"]["learning_rate"]
+    rates = rates if isinstance(rates, list) else [rates]
     confusions = {role: evaluation.confusion(table, classes) for role, table in run.predictions.items()}
     cards, left_out = gallery.cards({role: _explained(run, role) for role in roles.ROLES})
     template = _environment().get_template("report.html")
     return template.render(
         roles=roles.ROLES,
-        names=titles.models(weights),
-        starts=roles.starts(weights),
+        names=titles.models(weights, blocks),
+        start=start,
+        starts={role: titles.start(name, blocks) for role, name in roles.starts(start).items()},
         known_starts=titles.STARTS,
         methods=titles.MAPS,
         classes=classes,
@@ -59,6 +64,11 @@ def page(run):
         leakage=run.leakage,
         comparison=run.comparison,
         evaluations=run.evaluations,
+        collapsed={
+            role: table["predicted"].iloc[0]
+            for role, table in run.predictions.items()
+            if run.evaluations[role]["collapsed"]
+        },
         confusions={
             role: {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
             for role, counts in confusions.items()
@@ -66,6 +76,8 @@ def page(run):
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
         measured=run.measured,
         epochs={role: history.to_dict("records") for role, history in run.histories.items()},
+        learning_rates=rates,
+        trials={role: trials(rates, tried) for role, tried in run.rates.items()},
         charts={name: gallery.chart(path) for name, path in run.charts.items()},
         cards=cards,
         left_out=left_out,
@@ -88,17 +100,27 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["zip"] = zip
+    environment.globals |= {"zip": zip, "one_class": titles.COLLAPSED}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,
         "decimal": decimal,
         "p": p_value,
         "thousands": "{:,}".format,
+        "rate": _rate,
         "file": lambda path: Path(path).name,
-        "described": titles.start,
     }
     return environment
+
+
+def trials(asked, tried):
+    """rates.csv as a record for each learning rate asked for; the rate alone where the loss was not a number."""
+    records = {_rate(record["learning_rate"]): record for record in tried.to_dict("records")}
+    return [records.get(_rate(rate), {"learning_rate": rate, "kept": 0}) for rate in asked]
+
+
+def _rate(value):
+    return f"{value:.6g}"  # as the file has it
 
 
 def percent(value, digits=1):
@@ -120,7 +142,7 @@ def flat(section, prefix=""):
         if isinstance(value, dict):
             texts |= flat(value, f"{prefix}{name}.")
         else:
-            text = ", ".join(value) if isinstance(value, list) else str(value)
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             texts[prefix + name] = Path(text).name if prefix + name in ("weights", "data.source") else text
     return texts
 

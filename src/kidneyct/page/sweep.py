@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kidneyct.page import canvas
+from kidneyct.page import canvas, titles
 
 METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
 
@@ -57,7 +57,7 @@ def sweep(path, table, summary, parameter, names, logarithmic=False):
     handles, labels = panels[0].get_legend_handles_labels()
     if table["collapsed"].any():
         handles.append(Line2D([], [], color="black", marker="x", linestyle="", markersize=9))
-        labels.append("collapsed: one class only")
+        labels.append(titles.COLLAPSED)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     figure.suptitle("Each run, and mean ± standard deviation", fontsize=12)
     canvas.save(figure, path)

@@ -17,16 +17,28 @@ STARTS = {
     "none": "random weights",
     "photographs": "filters found without labels in two photographs",
 }
+COLLAPSED = "collapsed: one class only"
+BLOCKS = 5  # of VGG-16's convolutions
 
 
-def start(weights):
-    """A start in words; a file by its name alone."""
-    return STARTS.get(weights, Path(weights).name)
+def actual(weights, blocks):
+    """The candidate's start, which is the control's where none of its blocks gets the weights."""
+    return weights if blocks else roles.CONTROL
 
 
-def models(weights):
-    """What to call each model, role -> "candidate (imagenet)"; `weights` is the candidate's start."""
+def start(weights, blocks=BLOCKS):
+    """A start in words; a file by its name alone. Only the first `blocks` have its weights."""
+    words = STARTS.get(weights, Path(weights).name)
+    if weights == roles.CONTROL or blocks == BLOCKS:
+        return words
+    first = "block" if blocks == 1 else f"{blocks} blocks"
+    return f"{words} (in the first {first} alone, Keras's random ones in the others)"
+
+
+def models(weights, blocks=BLOCKS):
+    """What to call each model, role -> "candidate (imagenet)"; `weights` is the candidate's start, in its `blocks`."""
+    part = "" if blocks == BLOCKS else f", {blocks} of {BLOCKS} blocks"
     return {
-        role: f"{role} ({STARTS['none'] if start == roles.CONTROL else Path(start).name})"
-        for role, start in roles.starts(weights).items()
+        role: f"{role} ({STARTS['none'] if start == roles.CONTROL else Path(start).name + part})"
+        for role, start in roles.starts(actual(weights, blocks)).items()
     }

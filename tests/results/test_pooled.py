@@ -1,0 +1,114 @@
+"""Pooled predictions: by hand on a small case, against scikit-learn, and on simulated series whose truth is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from kidneyct.results import pooled
+
+ACTUAL = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+SERIES = np.array([5, 5, 9, 9, 1, 1, 1, 1, 2, 2])  # two series of class 0, two of class 1
+
+
+def model(predicted):
+    return pooled.counts(ACTUAL, np.array(predicted), SERIES, 2)
+
+
+def test_counts_by_series():
+    # Series 1: four images of class 1, of which one is taken for 0; series 9: two of class 0, one taken for 1.
+    table = model([0, 0, 0, 1, 1, 1, 1, 0, 1, 1])
+    assert table.shape == (4, 2, 2)
+    assert table[0].tolist() == [[0, 0], [1, 3]]
+    assert table[3].tolist() == [[1, 1], [0, 0]]
+
+
+def test_metrics_are_scikit_learns():
+    generator = np.random.default_rng(0)
+    actual, predicted = generator.integers(0, 4, (2, 200))
+    found = pooled.metrics(pooled.counts(actual, predicted, np.arange(200), 4).sum(axis=0))
+    assert found[0] == pytest.approx(accuracy_score(actual, predicted))
+    assert found[1] == pytest.approx(f1_score(actual, predicted, average="macro"))
+    assert found[2:] == pytest.approx(recall_score(actual, predicted, average=None))
+
+
+def test_accuracy_its_error_and_interval_by_hand():
+    # Right: both of series 5, one of two of 9, three of four of 1, both of 2: 8 of 10.
+    accuracy = pooled.estimate([model([0, 0, 0, 1, 1, 1, 1, 0, 1, 1])])[0]
+    assert accuracy["value"] == 0.8
+    # Without series 1, 2, 5 and 9: 5/6, 6/8, 6/8, 7/8; mean 0.802083, squared distances 0.000977 + 2 · 0.002713 +
+    # 0.005317 = 0.011719; times 3/4 and the root: 0.09375. t(0.975, 3) = 3.182446.
+    without = np.array([5 / 6, 6 / 8, 6 / 8, 7 / 8])
+    error = np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2))
+    assert error == pytest.approx(0.09375, abs=1e-4)
+    assert accuracy["error"] == pytest.approx(error, abs=1e-6)
+    assert accuracy["freedom"] == 3
+    assert [accuracy["low"], accuracy["high"]] == pytest.approx(
+        [0.8 - 3.182446 * error, 0.8 + 3.182446 * error], abs=1e-5
+    )
+    assert 0.5 <= accuracy["percentile_low"] < 0.8 < accuracy["percentile_high"] <= 1
+
+
+def test_a_gap_is_paired():
+    """Both err on the same images but one: the gap's error knows that, the two accuracies' errors don't."""
+    better, worse = [0, 0, 0, 1, 1, 1, 1, 0, 1, 1], [0, 0, 0, 1, 1, 1, 1, 0, 1, 0]
+    gap = pooled.estimate([model(better)], [model(worse)])[0]
+    assert gap["value"] == pytest.approx(0.1)
+    without = np.array([1 / 6, 0, 1 / 8, 1 / 8])  # without series 1, 2, 5 and 9
+    assert gap["error"] == pytest.approx(np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2)), abs=1e-6)
+    same = pooled.estimate([model(better)], [model(better)])
+    assert {(each["value"], each["low"], each["high"]) for each in same} == {(0, 0, 0)}
+    assert pooled.p_value(same[0]) == 1
+
+
+def test_seeds_are_averaged_and_widen_the_interval():
+    first, second = [0, 0, 0, 1, 1, 1, 1, 0, 1, 1], [0, 0, 1, 1, 1, 1, 1, 0, 0, 0]  # 8 and 5 right
+    alone, both = (pooled.estimate(models)[0] for models in ([model(first)], [model(first), model(second)]))
+    assert both["value"] == pytest.approx(0.65)
+    without = np.array([(5 + 2) / 12, (6 + 5) / 16, (6 + 3) / 16, (7 + 5) / 16])
+    series = 3 / 4 * np.sum((without - without.mean()) ** 2)
+    seeds = (0.15**2 + 0.15**2) / 2  # variance of 0.8 and 0.5 with divisor 1, over two
+    assert both["error"] == pytest.approx(np.sqrt(series + seeds), abs=1e-6)
+    # Satterthwaite: between the seeds' one degree and four.
+    assert both["freedom"] == pytest.approx((series + seeds) ** 2 / (series**2 / 3 + seeds**2 / 1), abs=1e-3)
+    assert both["high"] - both["low"] > alone["high"] - alone["low"]
+
+
+def test_what_a_single_series_decides_has_no_interval():
+    found = pooled.estimate([pooled.counts([0, 0, 1], [0, 1, 1], [1, 2, 3], 2)])
+    assert pooled.names(["a", "b"]) == ["accuracy", "macro_f1", "recall of a", "recall of b"]
+    assert found[3] == {"value": 1.0}
+    assert "low" in found[2]
+    one = pooled.estimate([pooled.counts([0, 1], [0, 1], [4, 4], 2)])
+    assert one[0] == {"value": 1.0}
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    """Twelve series of 1 to 60 images whose chances differ: the percentile interval is too narrow, ours is not."""
+    generator = np.random.default_rng(1)
+    held = {"ours": 0, "percentile": 0}
+    trials = 300
+    for trial in range(trials):
+        sizes = generator.integers(1, 61, 12)
+        # The truth is the mean over many such series, weighted by size, which is independent of chance here: 0.6.
+        chances = generator.beta(1.2, 0.8, 12)
+        series = np.repeat(np.arange(12), sizes)
+        actual = np.zeros(len(series), int)
+        predicted = (generator.random(len(series)) > chances[series]).astype(int)
+        found = pooled.estimate([pooled.counts(actual, predicted, series, 2)], seed=trial, resamples=200)[0]
+        held["ours"] += found["low"] <= 0.6 <= found["high"]
+        held["percentile"] += found["percentile_low"] <= 0.6 <= found["percentile_high"]
+    assert held["ours"] / trials >= 0.925
+    assert held["percentile"] < held["ours"]
+
+
+def test_holm_and_p_by_hand():
+    assert pooled.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert pooled.holm([]) == []
+    gap = {"value": 0.2, "error": 0.1, "freedom": 10}
+    assert pooled.p_value(gap) == pytest.approx(2 * (1 - stats.t.cdf(2, 10)))
+
+
+def test_how_many_series_would_show_a_gap():
+    # (1.95996 + 0.84162)² = 7.84888; an error of 0.1 over 50 series: 50 · 7.84888 · 4 for 5 points, a quarter for 10.
+    assert pooled.series_needed({"error": 0.1}, 50) == {"5_points": 1570, "10_points": 393}
