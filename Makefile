@@ -1,10 +1,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test format
+.PHONY: demo study test format
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
+
+study: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct study
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from kidneyct.commands import NOTICE, demo, grid, predict, similarity
+from kidneyct.commands import NOTICE, demo, grid, predict, similarity, study
 from kidneyct.errors import InputError
 
-COMMANDS = {"demo": demo, "grid": grid, "predict": predict, "similarity": similarity}
+COMMANDS = {"demo": demo, "grid": grid, "predict": predict, "similarity": similarity, "study": study}
 DESCRIPTION = """\
 Does ImageNet pre-training transfer to kidney CT? The study itself is a DVC pipeline: `dvc repro` runs it, with the
 settings in params.yaml, and trains two models, a candidate from ImageNet's weights and a control from random ones.
@@ -14,6 +14,7 @@ These commands, typed in the project's folder, are for what comes before and aft
 EXAMPLES = """\
 examples:
   kidneyct demo              a first run, on generated images: both models' accuracy and a page to look at
+  kidneyct study             the whole comparison of starts, in one table and one picture
   kidneyct grid              a line for each finished run: accuracies, gap, leak
   kidneyct predict scan.png  the class that the candidate takes an image for
 

@@ -158,13 +158,18 @@ def _read(path):
         raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
 
 
+def check(values, source="params.yaml"):
+    """Nested values as Params; InputError has a line for each key at fault, `source` in front."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        complaints = [f"{source}: {_complaint(mistake)}" for mistake in error.errors()]
+        raise InputError("\n".join(complaints)) from None
+
+
 def validate(path="params.yaml"):
     """Read and check params.yaml; InputError has a line for each key at fault."""
-    try:
-        return Params.model_validate(_read(path))
-    except ValidationError as error:
-        complaints = [f"{path}: {_complaint(mistake)}" for mistake in error.errors()]
-        raise InputError("\n".join(complaints)) from None
+    return check(_read(path), path)
 
 
 def declared(stage, pipeline="dvc.yaml"):

@@ -75,6 +75,10 @@ def compared():
         "expected_calibration_error": {"candidate": 0.123, "control": 0.123, "gap": 0.0},
         "brier_score": {"candidate": 0.456, "control": 0.456, "gap": 0.0},
         "mcnemar": {"candidate_only": 3, "control_only": 0, "p": 0.25},  # 2 · (1/2)³
+        "agreement": {
+            "same_class": {"observed": 0.625, "expected": 0.25, "kappa": 0.5},
+            "both_right_or_wrong": {"observed": 0.625, "expected": 0.5, "kappa": 0.25},
+        },
         "epochs_to_95_percent": {"candidate": 2},
         "classes": dict.fromkeys(CLASSES, of_class),
     }
@@ -90,6 +94,7 @@ def evaluated(accuracy):
         "macro_auroc": 0.95,
         "expected_calibration_error": 0.123,
         "brier_score": 0.456,
+        "collapsed": False,
         "weakest_class": "Stone",
         "classes": dict.fromkeys(CLASSES, of_class) | {"Stone": of_class | {"recall": 0.25, "f1": 0.4}},
     }
@@ -117,6 +122,8 @@ def run(tmp_path_factory):
         maps[role]["gradcam"] = generator.random((3, 4, 4)).astype("float32")
     history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [1, 0.5, 0.4], "accuracy": [0.5, 1.0, 1.0]})
     history = history.assign(val_loss=[2, 1.0, 1.5], val_accuracy=[0.25, 0.75, 0.5], kept=[0, 1, 0])
+    rates = {"learning_rate": [0.001], "epochs": [3], "kept_epoch": [2], "val_loss": [1.0], "val_accuracy": [0.75]}
+    rates = pd.DataFrame(rates | {"stopped": [1], "kept": [1]})
     chart = tmp_path_factory.mktemp("run") / "chart.png"
     Image.fromarray(images[0]).resize((300, 200)).save(chart)
     return report.Run(
@@ -131,11 +138,16 @@ def run(tmp_path_factory):
             "identical_files": {"share": 0.0, "images": 0},
             "series": {"all": 8, "in_test": 4, "crossing": 0, "share_of_test_images_crossing": 0.0},
             "accuracy": {"majority_class": 0.25, "nearest_thumbnail": 0.625, "linear_model": 0.5},
+            "null_controls": {
+                "permuted_labels": {"majority_class": 0.125, "nearest_thumbnail": 0.375, "linear_model": 0.3},
+                "acquisition": 0.45,
+            },
         },
         comparison=compared(),
         evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
         measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
         histories={"candidate": history, "control": history},
+        rates={"candidate": rates, "control": rates},
         predictions=tables,
         maps=maps,
         charts=dict.fromkeys(

@@ -10,7 +10,7 @@ from PIL import Image
 from stages import draw, report
 
 from kidneyct import params
-from kidneyct.page import gallery
+from kidneyct.page import charts, gallery
 
 PICTURES = {
     "leakage.png": (1560, 1065),
@@ -42,6 +42,7 @@ def folder(run, tmp_path, monkeypatch):
     for role in run.predictions:
         tables[f"plots/{role}/predictions.csv"] = run.predictions[role]
         tables[f"plots/{role}/history.csv"] = run.histories[role]
+        tables[f"plots/{role}/rates.csv"] = run.rates[role]
         tables[f"plots/{role}/reliability.csv"] = pd.DataFrame(bins)
         tables[f"plots/{role}/randomisation.csv"] = pd.DataFrame(
             {"method": "saliency", "step": steps, "image": 0, "correlation": [1, 0.5, 0.1], "chance": 0.0}
@@ -53,7 +54,8 @@ def folder(run, tmp_path, monkeypatch):
     for name, table in tables.items():
         table.to_csv(tmp_path / name, index=False)
     trees["params.yaml"] = run.parameters  # JSON is YAML
-    pipeline = {"draw": ["weights", "data.classes", "explain.mistakes"], "report": list(params.keys())}
+    drawn = ["weights", "data.classes", "model.transferred_blocks", "explain.mistakes"]
+    pipeline = {"draw": drawn, "report": list(params.keys())}
     trees["dvc.yaml"] = {"stages": {stage: {"params": names} for stage, names in pipeline.items()}}
     for name, tree in trees.items():
         (tmp_path / name).write_text(json.dumps(tree))
@@ -72,3 +74,29 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
     page = (folder / "plots/report.html").read_text()
     for name in ("leakage", "curves", "calibration", "candidate/randomisation", "control/randomisation"):
         assert gallery.chart(drawn[f"{name}.png"])["source"] in page
+
+
+def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
+    path = folder / "metrics/control/evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"collapsed": True}))
+    rates = pd.read_csv(folder / "plots/control/rates.csv")
+    tried = [rates.assign(learning_rate=0.0001, kept=0), rates.assign(learning_rate=0.01)]
+    pd.concat(tried).to_csv(folder / "plots/control/rates.csv", index=False)
+    path = folder / "params.yaml"
+    parameters = json.loads(path.read_text())
+    parameters["model"]["transferred_blocks"] = 3
+    path.write_text(json.dumps(parameters))
+    said = {}
+    for name in ("confusion_pair", "learning_curves"):
+        monkeypatch.setattr(charts, name, lambda *given, name=name: said.update({name: list(given[-1])}))
+    draw.main()
+    assert said == {
+        "confusion_pair": [
+            "candidate (imagenet, 3 of 5 blocks)\naccuracy 87.50% of 8 test images",
+            "control (random weights)\naccuracy 50.00% of 8 test images\ncollapsed: one class only",
+        ],
+        "learning_curves": [
+            "candidate (imagenet, 3 of 5 blocks), learning rate 0.001",
+            "control (random weights), learning rate 0.01",
+        ],
+    }

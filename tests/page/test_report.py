@@ -6,6 +6,7 @@ import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 
 from kidneyct.page import gallery, report
@@ -204,15 +205,182 @@ def test_the_question_of_a_null_comparison_is_another(run):
         ({"data": {"source": "phantom"}}, ["Images 16, generated here (phantom); each squeezed to"]),
         (
             {"train": {"fraction": 0.25}},
-            ["kept (train.fraction 0.25 of them); seed", "training uses 25 % of its part."],
+            ["kept; 25 % of the training images used; seed", "training uses 25 % of its part."],
         ),
-        ({"train": {"fraction": 1.0, "learning_rate": 1e-5}}, ["learning rate 1e-05, batches", "kept; seed"]),
+        ({"train": {"fraction": 1.0}}, ["learning rate 0.001, batches", "kept; seed"]),
+        ({"model": {"normalize": "none"}}, ["5 of its 5 blocks frozen, then dense layers", "initial weights alone"]),
+        (
+            {"model": {"normalize": "features"}},
+            [
+                "frozen, then each channel brought to mean 0 and variance 1 over the training images (measured once, "
+                "before training), then dense layers",
+                "initial weights and what follows from them: the channels' means and variances",
+            ],
+        ),
+        (
+            {"model": {"transferred_blocks": 3}},
+            [
+                "starts from ImageNet's weights (in the first 3 blocks alone, Keras's random ones in the others) than",
+                "Candidate: ImageNet's weights (in the first 3 blocks alone, Keras's random ones in the others).",
+                "candidate (imagenet, 3 of 5 blocks)",
+                "Only 3 of the candidate's 5 blocks got the start's weights",
+            ],
+        ),
+        (
+            {"model": {"transferred_blocks": 0}},
+            [
+                "both start from random weights?",
+                "Initial weights Candidate: random weights. Control: random weights",
+                "The candidate did not start from ImageNet's weights",
+            ],
+        ),
     ],
 )
 def test_the_protocol_follows_from_the_parameters(run, changes, sentences):
     parameters = run.parameters | {name: run.parameters[name] | values for name, values in changes.items()}
     text = text_of(run._replace(parameters=parameters))
     assert all(sentence in text for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("weights", "blocks", "named"),
+    [
+        ("imagenet", 5, True),
+        ("imagenet", 2, True),
+        ("imagenet", 0, False),
+        ("imagenet-stats", 5, True),
+        ("none", 5, False),
+        ("photographs", 5, False),
+        ("/somewhere/mine.h5", 5, False),
+    ],
+)
+def test_the_origin_of_imagenets_weights_is_named_where_they_are_used(run, weights, blocks, named):
+    model = run.parameters["model"] | {"transferred_blocks": blocks}
+    page = report.page(run._replace(parameters=run.parameters | {"weights": weights, "model": model}))
+    origin = "ImageNet's weights are those of Oxford's VGG, CC BY 4.0 (Simonyan & Zisserman 2015)"
+    for name in ("protocol", "models", "claim"):
+        assert Outline(section(page, name)).text.count(origin) == named
+
+
+def test_one_learning_rate_was_not_chosen(page):
+    training = Outline(section(page, "training")).text
+    assert "One learning rate was tried, 0.001, the same for both models." in training
+    assert "rate epochs run" not in training
+    text = Outline(page).text
+    assert "Learning rate, patience and pixel scaling are one choice for both models; none was tuned." in text
+    assert "selection of the model The epoch of the lowest validation loss;" in text
+    assert "Epochs run: 3 and 3 (candidate and control)" in text
+    assert "had not stopped falling" not in text
+
+
+@pytest.fixture(scope="module")
+def searched(run):
+    """The run with a list of learning rates; the candidate keeps the first, the control the second, unfinished."""
+    parameters = run.parameters | {"train": run.parameters["train"] | {"learning_rate": [0.0001, 0.01, 10]}}
+    rates = pd.DataFrame(
+        {
+            "learning_rate": [0.0001, 0.01],
+            "epochs": [3, 3],
+            "kept_epoch": [2, 3],
+            "val_loss": [1.0, 1.25],
+            "val_accuracy": [0.75, 0.5],
+            "stopped": [1, 0],
+        }
+    )
+    return run._replace(
+        parameters=parameters,
+        rates={"candidate": rates.assign(kept=[1, 0]), "control": rates.assign(val_loss=[1.5, 1.25], kept=[0, 1])},
+    )
+
+
+def test_learning_rates_tried_and_kept(searched):
+    page = report.page(searched)
+    training = section(page, "training")
+    assert (
+        "3 learning rates; the one of its lowest validation loss is kept: 0.0001 for the candidate, 0.01 for the"
+        in (Outline(training).text)
+    )
+    tables = re.findall(r"<table.*?</table>", training, re.DOTALL)
+    assert [[" ".join(cell) for cell in cells] for cells in rows(tables[0])[1:]] == [
+        ["0.0001", "3", "2", "1.000", "75.0 %", "yes", "kept"],
+        ["0.01", "3", "3", "1.250", "50.0 %", "no", ""],
+        ["10", "left out: the loss was not a number"],
+    ]
+    assert [cells[-1] for cells in rows(tables[1])[1:3]] == [[], ["kept"]]
+    text = Outline(page).text
+    assert "each model's learning rate the one of 0.0001, 0.01, 10 with its lowest validation loss, batches" in text
+    assert "initial weights and what follows from them: the learning rate kept" in text
+    assert "Epochs run: 3 and 3, learning rate kept: 0.0001 and 0.01 (candidate and control)" in text
+    assert "Both models chose their learning rate from the same list, by validation loss. Patience and" in text
+    assert "none was tuned" not in text
+    assert "The epoch and the learning rate of the lowest validation loss; nothing is chosen on test images." in text
+    candidate, control = Outline(section(page, "models")).text.split("control (random weights)")
+    assert "Learning rate 0.0001 kept. Epoch 2 of 3 kept" in candidate
+    assert "Learning rate 0.01 kept. Epoch 2 of 3 kept" in control
+
+
+def test_a_model_that_could_still_have_improved_is_said_to(searched):
+    page = report.page(searched)
+    sentence = (
+        "The control's validation loss had not stopped falling by the last epoch (3; lowest at 3): with more epochs"
+    )
+    for name in ("training", "limits", "models"):
+        text = Outline(section(page, name)).text
+        assert text.count(sentence) == 1
+        assert "candidate's validation loss had" not in text
+
+
+def test_a_collapsed_model_is_marked_where_its_numbers_stand(run, page):
+    assert "collapsed" not in Outline(page).text.lower()
+    table = run.predictions["control"].assign(predicted="Stone")
+    lost = run._replace(
+        evaluations=run.evaluations | {"control": run.evaluations["control"] | {"collapsed": True}},
+        predictions=run.predictions | {"control": table},
+    )
+    page = report.page(lost)
+    answer = Outline(page[: page.index("<nav")]).text
+    assert (
+        "The control has collapsed: it predicts Stone for every test image, so its accuracy is that class's" in answer
+    )
+    mark = "; collapsed: one class only"
+    comparison = section(page, "comparison")
+    assert " ".join(rows(comparison)[0][2]) == f"control (random weights){mark}"
+    captions = re.findall(r"<caption>(.*?)</caption>", comparison, re.DOTALL)
+    assert [caption.endswith(f"loss 0.100{mark}") for caption in captions[-2:]] == [False, True]
+    assert [" ".join(cells[0]) for cells in rows(section(page, "leak"))[-2:]] == [
+        "candidate (imagenet)",
+        f"control (random weights){mark}",
+    ]
+    assert section(page, "confusion").count(mark) == 1
+    candidate, control = Outline(section(page, "models")).text.split("control (random weights)")
+    assert "ollapsed" not in candidate
+    assert "macro AUROC 0.950. Collapsed: predicts Stone for every test image" in control
+
+
+def test_agreement_stands_beside_chance(run, page):
+    table = re.search(r'aria-label="Agreement of both models".*?</table>', page, re.DOTALL)[0]
+    assert [" ".join(cell) for cell in rows(table)[1]] == ["predict the same class", "62.5 %", "25.0 %", "0.50"]
+    assert [" ".join(cell) for cell in rows(table)[2]] == ["right on the same images", "62.5 %", "50.0 %", "0.25"]
+    assert "0 is no more than chance" in Outline(section(page, "comparison")).text
+
+    agreement = run.comparison["agreement"] | {"same_class": {"observed": 1.0, "expected": 1.0}}
+    text = text_of(run._replace(comparison=run.comparison | {"agreement": agreement}))
+    assert "predict the same class 100.0 % 100.0 % none: no room above chance" in text
+
+
+def test_the_leak_is_set_beside_null_controls(page):
+    table = re.search(r'aria-label="Baselines".*?</table>', page, re.DOTALL)[0]
+    assert [[" ".join(cell) for cell in cells] for cells in rows(table)[1:]] == [
+        ["majority class", "25.0 %", "12.5 %"],
+        ["nearest thumbnail (25 × 25, grey)", "62.5 %", "37.5 %"],
+        ["linear model on thumbnails", "50.0 %", "30.0 %"],
+        ["linear model on how a picture was made", "45.0 %", ""],
+        ["candidate (imagenet)", "87.5 %", ""],
+        ["control (random weights)", "50.0 %", ""],
+    ]
+    text = Outline(section(page, "leak")).text
+    assert "it is what the leak alone is worth" in text
+    assert "its width, height, mean grey, contrast and border" in text
 
 
 def test_excluded_images_are_counted(run):
@@ -285,6 +453,7 @@ def test_numbers_are_written_for_readers():
 def test_parameters_are_listed_by_their_dotted_names():
     nested = {"weights": "/home/me/x.h5", "data": {"source": "/home/me/scans", "classes": ["a", "b"]}, "seed": 0}
     assert report.flat(nested) == {"weights": "x.h5", "data.source": "scans", "data.classes": "a, b", "seed": "0"}
+    assert report.flat({"train": {"learning_rate": [0.001, 1e-05]}}) == {"train.learning_rate": "0.001, 1e-05"}
 
 
 @pytest.fixture(scope="module")

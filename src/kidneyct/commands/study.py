@@ -1,0 +1,116 @@
+"""`kidneyct study`: every arm under every way of splitting, and one table and one picture of it all."""
+
+import sys
+import time
+from pathlib import Path
+
+from kidneyct.errors import InputError
+
+HELP = "run a whole comparison of starts, and put it into one table and one picture"
+DESCRIPTION = """\
+Run what a file names: arms (what the candidate starts from, and how it is trained), ways of splitting with their folds,
+and seeds. Each run is one of DVC's experiments and is run once: interrupt it when you like, and the same command goes
+on where it stopped. What runs have in common, such as the control and every feature, is computed once.
+
+The predictions of all folds are pooled, so that every series is tested once. Written are metrics/study.json,
+plots/study.csv, plots/study.png, a forest plot, and plots/study.html, a page."""
+EXAMPLES = """\
+examples:
+  kidneyct study
+      run what study.yaml names; other settings are those of params.yaml
+
+  kidneyct study --plan
+      only list the runs, and which of them are done
+
+  kidneyct study --collect
+      run nothing, put together what is there"""
+
+
+def add_arguments(parser):
+    parser.add_argument("file", nargs="?", default="study.yaml", metavar="FILE", help="the study (study.yaml)")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--plan", action="store_true", help="list the runs and which are done")
+    either.add_argument("--collect", action="store_true", help="only put together what is there")
+
+
+def run(options):
+    from kidneyct.runs import study
+
+    wanted = study.read(options.file)
+    runs = study.plan(wanted)
+    done = study.finished()
+    missing = [run for run in runs if run.name not in done]
+    if options.plan:
+        for each in runs:
+            print(f"{'done' if each.name in done else 'to do':5}  {each.name}")
+        print(f"{len(runs)} runs, {len(missing)} of them to do")
+        return 0
+    failed = [] if options.collect else _execute(missing, len(runs))
+    collect(wanted, runs)
+    for failure in failed:
+        print(f"error: {failure}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _execute(missing, count):
+    """Run what is missing, one after the other; a run that fails is told and left out. Returns what failed."""
+    from kidneyct.runs import study
+
+    failed, taken = [], []
+    for number, each in enumerate(missing):
+        left = f", about {_duration(len(missing) - number, taken)} left" if taken else ""
+        print(f"{count - len(missing) + number} of {count} runs done{left}; now {each.name}", flush=True)
+        start = time.monotonic()
+        try:
+            study.execute(each)
+        except InputError as error:
+            failed.append(error)
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        taken.append(time.monotonic() - start)
+    return failed
+
+
+def _duration(count, taken):
+    """How long `count` runs will take, from those that were: the mean of the last ten."""
+    minutes = count * sum(taken[-10:]) / len(taken[-10:]) / 60
+    return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
+
+
+def collect(wanted, runs):
+    """Pool what is finished, print it and write it."""
+    import json
+
+    from kidneyct import params
+    from kidneyct.page import forest
+    from kidneyct.page import study as page
+    from kidneyct.results import arms
+    from kidneyct.runs import study
+
+    values = params.validate().model_dump()
+    outcomes = study.pooled(runs, study.finished())
+    splits = {}
+    for split in wanted.splits:
+        of_split = {arm: outcomes[arm, split] for arm in wanted.arms if (arm, split) in outcomes}
+        if of_split:
+            splits[split] = arms.summarise(of_split, wanted.arms, values["data"]["classes"])
+    if not splits:
+        raise InputError("study: no arm has all its folds yet; nothing to put together")
+    result = {"study": wanted.model_dump(), "splits": splits}
+    for folder in ("metrics", "plots"):
+        Path(folder).mkdir(exist_ok=True)
+    Path("metrics/study.json").write_text(json.dumps(result, indent=2) + "\n")
+    table = arms.table(splits)
+    table.to_csv("plots/study.csv", index=False, float_format="%.6f")
+    forest.forest("plots/study.png", splits)
+    Path("plots/study.html").write_text(page.page(result, values, "plots/study.png"), encoding="utf-8")
+    for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
+        print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
+        print(
+            rows[["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]].to_string(
+                index=False, na_rep="", float_format="%.4f"
+            )
+        )
+    missing = sorted({f"{each.arm}, {each.split}" for each in runs if (each.arm, each.split) not in outcomes})
+    if missing:
+        print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
+    print("\nmetrics/study.json  plots/study.csv  plots/study.png  plots/study.html")

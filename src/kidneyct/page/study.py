@@ -1,0 +1,30 @@
+"""The page of a study: one table and one picture, and what they can and cannot say."""
+
+from pathlib import Path
+
+import jinja2
+
+from kidneyct.page import gallery, report
+from kidneyct.results import verdict
+
+TEMPLATE = "study.html"
+FOLDER = Path(__file__).parent
+
+
+def page(study, parameters, forest):
+    """The whole page as text; `study` is study.json, `parameters` params.yaml's, `forest` the PNG."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([FOLDER, FOLDER / "templates"]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": lambda value: f"{100 * value:.1f}",
+        "points": verdict.signed,
+        "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
+    }
+    return environment.get_template(TEMPLATE).render(
+        study=study["study"], splits=study["splits"], parameters=report.flat(parameters), chart=gallery.chart(forest)
+    )

@@ -1,0 +1,158 @@
+"""The arms of a study, each series tested once: every arm by itself, against the control and against each other."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from kidneyct import index
+from kidneyct.results import pooled
+from kidneyct.roles import ROLES
+
+CANDIDATE, CONTROL = ROLES
+REUSE = ("imagenet", "imagenet-stats", "none")  # the starts that tell what of a gain is reuse and what is scale
+
+
+def summarise(outcomes, starts, classes):
+    """One way of splitting: what `study.json` says of it.
+
+    `outcomes` is arm -> {seed: (table, trainings)}: of each image tested its image, label, series, and what candidate,
+    control and baselines took it for; and of each fold both roles' training.json. `starts` is arm -> parameters that
+    differ from params.yaml's. Arms whose images or seeds differ from the first's are left out of the comparison and
+    named under `incomplete`.
+    """
+    first = next(iter(outcomes.values()))
+    alike = {arm: seeds for arm, seeds in outcomes.items() if _same_images(seeds, first)}
+    tables = {arm: [table.sort_values("image") for table, _ in seeds.values()] for arm, seeds in alike.items()}
+    some = next(iter(tables.values()))
+    groups = some[0]["series"].nunique()
+
+    def estimates(own, against=None):
+        values = pooled.estimate(own, against)
+        return _nested(dict(zip(pooled.names(classes), values, strict=True)), classes)
+
+    models = {arm: _counts(own, CANDIDATE, classes) for arm, own in tables.items()}
+    controls = {arm: _counts(own, CONTROL, classes) for arm, own in tables.items()}
+    named, control_of = _controls(controls)
+    against = {arm: estimates(models[arm], controls[arm]) for arm in models}
+    pairs = {
+        f"{one} - {other}": estimates(models[one], models[other]) for one, other in itertools.combinations(models, 2)
+    }
+    for gaps in (against, pairs):
+        _test(gaps, groups)
+    result = {
+        "images": len(some[0]),
+        "series": groups,
+        "seeds": len(some),
+        "incomplete": sorted(set(outcomes) - set(alike)),
+        "baselines": {name: estimates(_counts(some, name, classes)) for name in index.BASELINES},
+        "controls": {name: estimates(own) for name, own in named.items()},
+        "arms": {
+            arm: estimates(models[arm])
+            | _trained(alike[arm], CANDIDATE)
+            | {"control": control_of[arm], "against_control": against[arm]}
+            for arm in models
+        },
+        "pairs": pairs,
+    }
+    return result | {"gain": _gain(models, starts, estimates)}
+
+
+def _same_images(seeds, first):
+    return seeds.keys() == first.keys() and all(
+        set(table["image"]) == set(first[seed][0]["image"]) for seed, (table, _) in seeds.items()
+    )
+
+
+def _counts(tables, column, classes):
+    """Counts by series for each seed's table: a model's, or a baseline's."""
+    return [
+        pooled.counts(
+            index.codes(table["label"], classes), index.codes(table[column], classes), table["series"], len(classes)
+        )
+        for table in tables
+    ]
+
+
+def _nested(estimates, classes):
+    """accuracy and macro_f1, and under `recall` the classes, so that no class name can be taken for a metric."""
+    recall = {label: estimates[f"recall of {label}"] for label in classes}
+    return {"accuracy": estimates["accuracy"], "macro_f1": estimates["macro_f1"], "recall": recall}
+
+
+def _controls(controls):
+    """The different controls, name -> counts, and which an arm has; arms of one head and one rate share theirs."""
+    named, control_of = {}, {}
+    for arm, own in controls.items():
+        same = [name for name, other in named.items() if all(map(np.array_equal, own, other))]
+        name = same[0] if same else "control" if not named else f"control of {arm}"
+        named.setdefault(name, own)
+        control_of[arm] = name
+    return named, control_of
+
+
+def _test(gaps, groups):
+    """Add p, p_holm (over the gaps) and series_needed to each gap in accuracy and macro F1 that has an error."""
+    for metric in ("accuracy", "macro_f1"):
+        tested = [gap[metric] for gap in gaps.values() if "error" in gap[metric]]
+        p_values = [pooled.p_value(gap) for gap in tested]
+        for gap, p, corrected in zip(tested, p_values, pooled.holm(p_values), strict=True):
+            gap |= {"p": round(p, 6), "p_holm": round(corrected, 6), "series_needed": pooled.series_needed(gap, groups)}
+
+
+def _trained(seeds, role):
+    """How an arm was trained: its runs, unstopped and collapsed ones, and how often which learning rate was kept."""
+    trainings = [training[role] for _, folds in seeds.values() for training in folds]
+    rates = [f"{training['learning_rate']:g}" for training in trainings]
+    return {
+        "runs": len(trainings),
+        "unstopped": sum(not training["stopped"] for training in trainings),
+        "collapsed": sum(training["collapsed"] for training in trainings),
+        "learning_rates": {rate: rates.count(rate) for rate in sorted(set(rates), key=float)},
+    }
+
+
+def _gain(models, starts, estimates):
+    """What of ImageNet's gain over random weights is their scale and what the features (Matsoukas et al. 2022).
+
+    Of arms that differ in nothing but these three starts, for each group of such arms: `total`, ImageNet's less
+    random; `scale`, random weights of ImageNet's mean and variance less random; `reuse`, ImageNet's less those.
+    """
+    groups = {}
+    for arm, changes in starts.items():
+        if arm in models and changes.get("weights") in REUSE:
+            rest = ", ".join(f"{key}={value}" for key, value in sorted(changes.items()) if key != "weights")
+            groups.setdefault(rest, {})[changes["weights"]] = models[arm]
+    return {
+        rest or "all": {
+            "total": estimates(arms["imagenet"], arms["none"]),
+            "scale": estimates(arms["imagenet-stats"], arms["none"]),
+            "reuse": estimates(arms["imagenet"], arms["imagenet-stats"]),
+        }
+        for rest, arms in groups.items()
+        if set(arms) == set(REUSE)
+    }
+
+
+def table(splits):
+    """The same as a table: a line for each split, model and metric, its value and interval, and its gap's."""
+    rows = []
+    for split, result in splits.items():
+        for kind in ("arms", "controls", "baselines"):
+            for model, estimates in result[kind].items():
+                gaps = estimates.get("against_control", {})
+                for metric, estimate in _flat(estimates):
+                    gap = dict(_flat(gaps)).get(metric, {})
+                    rows.append(
+                        {"split": split, "kind": kind[:-1], "model": model, "metric": metric}
+                        | {end: estimate.get(end) for end in ("value", "low", "high")}
+                        | {"gap": gap.get("value"), "gap_low": gap.get("low"), "gap_high": gap.get("high")}
+                        | {"p_holm": gap.get("p_holm")}
+                    )
+    return pd.DataFrame(rows)
+
+
+def _flat(estimates):
+    """(metric, estimate) pairs of what `_nested` made."""
+    pairs = [(metric, estimates[metric]) for metric in ("accuracy", "macro_f1") if metric in estimates]
+    return pairs + [(f"recall of {label}", estimate) for label, estimate in estimates.get("recall", {}).items()]

@@ -1,0 +1,209 @@
+"""A study: arms under every way of splitting, fold and seed; each run is one of DVC's experiments, read by revision."""
+
+import hashlib
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from dvc.api import DVCFileSystem
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kidneyct import index, params, yaml12
+from kidneyct.errors import InputError
+from kidneyct.roles import ROLES
+
+TARGET = "compare"  # the last stage that a run needs: it costs no map
+LOG = "study.log"
+OWN = {"split.fold", "seed"}  # what the study sets itself
+
+
+class Study(BaseModel):
+    """What a study.yaml says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    arms: dict[str, dict] = Field(min_length=1)  # name -> parameters that differ from params.yaml's
+    splits: dict[str, dict] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+
+
+class Run(NamedTuple):
+    """One experiment of a study."""
+
+    arm: str
+    split: str
+    fold: int
+    seed: int
+    changes: dict  # dotted name -> value, against params.yaml
+    name: str  # the experiment's; it tells what the run is made of, code included
+
+
+def read(path):
+    """The study in a file; InputError has a line for each mistake."""
+    try:
+        document = yaml12.read(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a file that names arms, splits and seeds, found none") from None
+    try:
+        study = Study.model_validate(document)
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, each['loc'])) or 'all of it'}: {each['msg']}" for each in error.errors()]
+        raise InputError("\n".join(lines)) from None
+    for group, parts in (("arms", study.arms), ("splits", study.splits)):
+        for name, changes in parts.items():
+            unknown = sorted(set(changes) - (set(params.keys()) - OWN))
+            if unknown:
+                raise InputError(
+                    f"{path}: {group}.{name}: expected parameters of params.yaml but {' and '.join(sorted(OWN))}, "
+                    f"found {', '.join(unknown)}"
+                )
+    return study
+
+
+def plan(study, path="params.yaml", pipeline="dvc.yaml"):
+    """The runs of a study, the ways of splitting first, so that complete comparisons come early.
+
+    InputError where a run's parameters are not allowed.
+    """
+    values, code = params.validate(path).model_dump(), _code(pipeline)
+    runs = []
+    for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
+        folds = division.get("split.folds", values["split"]["folds"])
+        for fold, (arm, start) in itertools.product(range(folds), study.arms.items()):
+            changes = start | division | {"seed": seed} | ({"split.fold": fold} if folds > 1 else {})
+            effective = _changed(values, changes)
+            try:
+                params.check(effective)
+            except InputError as error:
+                raise InputError(f"arm {arm}, split {split}: {error}") from None
+            made_of = json.dumps([_watched(effective, pipeline), code], sort_keys=True)
+            digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
+            words = [re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-") for word in (arm, split)]
+            runs.append(Run(arm, split, fold, seed, changes, "-".join(["study", *words, str(fold), str(seed), digest])))
+    return runs
+
+
+def _changed(values, changes):
+    """Nested parameters with some changed by dotted name."""
+    values = json.loads(json.dumps(values))
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        target = values
+        for section in sections:
+            target = target[section]
+        target[name] = value
+    return values
+
+
+def _stages(pipeline):
+    """The stages up to TARGET, but for `check`, as dvc.yaml has them."""
+    stages = yaml12.read(pipeline)["stages"]
+    names = list(stages)
+    wanted = [name for name in names[: names.index(TARGET) + 1] if name not in ("check", "explain", "measure")]
+    return [stages[name].get("do", stages[name]) for name in wanted]
+
+
+def _code(pipeline):
+    """MD5 of each Python file that these stages depend on."""
+    files = {dep for stage in _stages(pipeline) for dep in stage["deps"] if dep.endswith(".py")}
+    return {file: hashlib.md5(Path(file).read_bytes()).hexdigest() for file in sorted(files)}
+
+
+def _watched(values, pipeline):
+    """The parameters that these stages read, dotted name -> value."""
+    watched = {"weights": values["weights"]}
+    for key in sorted({key for stage in _stages(pipeline) for key in stage.get("params", [])}):
+        value = values
+        for part in key.split("."):
+            value = value[part]
+        watched[key] = value
+    return watched
+
+
+def finished():
+    """DVC's experiments of all commits, name -> revision."""
+    listed = _git("for-each-ref", "refs/exps", "--format=%(refname) %(objectname)")
+    pairs = [line.split() for line in listed.splitlines()]
+    # refs/exps/<two letters of the commit>/<the rest>/<name>
+    return {name.split("/")[4]: revision for name, revision in pairs if name.count("/") == 4}
+
+
+def _git(*arguments):
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"git {arguments[0]}: {' '.join(done.stderr.split())}; run in the project's folder")
+    return done.stdout
+
+
+def execute(run):
+    """Run an experiment in a folder of its own, which DVC makes and removes; what it says goes to LOG.
+
+    InputError with the last that it said where it fails.
+    """
+    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={_override(value)}")]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "-n", run.name, *changes, TARGET]
+    with open(LOG, "a+", encoding="utf-8") as log:
+        start = log.tell()
+        print(f"$ dvc {' '.join(command[3:])}", file=log, flush=True)
+        status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+        log.seek(start)
+        said = [line.strip() for line in log if line.strip()]
+    if status:
+        causes = [line for line in said if line.startswith("error:")] or said[-3:]
+        raise InputError(f"{run.name}: {' '.join(causes)}; all of it is in {LOG}")
+
+
+def _override(value):
+    """A value in the grammar of `dvc exp run -S`."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_override, value))}]"
+    text = str(value)
+    if not isinstance(value, str) or re.fullmatch(r"[\w./-]+", text):
+        return text
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def outcome(revision):
+    """What an experiment left: a line for each test image, and each role's training.json with whether it collapsed.
+
+    The table has image, label, series, a column for each role's predictions and one for each baseline's.
+    """
+    files = DVCFileSystem(".", rev=revision)
+
+    def table(path):
+        with files.open(path, "r") as file:
+            return index.read(file)
+
+    predictions = {role: table(f"plots/{role}/predictions.csv") for role in ROLES}
+    result = predictions[ROLES[0]][["image", "label"]].copy()
+    for role, own in predictions.items():
+        result[role] = own["predicted"].to_numpy()
+    result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
+    baselines = table("plots/baselines.csv")[["image", *index.BASELINES]]
+    result = result.merge(baselines, on="image", validate="one_to_one")
+    trainings = {
+        role: json.loads(files.read_text(f"metrics/{role}/training.json"))
+        | {"collapsed": own["predicted"].nunique() == 1}
+        for role, own in predictions.items()
+    }
+    return result, trainings
+
+
+def pooled(runs, revisions):
+    """Out-of-fold predictions of the finished runs, (arm, split) -> {seed: (table, trainings)}.
+
+    Folds are pooled in one table; a seed counts where all its folds are there. `trainings` is a list, a fold each.
+    """
+    folds = {}
+    for run in runs:
+        folds.setdefault((run.arm, run.split, run.seed), []).append(revisions.get(run.name))
+    results = {}
+    for (arm, split, seed), each in folds.items():
+        if all(each):
+            tables, trainings = zip(*map(outcome, each), strict=True)
+            results.setdefault((arm, split), {})[seed] = pd.concat(tables, ignore_index=True), list(trainings)
+    return results
