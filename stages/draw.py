@@ -42,7 +42,7 @@ def draw_numbers(predictions, names, classes):
     confusions = [evaluation.confusion(table, classes) for table in predictions.values()]
     headings = [
         f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predictions[role])} test images"
-        + (f"\n{titles.COLLAPSED}" if evaluations[role]["collapsed"] else "")
+        + (", collapsed" if evaluations[role]["collapsed"] else "")
         for role in ROLES
     ]
     charts.confusion_pair("plots/comparison.png", confusions, classes, headings)

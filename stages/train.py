@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from stages import place, run, write_json
+from stages import place, run
 
 from kidneyct import index, params
 from kidneyct.network import classifier, devices, features, normalization, training, vgg
-from kidneyct.rounding import rounded
 
 
 def main(role):
@@ -44,9 +43,7 @@ def main(role):
     network.save_weights(f"models/{role}/model.weights.h5")
     history.to_csv(place(f"plots/{role}/history.csv"), index=False, float_format="%.6f")
     trials.to_csv(f"plots/{role}/rates.csv", index=False, float_format="%.6g")
-    kept = trials[trials["kept"] == 1].drop(columns="kept").iloc[0].to_dict()
-    counts = {name: int(kept[name]) for name in ("epochs", "kept_epoch")}
-    write_json(f"metrics/{role}/training.json", rounded(kept | counts | {"stopped": bool(kept["stopped"])}))
+    kept = trials[trials["kept"] == 1].iloc[0]
     print(
         f"training of the {role}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
         f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"

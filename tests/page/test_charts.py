@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from kidneyct.maps.methods import METHODS
 from kidneyct.page import charts
@@ -10,6 +11,13 @@ from kidneyct.page import charts
 def test_confusion_matrices(size_of):
     matrix = np.array([[3, 1], [0, 0]])  # a class without an image too
     assert size_of(lambda path: charts.confusion_pair(path, [matrix, matrix], ["x", "y"], ["a", "b"])) == (1575, 735)
+
+
+def test_confusion_headings_are_not_cut_off(tmp_path):
+    path = tmp_path / "confusion.png"
+    charts.confusion_pair(path, [np.eye(2, dtype=int)] * 2, ["x", "y"], ["candidate\naccuracy", "control\naccuracy"])
+    pixels = np.asarray(Image.open(path).convert("L"))
+    assert [edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])] == [255] * 4
 
 
 def test_reliability(size_of):

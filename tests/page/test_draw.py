@@ -93,7 +93,7 @@ def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
     assert said == {
         "confusion_pair": [
             "candidate (imagenet, 3 of 5 blocks)\naccuracy 87.50% of 8 test images",
-            "control (random weights)\naccuracy 50.00% of 8 test images\ncollapsed: one class only",
+            "control (random weights)\naccuracy 50.00% of 8 test images, collapsed",
         ],
         "learning_curves": [
             "candidate (imagenet, 3 of 5 blocks), learning rate 0.001",

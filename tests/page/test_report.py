@@ -265,7 +265,7 @@ def test_the_origin_of_imagenets_weights_is_named_where_they_are_used(run, weigh
 def test_one_learning_rate_was_not_chosen(page):
     training = Outline(section(page, "training")).text
     assert "One learning rate was tried, 0.001, the same for both models." in training
-    assert "rate epochs run" not in training
+    assert "rate loss" not in training
     text = Outline(page).text
     assert "Learning rate, patience and pixel scaling are one choice for both models; none was tuned." in text
     assert "selection of the model The epoch of the lowest validation loss;" in text
@@ -302,11 +302,11 @@ def test_learning_rates_tried_and_kept(searched):
     )
     tables = re.findall(r"<table.*?</table>", training, re.DOTALL)
     assert [[" ".join(cell) for cell in cells] for cells in rows(tables[0])[1:]] == [
-        ["0.0001", "3", "2", "1.000", "75.0 %", "yes", "kept"],
-        ["0.01", "3", "3", "1.250", "50.0 %", "no", ""],
+        ["0.0001 kept", "1.000", "75.0 %", "2 of 3", "yes"],
+        ["0.01", "1.250", "50.0 %", "3 of 3", "no"],
         ["10", "left out: the loss was not a number"],
     ]
-    assert [cells[-1] for cells in rows(tables[1])[1:3]] == [[], ["kept"]]
+    assert [cells[0] for cells in rows(tables[1])[1:3]] == [["0.0001"], ["0.01", "kept"]]
     text = Outline(page).text
     assert "each model's learning rate the one of 0.0001, 0.01, 10 with its lowest validation loss, batches" in text
     assert "initial weights and what follows from them: the learning rate kept" in text
@@ -342,16 +342,16 @@ def test_a_collapsed_model_is_marked_where_its_numbers_stand(run, page):
     assert (
         "The control has collapsed: it predicts Stone for every test image, so its accuracy is that class's" in answer
     )
-    mark = "; collapsed: one class only"
+    mark = "collapsed: one class only"
     comparison = section(page, "comparison")
-    assert " ".join(rows(comparison)[0][2]) == f"control (random weights){mark}"
+    assert " ".join(rows(comparison)[0][2]) == f"control (random weights) {mark}"
     captions = re.findall(r"<caption>(.*?)</caption>", comparison, re.DOTALL)
-    assert [caption.endswith(f"loss 0.100{mark}") for caption in captions[-2:]] == [False, True]
+    assert [caption.endswith(f"loss 0.100; {mark}") for caption in captions[-2:]] == [False, True]
     assert [" ".join(cells[0]) for cells in rows(section(page, "leak"))[-2:]] == [
         "candidate (imagenet)",
-        f"control (random weights){mark}",
+        f"control (random weights) {mark}",
     ]
-    assert section(page, "confusion").count(mark) == 1
+    assert section(page, "confusion").count(f"; {mark}. Rows") == 1
     candidate, control = Outline(section(page, "models")).text.split("control (random weights)")
     assert "ollapsed" not in candidate
     assert "macro AUROC 0.950. Collapsed: predicts Stone for every test image" in control
@@ -360,12 +360,20 @@ def test_a_collapsed_model_is_marked_where_its_numbers_stand(run, page):
 def test_agreement_stands_beside_chance(run, page):
     table = re.search(r'aria-label="Agreement of both models".*?</table>', page, re.DOTALL)[0]
     assert [" ".join(cell) for cell in rows(table)[1]] == ["predict the same class", "62.5 %", "25.0 %", "0.50"]
-    assert [" ".join(cell) for cell in rows(table)[2]] == ["right on the same images", "62.5 %", "50.0 %", "0.25"]
-    assert "0 is no more than chance" in Outline(section(page, "comparison")).text
+    assert [" ".join(cell) for cell in rows(table)[2]] == [
+        "right or wrong on the same images",
+        "62.5 %",
+        "50.0 %",
+        "0.25",
+    ]
+    told = Outline(section(page, "comparison")).text
+    assert "0 is no more than chance" in told
+    assert "leaves no room" not in told
 
     agreement = run.comparison["agreement"] | {"same_class": {"observed": 1.0, "expected": 1.0}}
     text = text_of(run._replace(comparison=run.comparison | {"agreement": agreement}))
-    assert "predict the same class 100.0 % 100.0 % none: no room above chance" in text
+    assert "predict the same class 100.0 % 100.0 % none right" in text
+    assert "None: chance leaves no room." in text
 
 
 def test_the_leak_is_set_beside_null_controls(page):

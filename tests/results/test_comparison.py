@@ -68,7 +68,7 @@ def test_the_whole_comparison(compared):
     assert result["classes"]["b"]["recall"]["gap"] == 0.75
 
 
-TRAININGS = {"candidate": {"learning_rate": 0.001}, "control": {"learning_rate": 0.01}}
+RATES = {"candidate": 0.001, "control": 0.01}
 LEAKAGE = {
     "near_duplicates": {"share": 0.5, "median_correlation": 0.9},
     "accuracy": {"majority_class": 0.5, "nearest_thumbnail": 1.0, "linear_model": 0.75},
@@ -81,7 +81,7 @@ def rows(tree):
 
 def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
     evaluations, result = compared
-    summary = headline.headline(evaluations, TRAININGS, result, LEAKAGE)
+    summary = headline.headline(evaluations, RATES, result, LEAKAGE)
     assert summary["candidate"] == {
         "accuracy": 0.875,
         "macro_f1": 0.873016,
@@ -100,6 +100,4 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
 def test_an_interval_that_could_not_be_had_is_left_out(compared):
     evaluations, result = compared
     accuracy = {name: result["accuracy"][name] for name in ("candidate", "control", "gap")}
-    assert headline.headline(evaluations, TRAININGS, result | {"accuracy": accuracy}, LEAKAGE)["gap"] == {
-        "accuracy": 0.375
-    }
+    assert headline.headline(evaluations, RATES, result | {"accuracy": accuracy}, LEAKAGE)["gap"] == {"accuracy": 0.375}

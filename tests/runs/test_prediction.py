@@ -52,7 +52,7 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
         Image.fromarray(picture).save(file)
     files[1].write_text("no picture")
     network, explained = Network(), []
-    workspace = Workspace(None, ["a", "b"], 40, 4, "unit", pictures(0, 3), np.array([0, 0, 1]))
+    workspace = Workspace(None, ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), np.array([0, 0, 1]))
     outcomes = dict(prediction.predict(workspace, network, files, lambda *batch: explained.append(batch)))
     assert list(outcomes) == files
     assert "not a readable image" in outcomes[files[1]]

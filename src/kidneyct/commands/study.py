@@ -47,13 +47,16 @@ def run(options):
         return 0
     failed = [] if options.collect else _execute(missing, len(runs))
     collect(wanted, runs)
-    for failure in failed:
-        print(f"error: {failure}", file=sys.stderr)
+    if failed:
+        print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _execute(missing, count):
-    """Run what is missing, one after the other; a run that fails is told and left out. Returns what failed."""
+    """Run what is missing, one after the other; returns what failed.
+
+    The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
+    """
     from kidneyct.runs import study
 
     failed, taken = [], []
@@ -64,8 +67,11 @@ def _execute(missing, count):
         try:
             study.execute(each)
         except InputError as error:
+            if not taken:
+                raise
             failed.append(error)
             print(f"error: {error}", file=sys.stderr, flush=True)
+            continue
         taken.append(time.monotonic() - start)
     return failed
 

@@ -21,7 +21,7 @@ def confusion_pair(path, matrices, classes, titles):
 
     `matrices` are (classes, classes) int, rows the actual class; `titles` stand above the panels.
     """
-    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="compressed")  # square panels would push titles out
     panels = figure.subplots(1, len(matrices))
     for axes, matrix, title in zip(panels, matrices, titles, strict=True):
         shares = evaluation.shares(matrix)

@@ -26,5 +26,13 @@ def page(study, parameters, forest):
         "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
     }
     return environment.get_template(TEMPLATE).render(
-        study=study["study"], splits=study["splits"], parameters=report.flat(parameters), chart=gallery.chart(forest)
+        study=study["study"] | {group: _without_folders(study["study"][group]) for group in ("arms", "splits")},
+        splits=study["splits"],
+        parameters=report.flat(parameters),
+        chart=gallery.chart(forest),
     )
+
+
+def _without_folders(parts):
+    """Changed parameters by arm or split; of a path only its last part."""
+    return {name: report.flat(changes) for name, changes in parts.items()}

@@ -3,18 +3,18 @@
 from kidneyct.roles import ROLES
 
 
-def headline(evaluations, trainings, comparison, leakage):
+def headline(evaluations, rates, comparison, leakage):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
-    `evaluations` and `trainings` by role, `comparison` and `leakage` are what the JSON files of these names
-    hold. An interval that could not be had is left out.
+    `evaluations` by role, `comparison` and `leakage` are what the JSON files of these names hold, `rates` by role the
+    learning rates kept. An interval that could not be had is left out.
     """
     models = {
         role: {
             "accuracy": evaluations[role]["accuracy"],
             "macro_f1": evaluations[role]["macro_f1"],
             "collapsed": evaluations[role]["collapsed"],
-            "learning_rate": trainings[role]["learning_rate"],
+            "learning_rate": rates[role],
             "recall": {label: values["recall"] for label, values in evaluations[role]["classes"].items()},
         }
         for role in ROLES

@@ -67,6 +67,8 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     if groups == 1:
         return [rounded({"value": each}) for each in value]
     low, high, error, freedom = interval(value, statistic(1 - np.eye(groups), np.ones((groups, seeds))), by_seed)
+    if against is None:  # Student's interval knows nothing of 0 and 1
+        low, high = np.maximum(low, 0), np.minimum(high, 1)
     ends = _percentiles(statistic, groups, seeds, np.random.default_rng(seed), resamples)
     columns = {
         "low": low,

@@ -144,7 +144,7 @@ def execute(run):
 
     InputError with the last that it said where it fails.
     """
-    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={_override(value)}")]
+    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "-n", run.name, *changes, TARGET]
     with open(LOG, "a+", encoding="utf-8") as log:
         start = log.tell()
@@ -153,14 +153,14 @@ def execute(run):
         log.seek(start)
         said = [line.strip() for line in log if line.strip()]
     if status:
-        causes = [line for line in said if line.startswith("error:")] or said[-3:]
-        raise InputError(f"{run.name}: {' '.join(causes)}; all of it is in {LOG}")
+        causes = [line for line in said if line.lower().startswith("error:")] or said[-1:]
+        raise InputError(f"{run.name}: {' '.join(causes)}; all that was said is in {LOG}")
 
 
-def _override(value):
+def override(value):
     """A value in the grammar of `dvc exp run -S`."""
     if isinstance(value, list):
-        return f"[{','.join(map(_override, value))}]"
+        return f"[{','.join(map(override, value))}]"
     text = str(value)
     if not isinstance(value, str) or re.fullmatch(r"[\w./-]+", text):
         return text
@@ -168,9 +168,10 @@ def _override(value):
 
 
 def outcome(revision):
-    """What an experiment left: a line for each test image, and each role's training.json with whether it collapsed.
+    """What an experiment left: a line for each test image, and how each role was trained.
 
-    The table has image, label, series, a column for each role's predictions and one for each baseline's.
+    The table has image, label, series, a column for each role's predictions and one for each baseline's. Of a role's
+    training there are learning_rate, stopped (before the last epoch) and collapsed (it predicts one class only).
     """
     files = DVCFileSystem(".", rev=revision)
 
@@ -185,11 +186,15 @@ def outcome(revision):
     result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
     baselines = table("plots/baselines.csv")[["image", *index.BASELINES]]
     result = result.merge(baselines, on="image", validate="one_to_one")
-    trainings = {
-        role: json.loads(files.read_text(f"metrics/{role}/training.json"))
-        | {"collapsed": own["predicted"].nunique() == 1}
-        for role, own in predictions.items()
-    }
+    trainings = {}
+    for role, own in predictions.items():
+        trials = table(f"plots/{role}/rates.csv")
+        kept = trials[trials["kept"] == 1].iloc[0]
+        trainings[role] = {
+            "learning_rate": float(kept["learning_rate"]),
+            "stopped": bool(kept["stopped"]),
+            "collapsed": own["predicted"].nunique() == 1,
+        }
     return result, trainings
 
 

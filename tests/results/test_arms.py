@@ -1,0 +1,109 @@
+"""A study's arms, pooled over folds and seeds, on tables made by hand."""
+
+import pandas as pd
+import pytest
+
+from kidneyct import index
+from kidneyct.results import arms
+
+CLASSES = ["a", "b"]
+IMAGES = [f"i{number}" for number in range(8)]
+LABELS = list("aaaabbbb")
+SERIES = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAGES):
+    """What one seed left: a table of eight images, four series, and two folds' trainings."""
+    table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
+    table = table.assign(candidate=list(candidate), control=list(control))
+    table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
+    training = {"learning_rate": rate, "stopped": stopped, "collapsed": len(set(candidate)) == 1}
+    other = training | {"learning_rate": 0.01}
+    return table[::-1], [{"candidate": training, "control": training}, {"candidate": other, "control": other}]
+
+
+STARTS = {
+    "imagenet": {"weights": "imagenet"},
+    "stats": {"weights": "imagenet-stats"},
+    "none": {"weights": "none"},
+}
+
+
+@pytest.fixture(scope="module")
+def summary():
+    outcomes = {
+        "imagenet": {0: outcome("aaaabbbb")},  # 8 right
+        "stats": {0: outcome("aaaabbba", stopped=False)},  # 7
+        "none": {0: outcome("aaaaaaaa")},  # 4, collapsed
+    }
+    return arms.summarise(outcomes, STARTS, CLASSES)
+
+
+def test_every_arm_by_itself_and_against_the_control(summary):
+    assert (summary["images"], summary["series"], summary["seeds"]) == (8, 4, 1)
+    assert {arm: values["accuracy"]["value"] for arm, values in summary["arms"].items()} == {
+        "imagenet": 1,
+        "stats": 0.875,
+        "none": 0.5,
+    }
+    assert summary["controls"]["control"]["accuracy"]["value"] == 0.75
+    gaps = {arm: values["against_control"]["accuracy"]["value"] for arm, values in summary["arms"].items()}
+    assert gaps == {"imagenet": 0.25, "stats": 0.125, "none": -0.25}
+    assert summary["arms"]["stats"]["recall"]["b"]["value"] == 0.75
+    assert summary["arms"]["imagenet"]["against_control"]["recall"]["a"]["value"] == 0.5
+
+
+def test_gaps_are_tested_together(summary):
+    gaps = [values["against_control"]["accuracy"] for values in summary["arms"].values()]
+    ordered = sorted(gaps, key=lambda gap: gap["p"])
+    assert ordered[0]["p_holm"] == pytest.approx(min(1, 3 * ordered[0]["p"]), abs=1e-5)
+    assert set(gaps[0]["series_needed"]) == {"5_points", "10_points"}
+
+
+def test_arms_against_each_other_and_the_parts_of_a_gain(summary):
+    assert list(summary["pairs"]) == ["imagenet - stats", "imagenet - none", "stats - none"]
+    assert summary["pairs"]["imagenet - none"]["accuracy"]["value"] == 0.5
+    parts = summary["gain"]["all"]
+    assert {name: part["accuracy"]["value"] for name, part in parts.items()} == {
+        "total": 0.5,
+        "scale": 0.375,
+        "reuse": 0.125,
+    }
+
+
+def test_how_arms_were_trained(summary):
+    none, stats = summary["arms"]["none"], summary["arms"]["stats"]
+    assert (none["runs"], none["collapsed"], none["unstopped"]) == (2, 2, 0)
+    assert (stats["runs"], stats["collapsed"], stats["unstopped"]) == (2, 0, 2)
+    assert stats["learning_rates"] == {"0.001": 1, "0.01": 1}
+
+
+def test_baselines_are_pooled_in_the_same_way(summary):
+    accuracies = {name: summary["baselines"][name]["accuracy"]["value"] for name in index.BASELINES}
+    assert accuracies == {"majority_class": 0.5, "nearest_thumbnail": 1, "linear_model": 0.625}
+
+
+def test_controls_that_differ_are_told_apart():
+    outcomes = {"one": {0: outcome("aaaabbbb")}, "two": {0: outcome("aaaabbbb", control="bbbbaaaa")}}
+    summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
+    assert list(summary["controls"]) == ["control", "control of two"]
+    assert [values["control"] for values in summary["arms"].values()] == ["control", "control of two"]
+    assert summary["gain"] == {}
+
+
+def test_an_arm_of_other_seeds_is_left_out_and_named():
+    outcomes = {"one": {0: outcome("aaaabbbb"), 1: outcome("aaaabbba")}, "two": {0: outcome("aaaabbbb")}}
+    summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
+    assert summary["incomplete"] == ["two"]
+    assert list(summary["arms"]) == ["one"]
+    assert summary["arms"]["one"]["accuracy"]["value"] == pytest.approx(0.9375)
+
+
+def test_the_table_has_a_line_for_each_model_and_metric(summary):
+    table = arms.table({"by series": summary})
+    assert len(table) == (3 + 1 + 3) * 4
+    row = table[(table["model"] == "stats") & (table["metric"] == "accuracy")].iloc[0]
+    assert (row["split"], row["kind"], row["value"], row["gap"]) == ("by series", "arm", 0.875, 0.125)
+    control = table[(table["model"] == "control") & (table["metric"] == "recall of a")].iloc[0]
+    assert (control["kind"], control["value"]) == ("control", 0.5)
+    assert pd.isna(control["gap"])

@@ -1,0 +1,117 @@
+"""What a study file may say, and the runs that follow from it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kidneyct.errors import InputError
+from kidneyct.runs import study
+
+FILE = """
+arms:
+  imagenet: {weights: imagenet}
+  two blocks: {weights: imagenet, model.transferred_blocks: 2}
+splits:
+  by image: {split.by: image}
+  by series: {split.by: series, split.folds: 3}
+seeds: [0, 7]
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A copy of what a plan looks at."""
+    for name in ("src", "stages"):
+        shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(FILE)
+    return tmp_path
+
+
+def planned():
+    return study.plan(study.read("study.yaml"))
+
+
+def test_every_arm_fold_and_seed_the_simple_split_first(project):
+    runs = planned()
+    assert len(runs) == 2 * 2 * (1 + 3)  # arms, seeds, folds
+    assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == [
+        ("imagenet", "by image", 0, 0),
+        ("two blocks", "by image", 0, 0),
+        ("imagenet", "by series", 0, 0),
+        ("two blocks", "by series", 0, 0),
+    ]
+    assert runs[-1].changes == {
+        "weights": "imagenet",
+        "model.transferred_blocks": 2,
+        "split.by": "series",
+        "split.folds": 3,
+        "seed": 7,
+        "split.fold": 2,
+    }
+    assert runs[-1].name.startswith("study-two-blocks-by-series-2-7-")
+    assert len({run.name for run in runs}) == len(runs)
+
+
+def test_a_runs_name_tells_what_it_is_made_of(project):
+    """What changes a result changes the name; what changes none does not."""
+    before = [run.name for run in planned()]
+    for path, same in {
+        "src/kidneyct/page/charts.py": True,
+        "src/kidneyct/measures/focus.py": True,
+        "src/kidneyct/network/training.py": False,
+    }.items():
+        text = Path(path).read_text()
+        Path(path).write_text(text + "\n")
+        assert ([run.name for run in planned()] == before) is same, path
+        Path(path).write_text(text)
+    for key, same in {"measured_images: 6": True, "epochs: 30": False}.items():
+        text = Path("params.yaml").read_text()
+        assert key in text
+        Path("params.yaml").write_text(text.replace(key, f"{key}0"))
+        assert ([run.name for run in planned()] == before) is same, key
+        Path("params.yaml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("weights: imagenet}", "wieghts: imagenet}"), r"arms\.imagenet: expected parameters .*found wieghts"),
+        (("split.folds: 3", "split.fold: 3"), r"splits\.by series: .*found split\.fold"),
+        (("seeds: [0, 7]", "seeds: []"), r"seeds: List should have at least 1 item"),
+        (("seeds:", "seed:"), r"seed: Extra inputs are not permitted"),
+        (("transferred_blocks: 2", "transferred_blocks: 9"), r"arm two blocks, split by image: .*from 0 to 5"),
+        (("arms:", "arms: ["), "not valid YAML"),
+    ],
+)
+def test_a_mistake_is_named(project, change, line):
+    Path("study.yaml").write_text(FILE.replace(*change))
+    with pytest.raises(InputError, match=line):
+        planned()
+
+
+def test_no_file_is_one_line(project):
+    Path("study.yaml").unlink()
+    with pytest.raises(InputError, match=r"study\.yaml: expected a file that names arms, splits and seeds, found none"):
+        planned()
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.001, "0.001"),
+        ("none", "none"),
+        ([0.0001, 0.001], "[0.0001,0.001]"),
+        ("/a b/it's.h5", r"'/a b/it\'s.h5'"),
+        ("$(touch x)", "'$(touch x)'"),
+    ],
+)
+def test_values_in_dvcs_grammar(value, written):
+    assert study.override(value) == written
+
+
+def test_the_projects_own_study_can_be_planned():
+    assert len(study.plan(study.read("study.yaml"))) == 30

@@ -1,0 +1,105 @@
+"""A whole study on tiny phantom data with the real DVC: killed in the middle, gone on with, pooled."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import dvc.api
+import pandas as pd
+import pytest
+from tiny import clone
+
+
+def start(project):
+    """`kidneyct study` in a process group of its own, its lines to be read as they come."""
+    command = [sys.executable, "-u", "-m", "kidneyct", "study"]
+    environment = project.environment | {"PYTHONPATH": str(project.folder / "src")}
+    return subprocess.Popen(
+        command, cwd=project.folder, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The project, what the command said after it had been killed during its second run, and study.json."""
+    project = clone(tmp_path_factory.mktemp("study") / "clone")
+    file = project.folder.parent / "start.weights.h5"
+    (project.folder / "study.yaml").write_text(
+        f"arms: {{file: {{weights: {file}}}, none: {{weights: none}}}}\n"
+        "splits: {by series: {split.by: series, split.folds: 2, split.validation: 0.2}}\n"
+        "seeds: [0]\n"
+    )
+    project.edit({"train": {"learning_rate": [0.001, 0.01]}, "model": {"normalize": "features"}})
+    project.commit()
+    running = start(project)
+    for line in running.stdout:
+        if line.startswith("1 of 4 runs done"):
+            break
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    resumed = start(project)
+    said, _ = resumed.communicate()
+    assert resumed.returncode == 0, said + (project.folder / "study.log").read_text()
+    return project, said, json.loads(project.read("metrics/study.json"))
+
+
+def test_it_goes_on_where_it_was_killed(study):
+    project, said, _ = study
+    assert said.startswith("1 of 4 runs done; now study-none-by-series-0-0-")
+    assert project.run("git", "status", "--short").split() == ["??", "metrics/study.json"]
+    plan = project.run(sys.executable, "-m", "kidneyct", "study", "--plan")
+    assert plan.endswith("4 runs, 0 of them to do\n")
+
+
+def headlines(project, arm):
+    """What DVC's experiments of an arm say for themselves, by fold: headline.json and the number of test images."""
+    listed = project.run("git", "for-each-ref", "refs/exps", "--format=%(refname) %(objectname)").splitlines()
+    for name, revision in (line.split() for line in listed):
+        if f"/study-{arm}-by-series-" in name:
+            files = [f"metrics/{name}.json" for name in ("headline", "comparison")]
+            shown = [dvc.api.read(file, repo=str(project.folder), rev=revision) for file in files]
+            yield json.loads(shown[0]), json.loads(shown[1])["images"]
+
+
+def test_pooled_accuracies_are_the_folds_together(study):
+    project, _, result = study
+    split = result["splits"]["by series"]
+    assert (split["images"], split["series"]) == (48, 16)  # every image and every patient once
+    for arm in ("file", "none"):
+        folds = list(headlines(project, arm))
+        assert sum(images for _, images in folds) == 48
+        for model, of in ((arm, "candidate"), ("control", "control")):
+            right = sum(headline[of]["accuracy"] * images for headline, images in folds)
+            kind = "controls" if model == "control" else "arms"
+            assert split[kind][model]["accuracy"]["value"] == pytest.approx(right / 48, abs=1e-5)
+    assert split["controls"].keys() == {"control"}  # one control for both arms
+    gap = split["arms"]["file"]["against_control"]["accuracy"]
+    assert gap["low"] <= gap["value"] <= gap["high"]
+
+
+def test_each_run_chose_among_the_same_learning_rates(study):
+    *_, result = study
+    for arm in result["splits"]["by series"]["arms"].values():
+        assert arm["runs"] == 2
+        assert set(arm["learning_rates"]) <= {"0.001", "0.01"}
+        assert sum(arm["learning_rates"].values()) == 2
+
+
+def test_table_picture_and_page_are_there(study):
+    project, said, result = study
+    table = pd.read_csv(project.folder / "plots/study.csv")
+    assert set(table["model"]) == {"file", "none", "control", "majority_class", "nearest_thumbnail", "linear_model"}
+    assert (project.folder / "plots/study.png").read_bytes()[1:4] == b"PNG"
+    page = project.read("plots/study.html")
+    accuracy = result["splits"]["by series"]["arms"]["file"]["accuracy"]["value"]
+    assert f"<td>{100 * accuracy:.1f}" in page
+    assert str(project.folder.parent) not in page  # nothing of its maker's folders
+    assert "metrics/study.json  plots/study.csv  plots/study.png  plots/study.html" in said
+
+
+def test_the_control_is_trained_once_for_both_arms(study):
+    project, *_ = study
+    trained = [line for line in project.read("study.log").splitlines() if line == "> python -m stages.train control"]
+    assert len(trained) == 2  # once a fold

@@ -1,0 +1,103 @@
+"""A throw-away clone of the project with tiny settings, and commands run in it with the real DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from kidneyct import yaml12
+from kidneyct.network import vgg
+
+ROOT = Path(__file__).parents[1]
+# Every parameter, so that the tests are the same whatever params.yaml says by now.
+TINY = {
+    "seed": 0,
+    "data": {"source": "phantom", "classes": ["Cyst", "Normal", "Stone", "Tumor"]},
+    "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
+    "preprocess": {"image_size": 32},
+    "series": {"similarity": 0.99},
+    "split": {
+        "by": "image",
+        "test": 0.25,
+        "validation": 0.25,
+        "folds": 1,
+        "fold": 0,
+        "contradictory": "error",
+        "seed": 0,
+    },
+    "model": {
+        "dense_units": 16,
+        "frozen_blocks": 5,
+        "transferred_blocks": 5,
+        "normalize": "none",
+        "pixel_scaling": "unit",
+    },
+    "train": {
+        "fraction": 1.0,
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.001,
+        "patience": 5,
+        "precision": "float32",
+    },
+    "explain": {"images_per_class": 1, "mistakes": 1, "measured_images": 2},
+}
+
+
+class Project:
+    """A clone and the commands run in it; each command's output is kept for the assertions."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        # The clone's own home: no git identity, no DVC or Keras settings of the user's.
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder.parent / "home"),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        (folder.parent / "home").mkdir()
+
+    def run(self, *command, fails=False):
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output
+        return output
+
+    def dvc(self, *arguments, **options):
+        return self.run("dvc", *arguments, **options)
+
+    def commit(self):
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "tiny")
+
+    def edit(self, changes):
+        path = self.folder / "params.yaml"
+        values = yaml12.load(path.read_text())
+        for section, keys in changes.items():
+            if isinstance(keys, dict):
+                values[section].update(keys)
+            else:
+                values[section] = keys
+        path.write_text(yaml.safe_dump(values))
+
+    def read(self, path):
+        return (self.folder / path).read_text()
+
+
+def clone(folder):
+    """The project as it lies here, in a repository of its own, with TINY settings; the candidate starts from a file."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    vgg.base(32).save_weights(folder.parent / "start.weights.h5")
+    project.edit(TINY | {"weights": str(folder.parent / "start.weights.h5")})
+    project.commit()
+    return project
