@@ -37,14 +37,14 @@ def test_accuracy_its_error_and_interval_by_hand():
     accuracy = pooled.estimate([model([0, 0, 0, 1, 1, 1, 1, 0, 1, 1])])[0]
     assert accuracy["value"] == 0.8
     # Without series 1, 2, 5 and 9: 5/6, 6/8, 6/8, 7/8; mean 0.802083, squared distances 0.000977 + 2 · 0.002713 +
-    # 0.005317 = 0.011719; times 3/4 and the root: 0.09375. t(0.975, 3) = 3.182446.
+    # 0.005317 = 0.011719; times 3/4 and the root: 0.09375. Series of 4, 2, 2 and 2 images: 100 / 28 effective ones.
     without = np.array([5 / 6, 6 / 8, 6 / 8, 7 / 8])
     error = np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2))
     assert error == pytest.approx(0.09375, abs=1e-4)
     assert accuracy["error"] == pytest.approx(error, abs=1e-6)
-    assert accuracy["freedom"] == 3
-    assert accuracy["low"] == pytest.approx(0.8 - 3.182446 * error, abs=1e-5)
-    assert accuracy["high"] == 1  # 0.8 + 3.18 · 0.094 is more than all
+    assert accuracy["freedom"] == pytest.approx(100 / 28 - 1, abs=1e-6)
+    assert accuracy["low"] == pytest.approx(0.8 - stats.t.ppf(0.975, 100 / 28 - 1) * error, abs=1e-5)
+    assert accuracy["high"] == 1  # 0.8 + 3.5 · 0.094 is more than all
     assert 0.5 <= accuracy["percentile_low"] < 0.8 < accuracy["percentile_high"] <= 1
 
 
@@ -68,8 +68,10 @@ def test_seeds_are_averaged_and_widen_the_interval():
     series = 3 / 4 * np.sum((without - without.mean()) ** 2)
     seeds = (0.15**2 + 0.15**2) / 2  # variance of 0.8 and 0.5 with divisor 1, over two
     assert both["error"] == pytest.approx(np.sqrt(series + seeds), abs=1e-6)
-    # Satterthwaite: between the seeds' one degree and four.
-    assert both["freedom"] == pytest.approx((series + seeds) ** 2 / (series**2 / 3 + seeds**2 / 1), abs=1e-3)
+    # Satterthwaite, of 100 / 28 effective series and two seeds.
+    assert both["freedom"] == pytest.approx(
+        (series + seeds) ** 2 / (series**2 / (100 / 28 - 1) + seeds**2 / 1), abs=1e-3
+    )
     assert both["high"] - both["low"] > alone["high"] - alone["low"]
 
 
