@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kidneyct import __main__ as door
-from kidneyct.page import sweep
+from kidneyct.page import grid as chart
 from kidneyct.roles import ROLES
 from kidneyct.runs import experiments, grid
 
@@ -236,5 +236,5 @@ def test_the_chart_of_words_has_the_same_bytes(tmp_path):
     ]
     table = pd.concat([grid.points([run], "x") for run in runs])
     for name in ("1.png", "2.png"):
-        sweep.sweep(tmp_path / name, table, grid.summarise(table), "x", dict(zip(ROLES, "ab", strict=True)))
+        chart.sweep(tmp_path / name, table, grid.summarise(table), "x", dict(zip(ROLES, "ab", strict=True)))
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()

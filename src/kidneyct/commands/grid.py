@@ -130,7 +130,7 @@ def _short(value):
 
 def over_parameter(runs, parameter, replicates):
     """Print the table over a parameter, and write it and its chart; returns their path without the suffix."""
-    from kidneyct.page import sweep
+    from kidneyct.page import grid as chart
     from kidneyct.page import titles as page_titles
     from kidneyct.runs import grid
 
@@ -144,6 +144,6 @@ def over_parameter(runs, parameter, replicates):
     named.to_csv(target.with_suffix(".csv"), index=False, float_format="%.6f", lineterminator="\n")
     starts = {run.parameters.get("weights") for run in runs}
     titles = page_titles.models(starts.pop()) if len(starts) == 1 else dict(zip(roles.ROLES, roles.ROLES, strict=True))
-    sweep.sweep(target.with_suffix(".png"), table, summary, parameter, titles, parameter in LOGARITHMIC)
+    chart.sweep(target.with_suffix(".png"), table, summary, parameter, titles, parameter in LOGARITHMIC)
     print(named.to_string(index=False, float_format="%.4f", na_rep=""))
     return target

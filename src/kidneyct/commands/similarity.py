@@ -32,7 +32,7 @@ def run(options):
     import numpy as np
 
     from kidneyct import index, params
-    from kidneyct.data import similarity
+    from kidneyct.data import thresholds
     from kidneyct.errors import InputError
 
     p = params.validate()
@@ -41,7 +41,7 @@ def run(options):
         thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: not there yet; run dvc repro preprocess first") from None
-    table = similarity.sweep(thumbnails, images["sha256"], images["label"], THRESHOLDS, p.split.seed)
+    table = thresholds.sweep(thumbnails, images["sha256"], images["label"], THRESHOLDS, p.split.seed)
     print(f"{len(images)} images; series.similarity is {p.series.similarity}")
     print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))
     return 0

@@ -22,6 +22,8 @@ SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "smoothgrad_samples": smoothgrad.SAMPLES,
     "integrated_gradients_steps": integrated_gradients.STEPS,
     "randomised_images": RANDOMISED_IMAGES,
+    "randomised_smoothgrad_samples": RANDOMISED_SAMPLES,
+    "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
     "uninformative_above": randomization.UNINFORMATIVE,
 }
 

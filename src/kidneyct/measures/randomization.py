@@ -8,7 +8,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from kidneyct.measures import faithfulness
-from kidneyct.network import draws
+from kidneyct.network import random_weights
 
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"
@@ -31,7 +31,7 @@ def randomize(layer, seed):
     entropy = [seed, zlib.crc32(layer.name.encode())]
     layer.set_weights(
         [
-            draws.glorot(tuple(weight.shape), entropy) if len(weight.shape) > 1 else np.zeros(weight.shape)
+            random_weights.glorot(tuple(weight.shape), entropy) if len(weight.shape) > 1 else np.zeros(weight.shape)
             for weight in layer.weights
         ]
     )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kidneyct.errors import InputError
-from kidneyct.network import draws, imagenet, photographs, vgg
+from kidneyct.network import imagenet, photographs, random_weights, vgg
 
 BLOCKS = 5  # of VGG-16's convolutions
 
@@ -68,7 +68,7 @@ def draw(base, role, seed, after=0):
         if int(layer.name[len("block")]) <= after:
             continue
         kernel, bias = layer.get_weights()
-        layer.set_weights([draws.glorot(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
+        layer.set_weights([random_weights.glorot(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
 
 
 def redraw(base, role, seed):

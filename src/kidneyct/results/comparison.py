@@ -3,7 +3,8 @@
 import numpy as np
 
 from kidneyct import index
-from kidneyct.results import agreement, statistics
+from kidneyct.results import agreement
+from kidneyct.results import paired as paired_models
 from kidneyct.roles import ROLES
 
 PAIRED = ("accuracy", "macro_f1")  # those with an interval
@@ -16,11 +17,11 @@ def compare(evaluations, predictions, histories, series, classes):
     """The whole of `comparison.json`: both models, and candidate minus control with intervals and tests.
 
     The first three are dictionaries by role: `evaluation.json`, the predictions table with a line for each test image,
-    and the history by epoch. `series` (n,) are the test images'. `statistics.paired` says what the intervals are.
+    and the history by epoch. `series` (n,) are the test images'. `paired.compare` says what the intervals are.
     """
     actual = index.codes(predictions[ROLES[0]]["label"], classes)
     predicted = [index.codes(predictions[role]["predicted"], classes) for role in ROLES]
-    paired = statistics.paired(actual, *predicted, series, classes, BOOTSTRAP_SEED)
+    paired = paired_models.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
     sides = {metric: side_by_side(evaluations, metric) for metric in (*PAIRED, *CALIBRATION)}
     learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
     return {

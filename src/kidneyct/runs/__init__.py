@@ -1,1 +1,1 @@
-"""Finished runs and experiments, read back: what DVC's lock and its list of experiments say."""
+"""Runs as wholes: DVC's experiments, read back or started, and a finished run's model for new images."""

@@ -3,7 +3,7 @@
 import numpy as np
 from thumbnails import pictures
 
-from kidneyct.data import similarity
+from kidneyct.data import thresholds
 
 UNIQUE = [f"{number}" for number in range(99)]
 
@@ -12,7 +12,7 @@ def test_what_a_threshold_decides():
     # Two classes of three series each, two slices a series, 1° apart: 0.99985.
     angles = [start + step for start in (0, 50, 100, 150, 200, 250) for step in (0, 1)]
     labels = ["a"] * 4 + ["b"] * 4 + ["a"] * 2 + ["b"] * 2
-    table = similarity.sweep(pictures(*angles), UNIQUE[:12], np.array(labels), (0.5, 0.9, 0.99999), seed=0)
+    table = thresholds.sweep(pictures(*angles), UNIQUE[:12], np.array(labels), (0.5, 0.9, 0.99999), seed=0)
     # cos 49° = 0.656 links neighbouring series into one; at 0.99999 every image stands alone.
     assert table["series"].tolist() == [1, 6, 12]
     assert table["single"].tolist() == [0, 0, 12]

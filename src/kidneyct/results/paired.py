@@ -11,7 +11,7 @@ LEVEL = 0.95
 BLOCK = 250  # resamples held in memory at a time
 
 
-def paired(codes, candidate, control, series, classes, seed, resamples=RESAMPLES):
+def compare(codes, candidate, control, series, classes, seed, resamples=RESAMPLES):
     """Candidate minus control: gaps with 95 % intervals, McNemar's exact test, and both for each class.
 
     `codes`, `candidate` and `control` (n,) are actual and predicted positions in `classes`, `series` (n,) numbers.

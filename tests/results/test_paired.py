@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
-from kidneyct.results import statistics
+from kidneyct.results import paired
 
 AB = ["a", "b"]
 
@@ -28,7 +28,7 @@ def test_mcnemar_of_eight_against_two():
     # Of 14 images 3 are right for both, 1 for neither; the ten others by two-sided binomial: 2 * (1 + 10 + 45) / 1024.
     candidate = np.array([True] * 11 + [False] * 3)
     control = np.array([True] * 3 + [False] * 8 + [True] * 2 + [False])
-    result = statistics.paired(*decided(candidate, control), np.arange(14), AB, seed=0)
+    result = paired.compare(*decided(candidate, control), np.arange(14), AB, seed=0)
     assert result["mcnemar"] == {"candidate_only": 8, "control_only": 2, "p": 0.109375}
     assert result["accuracy"]["gap"] == pytest.approx(6 / 14, abs=1e-6)
     assert (result["images"], result["series"]) == (14, 14)
@@ -38,7 +38,7 @@ def test_mcnemar_of_each_class_with_holm():
     # Only the candidate right: 6 of class a, 3 of b, 1 of c, p = 2 / 2**n; Holm: 3 * 1/32, 2 * 1/4, 1.
     codes = np.array([0] * 6 + [1] * 3 + [2])
     control = (codes + 1) % 3
-    result = statistics.paired(codes, codes, control, np.arange(10), ["a", "b", "c"], seed=0)
+    result = paired.compare(codes, codes, control, np.arange(10), ["a", "b", "c"], seed=0)
     assert [result["classes"][name]["mcnemar"]["p"] for name in "abc"] == [0.03125, 0.25, 1]
     assert [result["classes"][name]["mcnemar"]["p_holm"] for name in "abc"] == [0.09375, 0.5, 1]
     bounds = ("gap", "gap_low", "gap_high", "gap_low_imagewise", "gap_high_imagewise")
@@ -50,7 +50,7 @@ def test_mcnemar_of_each_class_with_holm():
 def test_gaps_are_scikit_learns():
     codes, candidate, control = random_case(3, 200)
     candidate[candidate == 3] = 0  # a class that the candidate never predicts
-    result = statistics.paired(codes, candidate, control, np.arange(200) // 5, list("abcd"), seed=0, resamples=20)
+    result = paired.compare(codes, candidate, control, np.arange(200) // 5, list("abcd"), seed=0, resamples=20)
     f1 = [
         f1_score(codes, predicted, average="macro", labels=range(4), zero_division=0)
         for predicted in (candidate, control)
@@ -63,8 +63,8 @@ def test_gaps_are_scikit_learns():
 
 def test_a_draw_without_a_class_leaves_it_out():
     # The whole set has both classes, the draw two images of a: candidate right once, control never; F1 2/3 against 0.
-    total = statistics.joint_counts(*(np.array(x) for x in ([0, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1])), 2)
-    drawn = statistics.gaps(total[0], total.sum(axis=0))
+    total = paired.joint_counts(*(np.array(x) for x in ([0, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1])), 2)
+    drawn = paired.gaps(total[0], total.sum(axis=0))
     assert drawn["accuracy"] == 0.5
     assert drawn["macro_f1"] == pytest.approx(2 / 3)
     assert drawn["recall"][0] == 0.5
@@ -73,7 +73,7 @@ def test_a_draw_without_a_class_leaves_it_out():
 
 def test_equal_differences_in_every_series_have_an_interval_of_no_width():
     # Ten series of four images: the candidate has three right, the control two, one of them the candidate's too.
-    result = statistics.paired(
+    result = paired.compare(
         *decided(np.tile([True, True, True, False], 10), np.tile([False, False, True, True], 10)),
         np.repeat(np.arange(10), 4),
         AB,
@@ -94,7 +94,7 @@ def test_intervals_are_the_analytic_ones():
     cases = {copies: [np.repeat(values, copies) for values in (candidate, control)] for copies in (1, 16)}
     for copies, values in cases.items():
         series = np.repeat(np.arange(300), copies)
-        accuracy = statistics.paired(*decided(*values), series, AB, seed=2, resamples=20_000)["accuracy"]
+        accuracy = paired.compare(*decided(*values), series, AB, seed=2, resamples=20_000)["accuracy"]
         expected = difference.mean() + np.array([-half, half])
         assert [accuracy["gap_low"], accuracy["gap_high"]] == pytest.approx(expected, abs=0.05 * half)
         expected = difference.mean() + np.array([-half, half]) / np.sqrt(copies)
@@ -110,7 +110,7 @@ def test_the_interval_over_series_covers_the_truth():
         series = np.repeat(np.arange(60), generator.integers(1, 10, 60))
         chance = np.clip(generator.normal(0.5, 0.15, 60), 0.1, 0.9)[series]
         candidate, control = generator.random((2, len(series))) < [chance + 0.1, chance - 0.1]
-        accuracy = statistics.paired(*decided(candidate, control), series, AB, seed=trial, resamples=400)["accuracy"]
+        accuracy = paired.compare(*decided(candidate, control), series, AB, seed=trial, resamples=400)["accuracy"]
         held += accuracy["gap_low"] <= 0.2 <= accuracy["gap_high"]
     assert 52 <= held <= 60  # 57, with a standard deviation of 1.7
 
@@ -118,13 +118,13 @@ def test_the_interval_over_series_covers_the_truth():
 @pytest.mark.filterwarnings("error")
 def test_plain_answers_where_nothing_varies():
     codes, candidate, control = random_case(11, 40)
-    same = statistics.paired(codes, candidate, candidate, np.arange(40) // 4, list("abcd"), seed=0)
+    same = paired.compare(codes, candidate, candidate, np.arange(40) // 4, list("abcd"), seed=0)
     for metric in ("accuracy", "macro_f1"):
         assert set(same[metric].values()) == {0}
     assert same["mcnemar"] == {"candidate_only": 0, "control_only": 0, "p": 1}
     assert same["classes"]["a"]["mcnemar"]["p_holm"] == 1
 
-    one = statistics.paired(codes, candidate, control, np.full(40, 17), list("abcd"), seed=0)
+    one = paired.compare(codes, candidate, control, np.full(40, 17), list("abcd"), seed=0)
     assert one["series"] == 1
     assert set(one["accuracy"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
     assert set(one["classes"]["a"]["recall"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
@@ -133,6 +133,6 @@ def test_plain_answers_where_nothing_varies():
 def test_the_seed_decides_and_names_of_series_do_not():
     codes, candidate, control = random_case(13, 60)
     series = np.arange(60) // 3
-    first = statistics.paired(codes, candidate, control, series, list("abcd"), seed=4)
-    assert statistics.paired(codes, candidate, control, series * 7 + 1000, list("abcd"), seed=4) == first
-    assert statistics.paired(codes, candidate, control, series, list("abcd"), seed=5) != first
+    first = paired.compare(codes, candidate, control, series, list("abcd"), seed=4)
+    assert paired.compare(codes, candidate, control, series * 7 + 1000, list("abcd"), seed=4) == first
+    assert paired.compare(codes, candidate, control, series, list("abcd"), seed=5) != first

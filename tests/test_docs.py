@@ -1,0 +1,47 @@
+"""The pages say what the code says."""
+
+import re
+from pathlib import Path
+
+from kidneyct import params, yaml12
+
+PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+
+
+def rows():
+    """Of each row in the tables of docs/parameters.md: key and what reads it."""
+    for line in Path("docs/parameters.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            yield cells[0].strip("`"), {name.partition("@")[0] for name in re.findall(r"`([^`]+)`", cells[-1])}
+
+
+def test_every_parameter_is_told_with_what_reads_it():
+    stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
+    readers = {key: set() for key in sorted(params.keys())}
+    for stage, entry in stages.items():
+        for key in entry.get("do", entry).get("params", []):
+            if stage not in ("check", "report"):  # which read every key, as the page says
+                readers[key].add(stage)
+    readers["weights"].add("initialize")  # as the candidate's item of foreach
+    assert dict(rows()) == readers
+
+
+def test_links_within_the_project_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            place = (page.parent / path) if path else page
+            assert place.exists(), f"{page}: {target}"
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", place.read_text(), re.MULTILINE)
+                anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+                assert anchor in anchors, f"{page}: {target}"
+
+
+def test_pictures_on_the_pages_are_there():
+    for page in PAGES:
+        for source in re.findall(r'<img src="([^"]+)"', page.read_text()):
+            assert (page.parent / source).exists(), f"{page}: {source}"
