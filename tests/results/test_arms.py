@@ -2,41 +2,16 @@
 
 import pandas as pd
 import pytest
+from outcomes import CLASSES, outcome
+from outcomes import summary as summarise
 
 from kidneyct import index
 from kidneyct.results import arms
 
-CLASSES = ["a", "b"]
-IMAGES = [f"i{number}" for number in range(8)]
-LABELS = list("aaaabbbb")
-SERIES = [0, 0, 1, 1, 2, 2, 3, 3]
-
-
-def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAGES):
-    """What one seed left: a table of eight images, four series, and two folds' trainings."""
-    table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
-    table = table.assign(candidate=list(candidate), control=list(control))
-    table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
-    training = {"learning_rate": rate, "stopped": stopped, "collapsed": len(set(candidate)) == 1}
-    other = training | {"learning_rate": 0.01}
-    return table[::-1], [{"candidate": training, "control": training}, {"candidate": other, "control": other}]
-
-
-STARTS = {
-    "imagenet": {"weights": "imagenet"},
-    "stats": {"weights": "imagenet-stats"},
-    "none": {"weights": "none"},
-}
-
 
 @pytest.fixture(scope="module")
 def summary():
-    outcomes = {
-        "imagenet": {0: outcome("aaaabbbb")},  # 8 right
-        "stats": {0: outcome("aaaabbba", stopped=False)},  # 7
-        "none": {0: outcome("aaaaaaaa")},  # 4, collapsed
-    }
-    return arms.summarise(outcomes, STARTS, CLASSES)
+    return summarise()
 
 
 def test_every_arm_by_itself_and_against_the_control(summary):

@@ -80,6 +80,10 @@ def test_what_a_single_series_decides_has_no_interval():
     assert pooled.names(["a", "b"]) == ["accuracy", "macro_f1", "recall of a", "recall of b"]
     assert found[3] == {"value": 1.0}
     assert "low" in found[2]
+    # All series of class a are classified rightly: nothing says how far from it others may be.
+    perfect = pooled.estimate([model([0, 0, 0, 0, 1, 1, 1, 0, 1, 1])])
+    assert perfect[2] == {"value": 1.0}
+    assert "low" in perfect[3]
     one = pooled.estimate([pooled.counts([0, 1], [0, 1], [4, 4], 2)])
     assert one[0] == {"value": 1.0}
 

@@ -51,7 +51,8 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     `models` is a list of counts (g, c, c), one for each training seed; `against` another such list, of the same seeds
     and series, whose metrics are taken off. Returns a dictionary for each metric: value; low, high, error and freedom,
     `interval`'s; and percentile_low and percentile_high of a bootstrap that draws series, and seeds where there are
-    several (Field & Welsh 2007). Of a metric that a single series decides there is the value alone.
+    several (Field & Welsh 2007). Of a metric that a single series decides, or that is the same in every series, there
+    is the value alone.
     """
     sides = [np.stack(models)] if against is None else [np.stack(models), np.stack(against)]  # (s, g, c, c)
     seeds, groups = sides[0].shape[:2]
@@ -70,6 +71,7 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     low, high, error, freedom = interval(value, without, by_seed, effective_number(sides[0][0].sum(axis=(1, 2))))
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
+        error = np.where(error > 0, error, np.nan)  # the same in every series, as at 0 or 1: nothing to go by
     ends = _percentiles(statistic, groups, seeds, np.random.default_rng(seed), resamples)
     columns = {
         "low": low,

@@ -1,0 +1,37 @@
+"""What a small study leaves: eight images, four series, three starts."""
+
+import pandas as pd
+
+from kidneyct.results import arms
+
+CLASSES = ["a", "b"]
+IMAGES = [f"i{number}" for number in range(8)]
+LABELS = list("aaaabbbb")
+SERIES = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAGES):
+    """What one seed left: a table of eight images, four series, and two folds' trainings."""
+    table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
+    table = table.assign(candidate=list(candidate), control=list(control))
+    table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
+    training = {"learning_rate": rate, "stopped": stopped, "collapsed": len(set(candidate)) == 1}
+    other = training | {"learning_rate": 0.01}
+    return table[::-1], [{"candidate": training, "control": training}, {"candidate": other, "control": other}]
+
+
+STARTS = {
+    "imagenet": {"weights": "imagenet"},
+    "stats": {"weights": "imagenet-stats"},
+    "none": {"weights": "none"},
+}
+
+
+def summary():
+    """`arms.summarise` of three arms with 8, 7 and 4 images right; the last has collapsed, the control has 6 right."""
+    outcomes = {
+        "imagenet": {0: outcome("aaaabbbb")},  # 8 right
+        "stats": {0: outcome("aaaabbba", stopped=False)},  # 7
+        "none": {0: outcome("aaaaaaaa")},  # 4, collapsed
+    }
+    return arms.summarise(outcomes, STARTS, CLASSES)

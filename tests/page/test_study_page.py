@@ -1,0 +1,76 @@
+"""The page and the forest plot of a study."""
+
+import copy
+import re
+
+import pytest
+from outcomes import summary
+from PIL import Image
+
+from kidneyct import params, yaml12
+from kidneyct.page import forest, study
+
+ARMS = {
+    "imagenet": {"weights": "imagenet"},
+    "stats": {"weights": "/home/someone/stats.h5"},
+    "none": {"weights": "none"},
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    whole = summary()
+    again = copy.deepcopy(whole) | {"incomplete": ["later <arm>"], "pairs": {}}
+    return {
+        "study": {
+            "arms": {arm: {"weights": start} for arm, start in STARTS.items()},
+            "splits": {"by image": {"split.by": "image"}, "by series": {}},
+            "seeds": [0],
+        },
+        "splits": {"by image": whole, "by series": again},
+    }
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "forest.png"
+    forest.forest(path, result["splits"])
+    with open("params.yaml") as file:
+        values = params.check(yaml12.load(file)).model_dump()
+    return study.page(result, values, path)
+
+
+def cells(page, arm):
+    """The text of the first row of a model."""
+    row = re.search(rf'<tr><th scope="row">{arm}</th>(.*?)</tr>', page, re.DOTALL)[1]
+    return re.sub(r"<[^>]+>", " ", row).split()
+
+
+def test_the_numbers_are_the_studys(page, result):
+    stats = result["splits"]["by image"]["arms"]["stats"]
+    assert cells(page, "stats")[0] == "87.5"
+    assert "+12.5" in cells(page, "stats")  # less the control's 75.0
+    low, high = (stats["against_control"]["accuracy"][end] for end in ("low", "high"))
+    assert f"{100 * low:+.1f} to {100 * high:+.1f}" in page
+    assert "2 collapsed" in page
+    assert "2 not stopped" in page
+    assert "imagenet less imagenet-stats" in page
+
+
+def test_what_is_left_out_is_named_and_text_stays_text(page):
+    assert "Left out, because not all of it has been run: later &lt;arm&gt;." in page
+    assert "<arm>" not in page
+
+
+def test_it_needs_nothing_else_and_tells_nothing_of_its_maker(page):
+    assert not re.search(r"url\(|@import|https?://|<script", page)
+    assert "/home/someone" not in page
+    assert "not for clinical use" in page
+
+
+def test_the_forest_has_a_row_for_each_model_and_the_same_bytes_twice(result, tmp_path):
+    for name in ("a", "b"):
+        forest.forest(tmp_path / f"{name}.png", result["splits"])
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    # 4.2 inches a way of splitting and 2.2; twice 0.36 a row and 1.1, and 0.7: at 150 dots.
+    assert Image.open(tmp_path / "a.png").size == (1590, round(150 * (2 * (0.36 * 4 + 1.1) + 0.7)))
