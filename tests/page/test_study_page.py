@@ -10,11 +10,7 @@ from PIL import Image
 from kidneyct import params, yaml12
 from kidneyct.page import forest, study
 
-ARMS = {
-    "imagenet": {"weights": "imagenet"},
-    "stats": {"weights": "/home/someone/stats.h5"},
-    "none": {"weights": "none"},
-}
+STARTS = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
 
 
 @pytest.fixture(scope="module")
