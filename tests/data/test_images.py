@@ -70,3 +70,23 @@ def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
     assert zipfile.is_zipfile(path)
     with pytest.raises(InputError, match=r"Stone/b\.png: damaged inside the archive"):
         images.preprocess(path, entries, 32, tmp_path / "i.npy", tmp_path / "t.npy")
+
+
+# A PostScript program that writes a file where a program runs it.
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 40 40
+(ran) (w) file closefile
+showpage
+%%EOF
+"""
+
+
+def test_a_program_that_calls_itself_a_picture_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
+        images.decode(EPS, "scan.jpg")
+    assert not (tmp_path / "ran").exists()
+    other = io.BytesIO()
+    Image.new("L", (40, 40)).save(other, "GIF")
+    with pytest.raises(InputError, match="no known format"):
+        images.decode(other.getvalue(), "scan.png")

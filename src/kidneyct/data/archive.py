@@ -88,7 +88,11 @@ def masks(path, images):
     with _open(path) as container:
         names = {str(PurePosixPath(name).with_suffix("")): name for name in container.namelist()}
         of_image = [names.get(f"{MASKS}/{PurePosixPath(image).with_suffix('')}") for image in images]
-        found = {name: np.asarray(PIL.Image.open(container.open(name)).convert("L")) > 0 for name in of_image if name}
+        found = {
+            name: np.asarray(PIL.Image.open(container.open(name), formats=("JPEG", "PNG")).convert("L")) > 0
+            for name in of_image
+            if name
+        }
     sizes = {mask.shape for mask in found.values()}
     if len(sizes) > 1:
         raise InputError(f"{path}: expected lesion masks of one size, found {', '.join(map(str, sorted(sizes)))}")

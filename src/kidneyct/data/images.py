@@ -12,13 +12,14 @@ from tqdm import tqdm
 from kidneyct.errors import InputError
 
 THUMBNAIL_SIZE = 25
+FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 
 
 def decode(content, name):
     """An image file's bytes as an RGB picture; InputError, naming the image, where that can't be done."""
     try:
-        picture = Image.open(io.BytesIO(content))
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
         if picture.mode in EIGHT_BIT_MODES:
             return picture.convert("RGB")
     except Image.DecompressionBombError:
