@@ -12,7 +12,7 @@ BATCH_SIZE = 32
 
 
 def main(role):
-    p = params.load("evaluate")
+    p = params.load(f"evaluate@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")

@@ -13,7 +13,7 @@ BATCH_SIZE = 8
 
 
 def main(role):
-    p = params.load("explain")
+    p = params.load(f"explain@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")

@@ -9,7 +9,7 @@ from kidneyct.network import devices, features, vgg
 
 
 def main(role):
-    p = params.load("features")
+    p = params.load(f"features@{role}")
     images = np.load("data/images.npy", mmap_mode="r")
     image_size = images.shape[1]
     path = place(f"data/features/{role}.npy")

@@ -2,12 +2,13 @@
 
 from stages import place, run
 
-from kidneyct import params
+from kidneyct import params, roles
 from kidneyct.network import devices, weights
 
 
-def main(role, start):
-    p = params.load("initialize")
+def main(role):
+    p = params.load(f"initialize@{role}")
+    start = p.weights if hasattr(p, "weights") else roles.CONTROL
     devices.prepare(p.seed)
     base = weights.initial(start, role, p.seed, p.model.pixel_scaling, p.model.transferred_blocks)
     base.save_weights(place(f"models/{role}/initial.weights.h5"))

@@ -13,7 +13,7 @@ BATCH_SIZE = 8
 
 
 def main(role):
-    p = params.load("measure")
+    p = params.load(f"measure@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")

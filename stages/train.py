@@ -9,7 +9,7 @@ from kidneyct.network import classifier, devices, features, normalization, train
 
 
 def main(role):
-    p = params.load("train")
+    p = params.load(f"train@{role}")
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     classes = p.data.classes

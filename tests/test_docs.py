@@ -20,10 +20,10 @@ def test_every_parameter_is_told_with_what_reads_it():
     stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
     readers = {key: set() for key in sorted(params.keys())}
     for stage, entry in stages.items():
-        for key in entry.get("do", entry).get("params", []):
-            if stage not in ("check", "report"):  # which read every key, as the page says
-                readers[key].add(stage)
-    readers["weights"].add("initialize")  # as the candidate's item of foreach
+        for role in entry.get("foreach", [""]):
+            for key in params.declared(f"{stage}@{role}".rstrip("@")):
+                if stage not in ("check", "report"):  # which read every key, as the page says
+                    readers[key].add(stage)
     assert dict(rows()) == readers
 
 

@@ -1,6 +1,7 @@
 """dvc.yaml tells the truth: each stage's deps are what it imports, its params what it reads."""
 
 import ast
+import re
 from pathlib import Path
 
 import dvc.api
@@ -8,11 +9,18 @@ import pytest
 from house import ROOMS, closure, files, imports, room
 
 from kidneyct import params, yaml12
+from kidneyct.errors import InputError
 
 PIPELINE = yaml12.load(Path("dvc.yaml").read_text())["stages"]
 # What every script imports and what can change no result by itself: the values in params.yaml are watched one by one
 # as params, the stage `check` reruns whenever the reading of them changes, and an error's text is no result.
 EXEMPT = {f"src/kidneyct/{name}.py" for name in ("params", "errors", "yaml12")}
+
+
+def watched(stage):
+    """Parameters that dvc.yaml declares for a stage, those of all its roles."""
+    roles = PIPELINE[stage].get("foreach", [None])
+    return {key for role in roles for key in params.declared(f"{stage}@{role}" if role else stage)}
 
 
 def body(stage):
@@ -23,6 +31,8 @@ def reads(script):
     """Dotted parameters that a stage script reads from what `params.load` gave it, `p`; all if it passes `p` on."""
     nodes = list(ast.walk(ast.parse(Path(script).read_text())))
     inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    inner |= {id(call.args[0]) for call in calls if ast.unparse(call.func) == "hasattr"}  # asks, but does not read
     if any(
         isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id == "p" and id(node) not in inner
         for node in nodes
@@ -46,7 +56,7 @@ def test_the_page_depends_on_its_templates():
 
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_params_are_what_the_script_reads(stage):
-    declared, known = set(body(stage).get("params", [])), set(params.keys())
+    declared, known = watched(stage), set(params.keys())
     sections = {key for key in reads(f"stages/{stage}.py") if key not in known}
     read = reads(f"stages/{stage}.py") - sections
     # A section that is passed on whole counts for all its keys.
@@ -54,16 +64,36 @@ def test_params_are_what_the_script_reads(stage):
     assert read == declared
 
 
-@pytest.mark.parametrize("stage", [stage for stage in PIPELINE if stage != "check"])
-def test_a_stage_sees_what_dvc_watches(stage):
-    name = f"{stage}@candidate" if "foreach" in PIPELINE[stage] else stage
+NAMES = [f"{stage}@{role}" if role else stage for stage in PIPELINE for role in PIPELINE[stage].get("foreach", [""])]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "check"])
+def test_a_stage_sees_what_dvc_watches(name):
     shown = dvc.api.params_show(stages=name)
     loaded = params.load(name)
     assert params.nested(loaded) == shown
 
 
+def test_the_control_does_not_see_what_the_candidate_starts_from():
+    assert "weights" in vars(params.load("initialize@candidate"))
+    assert "weights" not in vars(params.load("initialize@control"))
+    expected = "initialize@../../x: expected one of initialize@candidate, initialize@control"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        params.load("initialize@../../x")
+
+
+def test_no_value_of_a_parameter_reaches_a_command_line():
+    """A shell would run what stands in it."""
+    allowed = {"${item}", "${key}"}
+    for stage in PIPELINE:
+        assert set(re.findall(r"\$\{[^}]*\}", body(stage)["cmd"])) <= allowed
+        items = PIPELINE[stage].get("foreach", [])
+        assert set(items) <= {"candidate", "control"}
+        assert not isinstance(items, dict) or "${item}" not in body(stage)["cmd"]
+
+
 def test_every_parameter_is_declared_by_a_stage():
-    declared = {key for stage in PIPELINE for key in body(stage).get("params", [])}
+    declared = {key for stage in PIPELINE for key in watched(stage)}
     assert set(params.keys()) == declared
 
 

@@ -173,9 +173,17 @@ def validate(path="params.yaml"):
 
 
 def declared(stage, pipeline="dvc.yaml"):
-    """The parameters that dvc.yaml declares for a stage, as dotted names; "train@control" means train."""
-    entry = _read(pipeline)["stages"][stage.partition("@")[0]]
-    return entry.get("do", entry).get("params", [])
+    """The parameters that dvc.yaml declares for a stage, as dotted names.
+
+    "train@control" means the stage train of the role control; InputError where dvc.yaml has no such.
+    """
+    name, _, item = stage.partition("@")
+    entry = _read(pipeline)["stages"][name]
+    items = entry.get("foreach", [])
+    if item and item not in items:
+        raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
+    keys = entry.get("do", entry).get("params", [])
+    return list(dict.fromkeys(items[item] if key == "${item}" else key for key in keys))
 
 
 def load(stage, path="params.yaml", pipeline="dvc.yaml"):

@@ -1,7 +1,7 @@
 """The two models of the study and what each starts from: the one place that knows which is which."""
 
 ROLES = ("candidate", "control")
-CONTROL = "none"  # what the control starts from, as in dvc.yaml
+CONTROL = "none"  # what the control starts from
 
 
 def starts(weights):

@@ -115,8 +115,8 @@ def _code(pipeline):
 
 def _watched(values, pipeline):
     """The parameters that these stages read, dotted name -> value."""
-    watched = {"weights": values["weights"]}
-    for key in sorted({key for stage in _stages(pipeline) for key in stage.get("params", [])}):
+    watched = {"weights": values["weights"]}  # read by `initialize`, whose declaration says so by role
+    for key in sorted({key for stage in _stages(pipeline) for key in stage.get("params", []) if key != "${item}"}):
         value = values
         for part in key.split("."):
             value = value[part]
