@@ -23,7 +23,7 @@ def page(study, parameters, forest):
     environment.filters |= {
         "percent": lambda value: f"{100 * value:.1f}",
         "points": verdict.signed,
-        "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
+        "p": report.p_value,
     }
     return environment.get_template(TEMPLATE).render(
         study=study["study"] | {group: _without_folders(study["study"][group]) for group in ("arms", "splits")},

@@ -69,8 +69,8 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
 
     InputError where a run's parameters are not allowed.
     """
-    values, code = params.validate(path).model_dump(), _code(pipeline)
-    runs = []
+    values, stages = params.validate(path).model_dump(), _stages(pipeline)
+    code, runs = _code(stages), []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
         folds = division.get("split.folds", values["split"]["folds"])
         for fold, (arm, start) in itertools.product(range(folds), study.arms.items()):
@@ -80,7 +80,7 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
                 params.check(effective)
             except InputError as error:
                 raise InputError(f"arm {arm}, split {split}: {error}") from None
-            made_of = json.dumps([_watched(effective, pipeline), code], sort_keys=True)
+            made_of = json.dumps([_watched(effective, stages), code], sort_keys=True)
             digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
             words = [re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-") for word in (arm, split)]
             runs.append(Run(arm, split, fold, seed, changes, "-".join(["study", *words, str(fold), str(seed), digest])))
@@ -107,16 +107,16 @@ def _stages(pipeline):
     return [stages[name].get("do", stages[name]) for name in wanted]
 
 
-def _code(pipeline):
+def _code(stages):
     """MD5 of each Python file that these stages depend on."""
-    files = {dep for stage in _stages(pipeline) for dep in stage["deps"] if dep.endswith(".py")}
+    files = {dep for stage in stages for dep in stage["deps"] if dep.endswith(".py")}
     return {file: hashlib.md5(Path(file).read_bytes()).hexdigest() for file in sorted(files)}
 
 
-def _watched(values, pipeline):
+def _watched(values, stages):
     """The parameters that these stages read, dotted name -> value."""
     watched = {"weights": values["weights"]}  # read by `initialize`, whose declaration says so by role
-    for key in sorted({key for stage in _stages(pipeline) for key in stage.get("params", []) if key != "${item}"}):
+    for key in sorted({key for stage in stages for key in stage.get("params", []) if key != "${item}"}):
         value = values
         for part in key.split("."):
             value = value[part]
