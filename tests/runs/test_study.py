@@ -56,6 +56,15 @@ def test_every_arm_fold_and_seed_the_simple_split_first(project):
     assert len({run.name for run in runs}) == len(runs)
 
 
+def test_settings_are_every_runs_and_an_arm_may_differ(project):
+    settings = "settings: {train.epochs: 9, model.transferred_blocks: 3, split.folds: 2}"
+    Path("study.yaml").write_text(f"{settings}\n{FILE}")
+    runs = planned()
+    assert len(runs) == 2 * 2 * (2 + 3)
+    assert {run.changes["train.epochs"] for run in runs} == {9}
+    assert {(run.arm, run.changes["model.transferred_blocks"]) for run in runs} == {("imagenet", 3), ("two blocks", 2)}
+
+
 def test_a_runs_name_tells_what_it_is_made_of(project):
     """What changes a result changes the name; what changes none does not."""
     before = [run.name for run in planned()]
@@ -80,6 +89,7 @@ def test_a_runs_name_tells_what_it_is_made_of(project):
     ("change", "line"),
     [
         (("weights: imagenet}", "wieghts: imagenet}"), r"arms\.imagenet: expected parameters .*found wieghts"),
+        (("arms:", "settings: {seed: 1}\narms:"), r"yaml: settings: expected parameters .*found seed"),
         (("split.folds: 3", "split.fold: 3"), r"splits\.by series: .*found split\.fold"),
         (("seeds: [0, 7]", "seeds: []"), r"seeds: List should have at least 1 item"),
         (("seeds:", "seed:"), r"seed: Extra inputs are not permitted"),

@@ -25,8 +25,11 @@ def page(study, parameters, forest):
         "points": verdict.signed,
         "p": report.p_value,
     }
+    wanted = study["study"]
     return environment.get_template(TEMPLATE).render(
-        study=study["study"] | {group: _without_folders(study["study"][group]) for group in ("arms", "splits")},
+        study=wanted
+        | {group: _without_folders(wanted[group]) for group in ("arms", "splits")}
+        | {"settings": report.flat(wanted["settings"])},
         splits=study["splits"],
         parameters=report.flat(parameters),
         chart=gallery.chart(forest),

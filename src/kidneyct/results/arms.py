@@ -10,7 +10,7 @@ from kidneyct.results import pooled
 from kidneyct.roles import ROLES
 
 CANDIDATE, CONTROL = ROLES
-REUSE = ("imagenet", "imagenet-stats", "none")  # the starts that tell what of a gain is reuse and what is scale
+REUSE = ("imagenet", "imagenet-stats")  # with the control, they tell what of a gain is reuse and what is scale
 
 
 def summarise(outcomes, starts, classes):
@@ -55,7 +55,7 @@ def summarise(outcomes, starts, classes):
         },
         "pairs": pairs,
     }
-    return result | {"gain": _gain(models, starts, estimates)}
+    return result | {"gain": _gain(models, starts, control_of, against, estimates)}
 
 
 def _same_images(seeds, first):
@@ -112,25 +112,35 @@ def _trained(seeds, role):
     }
 
 
-def _gain(models, starts, estimates):
+def _gain(models, starts, control_of, against, estimates):
     """What of ImageNet's gain over random weights is their scale and what the features (Matsoukas et al. 2022).
 
-    Of arms that differ in nothing but these three starts, for each group of such arms: `total`, ImageNet's less
-    random; `scale`, random weights of ImageNet's mean and variance less random; `reuse`, ImageNet's less those.
+    Of arms that differ in nothing but these two starts and have one control, for each group of such arms: `total`,
+    ImageNet's less the control's random weights; `scale`, random weights of ImageNet's mean and variance less the
+    control's; `reuse`, ImageNet's less those.
     """
     groups = {}
     for arm, changes in starts.items():
         if arm in models and changes.get("weights") in REUSE:
             rest = ", ".join(f"{key}={value}" for key, value in sorted(changes.items()) if key != "weights")
-            groups.setdefault(rest, {})[changes["weights"]] = models[arm]
+            groups.setdefault(rest, {})[changes["weights"]] = arm
     return {
         rest or "all": {
-            "total": estimates(arms["imagenet"], arms["none"]),
-            "scale": estimates(arms["imagenet-stats"], arms["none"]),
-            "reuse": estimates(arms["imagenet"], arms["imagenet-stats"]),
+            "total": _values(against[arms["imagenet"]]),
+            "scale": _values(against[arms["imagenet-stats"]]),
+            "reuse": estimates(models[arms["imagenet"]], models[arms["imagenet-stats"]]),
         }
         for rest, arms in groups.items()
-        if set(arms) == set(REUSE)
+        if set(arms) == set(REUSE) and len({control_of[arm] for arm in arms.values()}) == 1
+    }
+
+
+def _values(gaps):
+    """A copy without what testing many gaps adds."""
+    tests = {"p", "p_holm", "series_needed"}
+    return {
+        metric: gap if metric == "recall" else {key: value for key, value in gap.items() if key not in tests}
+        for metric, gap in gaps.items()
     }
 
 

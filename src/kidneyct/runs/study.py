@@ -26,7 +26,8 @@ class Study(BaseModel):
     """What a study.yaml says."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    arms: dict[str, dict] = Field(min_length=1)  # name -> parameters that differ from params.yaml's
+    settings: dict = {}  # parameters of every run that differ from params.yaml's
+    arms: dict[str, dict] = Field(min_length=1)  # name -> parameters that differ from those
     splits: dict[str, dict] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
 
@@ -53,12 +54,12 @@ def read(path):
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, each['loc'])) or 'all of it'}: {each['msg']}" for each in error.errors()]
         raise InputError("\n".join(lines)) from None
-    for group, parts in (("arms", study.arms), ("splits", study.splits)):
+    for group, parts in (("", {"settings": study.settings}), ("arms.", study.arms), ("splits.", study.splits)):
         for name, changes in parts.items():
             unknown = sorted(set(changes) - (set(params.keys()) - OWN))
             if unknown:
                 raise InputError(
-                    f"{path}: {group}.{name}: expected parameters of params.yaml but {' and '.join(sorted(OWN))}, "
+                    f"{path}: {group}{name}: expected parameters of params.yaml but {' and '.join(sorted(OWN))}, "
                     f"found {', '.join(unknown)}"
                 )
     return study
@@ -72,9 +73,9 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
     values, stages = params.validate(path).model_dump(), _stages(pipeline)
     code, runs = _code(stages), []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
-        folds = division.get("split.folds", values["split"]["folds"])
+        folds = (study.settings | division).get("split.folds", values["split"]["folds"])
         for fold, (arm, start) in itertools.product(range(folds), study.arms.items()):
-            changes = start | division | {"seed": seed} | ({"split.fold": fold} if folds > 1 else {})
+            changes = study.settings | start | division | {"seed": seed} | ({"split.fold": fold} if folds > 1 else {})
             effective = _changed(values, changes)
             try:
                 params.check(effective)
