@@ -19,6 +19,7 @@ def result():
     again = copy.deepcopy(whole) | {"incomplete": ["later <arm>"], "pairs": {}}
     return {
         "study": {
+            "settings": {},
             "arms": {arm: {"weights": start} for arm, start in STARTS.items()},
             "splits": {"by image": {"split.by": "image"}, "by series": {}},
             "seeds": [0],

@@ -124,4 +124,4 @@ def test_values_in_dvcs_grammar(value, written):
 
 
 def test_the_projects_own_study_can_be_planned():
-    assert len(study.plan(study.read("study.yaml"))) == 30
+    assert len(study.plan(study.read("study.yaml"))) == 36
