@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from pydantic_core import PydanticCustomError
 
 from kidneyct import yaml12
-from kidneyct.errors import LONGEST, InputError, shown
+from kidneyct.errors import InputError
+from kidneyct.yaml12 import LONGEST, shown
 
 LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
 DRAWN = 200  # images in one picture; more are more pixels than it can have

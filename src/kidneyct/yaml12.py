@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import yaml
 
-from kidneyct.errors import InputError, shown
+from kidneyct.errors import InputError
 
 TAG = "tag:yaml.org,2002:"
 # Pattern and first characters; YAML 1.2.2, section 10.3.2. The merge key is YAML 1.1's, which DVC reads too.
@@ -30,8 +30,15 @@ DEPTH = 50  # of lists and mappings in each other
 VALUES = 50_000  # of a document, what its aliases stand for counted each time; seconds to read
 BYTES = 2**20  # of a file
 CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |\r?$)", re.MULTILINE)
+LONGEST = 100  # characters of a value that a line shows
 
 Error = yaml.YAMLError
+
+
+def shown(value):
+    """A value as a line shows it: what can't be printed is escaped, a long one ends in "…"."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 class Loader(yaml.SafeLoader):
