@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from kidneyct import params, yaml12
 from kidneyct.errors import InputError
@@ -240,3 +243,182 @@ def test_a_stage_sees_its_declared_keys_only(tmp_path):
     p = params.load("evaluate", written(tmp_path, asked))
     assert vars(p.model) == {name.removeprefix("model."): value for name, value in asked.items()}
     assert not hasattr(p, "train")
+
+
+REAL = Path("params.yaml").read_bytes()
+PARTS = [
+    b"\n",
+    b"  ",
+    b"\t",
+    b":",
+    b"-",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"&a ",
+    b"*a",
+    b"<<: *a",
+    b"!!int ",
+    b"#",
+    b"'",
+    b'"',
+    b"~",
+]
+PARTS += [
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"<<<<<<< HEAD\n",
+    b"1e400",
+    b".nan",
+    b"9" * 300,
+    b"true",
+    b"seed: 1\n",
+    b"x" * 999,
+]
+EDITS = st.lists(
+    st.tuples(st.integers(0, len(REAL)), st.integers(0, 30), st.one_of(st.sampled_from(PARTS), st.binary(max_size=8))),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("params")
+
+
+@pytest.mark.fuzz
+@given(EDITS)
+def test_a_damaged_file_is_valid_or_refused_line_by_line(folder, edits):
+    content = REAL
+    for start, length, new in edits:
+        content = content[:start] + new + content[start + length :]
+    path = folder / "params.yaml"
+    path.write_bytes(content)
+    try:
+        params.validate(path)
+    except InputError as error:
+        lines = str(error).splitlines()
+        assert 1 <= len(lines) <= 21
+        assert all(line.startswith(f"{path}: ") and len(line) < len(str(path)) + 500 for line in lines)
+
+
+KEYS = sorted(params.keys())
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(-(10**100), 10**100),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        st.dates(),
+        st.sampled_from(["none", "kaggle", "phantom", "image", "a/b", "../x", "x" * 5000]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+def changed(key, value):
+    values = yaml12.load(REAL.decode())
+    *sections, name = key.split(".")
+    target = values
+    for section in sections:
+        target = target[section]
+    target[name] = value
+    return values
+
+
+@pytest.mark.fuzz
+@given(st.sampled_from(KEYS), VALUES)
+def test_any_value_is_valid_or_refused_in_a_line_that_names_its_key(key, value):
+    try:
+        params.check(changed(key, value))
+    except InputError as error:
+        lines = str(error).splitlines()
+        assert lines
+        assert all(line.startswith("params.yaml: ") and f"{key}" in line and len(line) < 500 for line in lines)
+
+
+LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+PATHS = st.text(LETTERS, min_size=1, max_size=50)
+NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(lambda name: not {"/", "\\"} & set(name) and name not in "..")
+SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+SEEDS, SHARES = st.integers(0, 2**32 - 2), st.floats(0, 1, exclude_min=True, exclude_max=True)
+RATES = st.floats(1e-10, 100)
+VALID = {
+    "weights": st.one_of(st.sampled_from(["imagenet", "imagenet-stats", "none", "photographs"]), PATHS),
+    "seed": SEEDS,
+    "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
+    "data.kaggle": st.tuples(SLUGS, SLUGS).map("/".join),
+    "data.classes": st.lists(NAMES, min_size=2, max_size=5, unique=True),
+    "phantom.patients_per_class": st.integers(1, 100_000),
+    "phantom.slices_per_patient": st.integers(1, 100),
+    "phantom.seed": SEEDS,
+    "preprocess.image_size": st.integers(32, 1024),
+    "series.similarity": SHARES,
+    "split.by": st.sampled_from(["image", "series"]),
+    "split.test": SHARES,
+    "split.validation": SHARES,
+    "split.folds": st.integers(1, 1000),
+    "split.fold": st.integers(0, 999),
+    "split.contradictory": st.sampled_from(["error", "drop", "keep"]),
+    "split.seed": SEEDS,
+    "model.dense_units": st.integers(1, 16_384),
+    "model.frozen_blocks": st.integers(0, 5),
+    "model.transferred_blocks": st.integers(0, 5),
+    "model.normalize": st.sampled_from(["none", "features"]),
+    "model.pixel_scaling": st.sampled_from(["unit", "caffe"]),
+    "train.fraction": st.floats(0, 1, exclude_min=True),
+    "train.epochs": st.integers(1, 100_000),
+    "train.batch_size": st.integers(1, 100_000),
+    "train.learning_rate": st.one_of(RATES, st.lists(RATES, min_size=1, max_size=4, unique=True)),
+    "train.patience": st.integers(1, 100_000),
+    "train.precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
+    "explain.images_per_class": st.integers(1, 40),
+    "explain.mistakes": st.integers(0, 200),
+    "explain.measured_images": st.integers(1, 10_000),
+}
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """The stages of dvc.yaml, which is read once."""
+    entries = yaml12.read("dvc.yaml")
+    read = params._read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(params, "_read", lambda path: entries if path == "dvc.yaml" else read(path))
+        yield [
+            f"{stage}@{role}".rstrip("@")
+            for stage, entry in entries["stages"].items()
+            for role in entry.get("foreach", [""])
+        ]
+
+
+def test_there_is_a_valid_value_for_every_key():
+    assert sorted(VALID) == KEYS
+
+
+@pytest.mark.fuzz
+@given(st.fixed_dictionaries(VALID), st.data())
+def test_what_is_valid_can_be_loaded_by_every_stage(folder, stages, flat, data):
+    flat["split.fold"] %= flat["split.folds"]
+    assume(flat["split.test"] + flat["split.validation"] < 1)
+    images = flat["phantom.patients_per_class"] * flat["phantom.slices_per_patient"]
+    assume(flat["data.source"] != "phantom" or flat["split.folds"] <= images)
+    values = {}
+    for key, value in flat.items():
+        *sections, name = key.split(".")
+        (values.setdefault(sections[0], {}) if sections else values)[name] = value
+    path = folder / "params.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        YAML().dump(values, file)  # as DVC writes it
+    stage = data.draw(st.sampled_from(stages))
+    loaded = params.nested(params.load(stage, path))
+    for key in params.declared(stage):
+        *sections, name = key.split(".")
+        assert (loaded[sections[0]] if sections else loaded)[name] == flat[key]

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
 
 from kidneyct import yaml12
@@ -209,3 +211,49 @@ def test_what_is_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(InputError, match=r"params\.yaml: expected a file of YAML, can't be read: Permission denied$"):
         yaml12.read(path)
+
+
+WORDS = [
+    *"[]{},:?-!&*|>'\"#%@` \n\t\0\\",
+    "- ",
+    ": ",
+    "? ",
+    "\n  ",
+    "<<: *a",
+    "&a ",
+    "*a",
+    "...",
+    "---\n",
+    "%YAML 1.1\n",
+]
+WORDS += ["!!int ", "!!set ", "!!omap ", "!!timestamp ", "!!binary ", "!!python/name:os ", "0x", "1e", ".nan", "a", "1"]
+
+
+def refusal(call, argument, error):
+    """The lines of the error that a call ends in, or none."""
+    try:
+        call(argument)
+    except error as caught:
+        return str(caught).splitlines()
+    return []
+
+
+@pytest.mark.fuzz
+@given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS), max_size=40).map("".join)))
+def test_any_text_is_read_or_refused_in_one_line(text):
+    assert len(refusal(yaml12.load, text, yaml12.Error)) <= 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("yaml")
+
+
+@pytest.mark.fuzz
+@given(st.binary())
+def test_any_bytes_are_read_or_refused_in_one_line(folder, content):
+    path = folder / "dvc.lock"
+    path.write_bytes(content)
+    lines = refusal(yaml12.read, path, InputError)
+    assert len(lines) <= 1
+    assert all(line.startswith(f"{path}: ") for line in lines)
