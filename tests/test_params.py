@@ -84,8 +84,8 @@ def written(tmp_path, changes):
         ({"data.classes": ["Cyst", "a\\b"]}, "data.classes", r"'a\\b'", "names of class folders"),
         ({"data.classes": ["Cyst", "a\nb"]}, "data.classes", r"'a\nb'", "names of class folders"),
         ({"data.classes": ["Cyst", 1]}, "data.classes", "found 1", "in quotes where they read as numbers"),
-        ({"data.classes": "Cyst"}, "data.classes", "'Cyst'", "2 to 50 different names"),
-        ({"data.classes": [f"c{number}" for number in range(10_000)]}, "data.classes", "['c0', ", "2 to 50"),
+        ({"data.classes": "Cyst"}, "data.classes", "'Cyst'", "2 to 30 different names"),
+        ({"data.classes": [f"c{number}" for number in range(10_000)]}, "data.classes", "['c0', ", "2 to 30"),
         ({"data.kaggle": "-p/x"}, "data.kaggle", "'-p/x'", "owner/name"),
         ({"data.kaggle": "a/--x"}, "data.kaggle", "'a/--x'", "owner/name"),
         ({"data.kaggle": "a b/x"}, "data.kaggle", "'a b/x'", "owner/name"),
@@ -99,7 +99,7 @@ def written(tmp_path, changes):
         ({"model.normalize": "batch"}, "model.normalize", "'batch'", "none or features"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
         ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "each once"),
-        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 50 different names"),
+        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 30 different names"),
         ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
         ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
         ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
@@ -246,42 +246,23 @@ def test_a_stage_sees_its_declared_keys_only(tmp_path):
 
 
 REAL = Path("params.yaml").read_bytes()
-PARTS = [
-    b"\n",
-    b"  ",
-    b"\t",
-    b":",
-    b"-",
-    b"[",
-    b"]",
-    b"{",
-    b"}",
-    b"&a ",
-    b"*a",
-    b"<<: *a",
-    b"!!int ",
-    b"#",
-    b"'",
-    b'"',
-    b"~",
-]
-PARTS += [
-    b"\0",
-    b"\xff",
-    b"\xef\xbb\xbf",
-    b"<<<<<<< HEAD\n",
-    b"1e400",
-    b".nan",
-    b"9" * 300,
-    b"true",
-    b"seed: 1\n",
-    b"x" * 999,
-]
+PARTS = [b"\n", b"  ", b"\t", b":", b"-", b"[", b"]", b"{", b"}", b"#", b"'", b'"', b"~", b"&a ", b"*a", b"<<: *a"]
+PARTS += [b"!!int ", b"\0", b"\xff", b"\xef\xbb\xbf", b"<<<<<<< HEAD\n", b"1e400", b".nan", b"9" * 300, b"true"]
+PARTS += [b"seed: 1\n", b"x" * 999]
 EDITS = st.lists(
     st.tuples(st.integers(0, len(REAL)), st.integers(0, 30), st.one_of(st.sampled_from(PARTS), st.binary(max_size=8))),
     min_size=1,
     max_size=4,
 )
+
+
+def refusal(call, argument):
+    """The lines of the error that a call ends in, or none."""
+    try:
+        call(argument)
+    except InputError as error:
+        return str(error).splitlines()
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -297,12 +278,9 @@ def test_a_damaged_file_is_valid_or_refused_line_by_line(folder, edits):
         content = content[:start] + new + content[start + length :]
     path = folder / "params.yaml"
     path.write_bytes(content)
-    try:
-        params.validate(path)
-    except InputError as error:
-        lines = str(error).splitlines()
-        assert 1 <= len(lines) <= 21
-        assert all(line.startswith(f"{path}: ") and len(line) < len(str(path)) + 500 for line in lines)
+    lines = refusal(params.validate, path)
+    assert len(lines) <= 21
+    assert all(line.startswith(f"{path}: ") and len(line) < len(str(path)) + 500 for line in lines)
 
 
 KEYS = sorted(params.keys())
@@ -336,12 +314,8 @@ def changed(key, value):
 @pytest.mark.fuzz
 @given(st.sampled_from(KEYS), VALUES)
 def test_any_value_is_valid_or_refused_in_a_line_that_names_its_key(key, value):
-    try:
-        params.check(changed(key, value))
-    except InputError as error:
-        lines = str(error).splitlines()
-        assert lines
-        assert all(line.startswith("params.yaml: ") and f"{key}" in line and len(line) < 500 for line in lines)
+    lines = refusal(params.check, changed(key, value))
+    assert all(line.startswith("params.yaml: ") and key in line and len(line) < 500 for line in lines)
 
 
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])

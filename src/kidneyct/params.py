@@ -65,8 +65,8 @@ class Data(Section):
     )
     classes: list[ClassName] = Field(
         min_length=2,
-        max_length=50,  # the tables of a comparison grow with its third power
-        description="2 to 50 different names of class folders, in quotes where they read as numbers",
+        max_length=30,  # the tables of a comparison grow with its third power
+        description="2 to 30 different names of class folders, in quotes where they read as numbers",
     )
 
     @model_validator(mode="after")
