@@ -1,0 +1,43 @@
+"""The user's own data, `data.source`, is no output of the pipeline: DVC removes a stage's outputs before it runs."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from kidneyct import yaml12
+from kidneyct.errors import InputError, shown
+
+
+def outputs(pipeline="dvc.yaml"):
+    """Paths of all that the stages of a dvc.yaml write."""
+    found = []
+    for entry in yaml12.read(pipeline)["stages"].values():
+        body, keys = entry.get("do", entry), entry.get("foreach", [""])
+        for out in [*body.get("outs", []), *body.get("metrics", [])]:
+            path = next(iter(out)) if isinstance(out, dict) else out
+            found += [path.replace("${item}", str(key)).replace("${key}", str(key)) for key in keys]
+    return list(dict.fromkeys(found))
+
+
+def refuse_outputs(source, outs):
+    """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one."""
+    with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
+        for out in outs:
+            if any(_holds(whole(out), whole(source)) for whole in (os.path.abspath, os.path.realpath)) or _same(
+                source, out
+            ):
+                raise InputError(
+                    f"params.yaml: data.source: found {shown(source)}, which is {out}, that the pipeline itself writes "
+                    "and removes; move the file elsewhere and give its new path"
+                )
+
+
+def _holds(out, path):
+    return Path(out) == Path(path) or Path(out) in Path(path).parents
+
+
+def _same(source, out):
+    """Whether two names are one file's, such as where a file system sees no case; another hard link stays."""
+    return (
+        os.path.exists(source) and os.path.exists(out) and os.path.samefile(source, out) and os.stat(out).st_nlink == 1
+    )
