@@ -103,9 +103,7 @@ def _zip(path):
         members = [(name, info) for name, info in members if not name.endswith("/")]
         for name, _ in members:
             if ".." in PurePosixPath(name).parts or re.match("/|[A-Za-z]:/", name):
-                raise InputError(
-                    f"{shown(path)}: expected names of files inside the zip, found {shown(name)}; pack it anew"
-                )
+                raise InputError(f"{shown(path)}: expected files inside the zip, found {shown(name)}; pack it anew")
         twice = [name for name, count in Counter(name for name, _ in members).items() if count > 1]
         if twice:
             raise InputError(

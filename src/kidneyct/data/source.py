@@ -21,23 +21,22 @@ def outputs(pipeline="dvc.yaml"):
 
 def refuse_outputs(source, outs):
     """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one."""
+    held = []
     with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
-        for out in outs:
-            if any(_holds(whole(out), whole(source)) for whole in (os.path.abspath, os.path.realpath)) or _same(
-                source, out
-            ):
-                raise InputError(
-                    f"params.yaml: data.source: found {shown(source)}, which is {out}, that the pipeline itself writes "
-                    "and removes; move the file elsewhere and give its new path"
-                )
+        held = [out for out in outs if _holds(out, source) or _same(out, source)]
+    if held:
+        raise InputError(
+            f"params.yaml: data.source: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
+            "removes; move the file elsewhere and give its new path"
+        )
 
 
-def _holds(out, path):
-    return Path(out) == Path(path) or Path(out) in Path(path).parents
+def _holds(out, source):
+    places = [(Path(whole(out)), Path(whole(source))) for whole in (os.path.abspath, os.path.realpath)]
+    return any(place == path or place in path.parents for place, path in places)
 
 
-def _same(source, out):
+def _same(out, source):
     """Whether two names are one file's, such as where a file system sees no case; another hard link stays."""
-    return (
-        os.path.exists(source) and os.path.exists(out) and os.path.samefile(source, out) and os.stat(out).st_nlink == 1
-    )
+    there = os.path.exists(source) and os.path.exists(out)
+    return there and os.path.samefile(source, out) and os.stat(out).st_nlink == 1
