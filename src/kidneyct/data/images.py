@@ -32,8 +32,10 @@ def decode(content, name, formats=FORMATS):
         if picture.format == "PNG" and picture.is_animated:
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)
-        if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema()[0] < 255:
-            raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            if picture.getchannel("A").getextrema()[0] < 255:
+                raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
         return picture.convert("RGB")
     except InputError:
         raise
