@@ -1,12 +1,19 @@
-"""Check params.yaml whenever it changes, also where the change would rerun nothing."""
+"""Check params.yaml whenever it changes, also where the change would rerun nothing; and that no data is in DVC's way.
 
-from stages import run
+DVC removes a stage's outputs before it runs the stage. So `download` depends on what this stage writes: a mistake is
+told while the user's file is still there.
+"""
+
+from stages import place, run
 
 from kidneyct import params
+from kidneyct.data import source
 
 
 def main():
-    params.validate()
+    checked = params.validate()
+    source.refuse_outputs(checked.data.source, source.outputs())
+    place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
 
 
 if __name__ == "__main__":

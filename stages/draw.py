@@ -1,11 +1,10 @@
 """Draw all pictures of the run from what the other stages computed."""
 
-import numpy as np
 import pandas as pd
 
 from stages import by_role, place, read_json, run
 
-from kidneyct import index, params
+from kidneyct import arrays, index, params
 from kidneyct.data import examples
 from kidneyct.page import charts, panels, titles
 from kidneyct.results import evaluation
@@ -22,14 +21,14 @@ def main():
 
 def draw_images(predictions, names, mistakes_asked_for):
     table = index.read("data/split.csv")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy", len(table))
     pairs = pd.read_csv("plots/pairs.csv")
     panels.leakage_pairs(place("plots/leakage.png"), pairs, table, images, index.read_series("data/series.csv"))
 
     none = "none among the test images" if mistakes_asked_for else "none asked for (explain.mistakes: 0)"
     shown = {}
     for role, of_role in predictions.items():
-        maps = dict(np.load(f"data/maps/{role}.npz"))
+        maps = arrays.read_named(f"data/maps/{role}.npz")
         shown[role] = examples.explained(table, of_role, images, maps)
         mistakes = examples.explained(table, of_role, images, maps, mistakes=True)
         panels.explanations(f"plots/{role}/explanations.png", shown[role], f"Model of the {role}")

@@ -1,10 +1,8 @@
 """Measure a role's model on the test rows."""
 
-import numpy as np
-
 from stages import place, run, write_json
 
-from kidneyct import index, params, predictions
+from kidneyct import arrays, index, params, predictions
 from kidneyct.network import batches, classifier, devices, features
 from kidneyct.results import calibration, evaluation
 
@@ -15,7 +13,7 @@ def main(role):
     p = params.load(f"evaluate@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy", len(table))
     devices.prepare(seed=0)
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)

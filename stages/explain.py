@@ -4,7 +4,7 @@ import numpy as np
 
 from stages import by_role, place, run
 
-from kidneyct import index, params
+from kidneyct import arrays, index, params
 from kidneyct.data import examples
 from kidneyct.maps import explainer
 from kidneyct.network import classifier, devices
@@ -16,7 +16,7 @@ def main(role):
     p = params.load(f"explain@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy", len(table))
     devices.prepare(seed=0)
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)

@@ -1,16 +1,14 @@
 """Run every image through a role's frozen blocks, once."""
 
-import numpy as np
-
 from stages import place, run
 
-from kidneyct import params
+from kidneyct import arrays, params
 from kidneyct.network import devices, features, vgg
 
 
 def main(role):
     p = params.load(f"features@{role}")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy")
     image_size = images.shape[1]
     path = place(f"data/features/{role}.npy")
     if not features.cached(image_size, p.model.frozen_blocks):

@@ -4,7 +4,7 @@ import numpy as np
 
 from stages import place, run, write_json
 
-from kidneyct import index, params
+from kidneyct import arrays, index, params
 from kidneyct.data import leakage
 
 PAIRS_PER_CLASS = 2
@@ -14,11 +14,13 @@ def main():
     p = params.load("leakage")
     files = index.read("data/index.csv")
     table = index.read("data/split.csv")
-    thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
+    thumbnails = arrays.thumbnails("data/thumbnails.npy", len(files))
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
+    index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     result, baselines = leakage.measure(files, thumbnails, series, codes, table["split"], p.series.similarity)
-    write_json("metrics/leakage.json", result)
+    rejected = len(index.read("data/rejected.csv"))
+    write_json("metrics/leakage.json", result | {"rejected_images": rejected})
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
     for name, values in baselines.items():
         predicted[name] = np.array(p.data.classes)[values]

@@ -1,11 +1,9 @@
 """Measure a role's maps: are they faithful, do they depend on what was learned, do they fall on the lesion?"""
 
-import numpy as np
-
 from stages import place, run, write_json
 
-from kidneyct import index, params
-from kidneyct.data import archive, examples
+from kidneyct import arrays, index, params
+from kidneyct.data import examples, masks
 from kidneyct.measures import measure
 from kidneyct.network import classifier, devices
 
@@ -16,7 +14,7 @@ def main(role):
     p = params.load(f"measure@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy", len(table))
     devices.prepare(seed=0)
     print(f"maps of the {role}: {devices.describe('float32')}", flush=True)
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
@@ -29,8 +27,8 @@ def main(role):
     )
     rows = examples.spread(table, classes, p.explain.measured_images)
     explained = examples.predicted(table, index.read(f"plots/{role}/predictions.csv"), classes, rows)
-    masks = archive.masks("data/archive.zip", table["image"][rows])
-    result, cascade = measure.measure(network, images[rows], explained, masks, p.seed, BATCH_SIZE)
+    lesions = masks.read("data/archive.zip", table["image"][rows])
+    result, cascade = measure.measure(network, images[rows], explained, lesions, p.seed, BATCH_SIZE)
     write_json(f"metrics/{role}/maps.json", result)
     write_json(f"metrics/{role}/best_map.json", measure.best(result))
     cascade.to_csv(place(f"plots/{role}/randomisation.csv"), index=False, float_format="%.6f")

@@ -1,18 +1,23 @@
 """Decode every image once, into arrays whose first axis is the index."""
 
+from pathlib import Path
+
 from stages import run
 
 from kidneyct import params
-from kidneyct.data import archive, images
+from kidneyct.data import archive, images, masks
+
+ARCHIVE = "data/archive.zip"
 
 
 def main():
     p = params.load("preprocess")
-    entries = archive.images("data/archive.zip", p.data.classes)
-    table = images.preprocess(
-        "data/archive.zip", entries, p.preprocess.image_size, "data/images.npy", "data/thumbnails.npy"
-    )
-    table.to_csv("data/index.csv", index=False)
+    entries = archive.images(ARCHIVE, p.data.classes)
+    masks.check(ARCHIVE, entries)
+    size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
+    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"))
+    left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
+    print(f"preprocess: {kept} images{left_out}")
 
 
 if __name__ == "__main__":

@@ -2,24 +2,26 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from stages import by_role, read_json, run
 
-from kidneyct import index, params
+from kidneyct import arrays, index, params
 from kidneyct.page import report
 
 
 def main():
     p = params.load("report")
+    table, files = index.read("data/split.csv"), index.read("data/index.csv")
+    series = index.read_series("data/series.csv")
+    index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     page = report.page(
         report.Run(
             parameters=params.nested(p),
-            table=index.read("data/split.csv"),
-            hashes=index.read("data/index.csv")["sha256"],
-            series=index.read_series("data/series.csv"),
-            images=np.load("data/images.npy", mmap_mode="r"),
+            table=table,
+            hashes=files["sha256"],
+            series=series,
+            images=arrays.images("data/images.npy", len(table)),
             leakage=read_json("metrics/leakage.json"),
             comparison=read_json("metrics/comparison.json"),
             evaluations=by_role(read_json, "metrics/{}/evaluation.json"),
@@ -27,7 +29,7 @@ def main():
             histories=by_role(pd.read_csv, "plots/{}/history.csv"),
             rates=by_role(pd.read_csv, "plots/{}/rates.csv"),
             predictions=by_role(index.read, "plots/{}/predictions.csv"),
-            maps=by_role(lambda path: dict(np.load(path)), "data/maps/{}.npz"),
+            maps=by_role(arrays.read_named, "data/maps/{}.npz"),
             charts={
                 "leakage": "plots/leakage.png",
                 "curves": "plots/curves.png",

@@ -9,8 +9,10 @@ from kidneyct.data import split
 def main():
     p = params.load("split")
     series = index.read_series("data/series.csv")
-    table = split.plan(index.read("data/index.csv"), series, p.data.classes, p.split, p.train.fraction, p.seed)
-    table.to_csv("data/split.csv", index=False)
+    images = index.read("data/index.csv")
+    index.same_rows({"data/index.csv": images, "data/series.csv": series})
+    table = split.plan(images, series, p.data.classes, p.split, p.train.fraction, p.seed)
+    index.write(table, "data/split.csv")
     print(table.groupby(["split", "label"]).size().unstack(fill_value=0).to_string())
 
 

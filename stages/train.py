@@ -1,17 +1,15 @@
 """Train a role's classifier on the training rows, from its initial weights."""
 
-import numpy as np
-
 from stages import place, run
 
-from kidneyct import index, params
+from kidneyct import arrays, index, params
 from kidneyct.network import classifier, devices, features, normalization, training, vgg
 
 
 def main(role):
     p = params.load(f"train@{role}")
     table = index.read("data/split.csv")
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = arrays.images("data/images.npy", len(table))
     classes = p.data.classes
     rows = index.rows(table, "train")
     print(f"training of the {role}: {devices.describe(p.train.precision)}", flush=True)

@@ -1,8 +1,11 @@
 """Rows, codes, and tables whose text stays text."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from kidneyct import index
+from kidneyct.errors import InputError
 
 
 def test_rows_and_codes():
@@ -23,3 +26,68 @@ def test_names_that_look_like_numbers_or_nothing_stay_text(tmp_path):
 def test_series_of_the_rows(tmp_path):
     pd.DataFrame({"image": ["b", "a", "c"], "series": [0, 2, 0]}).to_csv(tmp_path / "s.csv", index=False)
     assert index.read_series(tmp_path / "s.csv").tolist() == [0, 2, 0]
+
+
+def refused(path, read=index.read):
+    with pytest.raises(InputError) as caught:
+        read(path)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert line.startswith(f"{path}: ")
+    return line
+
+
+SPLIT = "image,label,split\na/1,a,train\na/2,a,test\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "none (No columns to parse from file)"),
+        (b"\x93NUMPY\xff\n", "none ('utf-8' codec can't decode byte 0x93"),
+        (SPLIT[:-1].encode(), "a last line that is cut short"),
+        (SPLIT[:-6].encode() + b"\n", "lines without split"),
+        (b"image,label\na/1,a\n", "no column split"),
+        (SPLIT.replace("a/2", "a/1").encode(), "a/1 twice"),
+        (SPLIT.replace("test", "tset").encode(), "unknown parts in the column split"),
+        (SPLIT.replace("a/", "a,").encode(), "lines of more values than the first has names"),
+    ],
+)
+def test_a_damaged_split_is_one_line(tmp_path, content, found):
+    path = tmp_path / "split.csv"
+    path.write_bytes(content)
+    line = refused(path)
+    assert f"expected a table of images, found {found}" in line
+    assert line.endswith(f"; bring it back with dvc checkout {path}, or make it anew with dvc repro")
+    path.write_text(SPLIT)
+    assert index.read(path)["split"].tolist() == ["train", "test"]
+
+
+def test_series_that_are_no_whole_numbers(tmp_path):
+    path = tmp_path / "series.csv"
+    for number in ("1.5", "", "x", "-1"):
+        path.write_text(f"image,series\na,0\nb,{number}\n")
+        assert "another series than whole numbers" in refused(path, index.read_series)
+    path.unlink()
+    assert "not there; run dvc repro, or dvc pull" in refused(path, index.read_series)
+
+
+def test_tables_of_other_images_than_the_index(tmp_path):
+    table = pd.DataFrame({"image": list("abc")})
+    index.same_rows({"index": table, "split": table, "series": np.zeros(3)})
+    with pytest.raises(InputError, match="series: expected a line for each of the 3 images of index, found 2; bring"):
+        index.same_rows({"index": table, "split": table, "series": np.zeros(2)})
+    with pytest.raises(InputError, match="split: expected the images of index in its order, found others; bring"):
+        index.same_rows({"index": table, "split": table[::-1]})
+
+
+def test_a_label_that_is_no_class():
+    with pytest.raises(InputError, match=r"data\.classes: expected a, b as labels of the images, found c; run"):
+        index.codes(pd.Series(list("abc")), ["a", "b"])
+
+
+def test_a_table_appears_whole(tmp_path):
+    table = pd.DataFrame({"image": ['a,"b".jpg', "<i>"], "label": ["x", "y"], "split": ["test", "train"]})
+    index.write(table, tmp_path / "split.csv")
+    assert index.read(tmp_path / "split.csv").values.tolist() == table.values.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]

@@ -17,7 +17,7 @@ TINY = {
     "seed": 0,
     "data": {"source": "phantom", "classes": ["Cyst", "Normal", "Stone", "Tumor"]},
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
-    "preprocess": {"image_size": 32},
+    "preprocess": {"image_size": 32, "allow_corrupt": 0},
     "series": {"similarity": 0.99},
     "split": {
         "by": "image",

@@ -1,13 +1,15 @@
 """One archive layout, whatever the source looks like."""
 
-import io
+import errno
+import os
+import socket
+import stat
+import unicodedata
 import zipfile
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from kidneyct.data import archive
+from kidneyct.data import archive, container
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]
@@ -23,7 +25,7 @@ def make_zip(path, names):
 def make_folder(path, names):
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_text(name)
+        (path / name).write_bytes(name.encode(errors="surrogateescape"))
     return path
 
 
@@ -110,30 +112,6 @@ def test_equal_members_are_equal_bytes_and_a_failure_leaves_no_archive(tmp_path)
     assert not (tmp_path / "c.zip").exists()
 
 
-def make_masks(path, masks):
-    with zipfile.ZipFile(path, "w") as container:
-        for name, mask in masks.items():
-            buffer = io.BytesIO()
-            Image.fromarray(mask).save(buffer, "PNG")
-            container.writestr(f"masks/{name}.png", buffer.getvalue())
-    return path
-
-
-def test_masks_belong_to_images_by_name_and_no_mask_is_no_lesion(tmp_path):
-    lesion = np.array([[0, 255], [0, 0]], np.uint8)
-    path = make_masks(tmp_path / "a.zip", {"Cyst/a": lesion})
-    found = archive.masks(path, ["Normal/a.jpg", "Cyst/a.jpg"])
-    assert found.tolist() == [[[False, False], [False, False]], [[False, True], [False, False]]]
-    assert archive.masks(path, ["Normal/a.jpg"]) is None
-    assert archive.masks(make_zip(tmp_path / "b.zip", ["Cyst/a.jpg"]), ["Cyst/a.jpg"]) is None
-
-
-def test_masks_of_several_sizes_are_refused(tmp_path):
-    path = make_masks(tmp_path / "a.zip", {"Cyst/a": np.ones((2, 2), np.uint8), "Cyst/b": np.ones((2, 3), np.uint8)})
-    with pytest.raises(InputError, match=r"masks of one size, found \(2, 2\), \(2, 3\)"):
-        archive.masks(path, ["Cyst/a.jpg", "Cyst/b.jpg"])
-
-
 def test_what_is_left_out_of_a_class_folder_is_named(tmp_path, capsys):
     source = make_folder(tmp_path / "source", ["Cyst/a.jpg", "Cyst/b.tif", "Cyst/more/c.jpg", "Stone/d.jpg", "e.txt"])
     members = dict(archive.from_source(source, CLASSES))
@@ -170,3 +148,181 @@ def test_a_zip_that_lies_elsewhere_stays_there(tmp_path, monkeypatch, links):
 
 def refuse(*_):
     raise OSError("no hard links on this file system")
+
+
+BOTH = ["Cyst/a.jpg", "Stone/b.jpg"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make_zip(tmp_path / "b.zip", BOTH)
+    monkeypatch.setattr(archive.zipfile.ZipFile, "writestr", full)
+    with pytest.raises(InputError, match=r"a\.zip: expected room on the disk, found [\d,]+ MiB free in .*; free some"):
+        archive.write(tmp_path / "a.zip", [("x", b"1")])
+    monkeypatch.setattr(archive.os, "link", full)
+    monkeypatch.setattr(archive.shutil, "copyfile", full)
+    with pytest.raises(InputError, match="expected room on the disk"):
+        archive.take(tmp_path / "b.zip", tmp_path / "a.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
+
+
+def test_a_failure_leaves_no_draft(tmp_path):
+    def breaks():
+        yield "x", b"1"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archive.write(tmp_path / "c.zip", breaks())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [*BOTH, "Cyst/a.jpg"])
+    assert "expected different names, found Cyst/a.jpg more than once" in refused(path)
+    with pytest.raises(InputError, match=r"found Cyst/a\.jpg more than once"):
+        archive.images(path, CLASSES)
+    assert "'Cyst/a.jpg', 'Cyst/a.jpg', which look the same" in refused(
+        make_zip(tmp_path / "b.zip", [*BOTH, "Cyst//a.jpg"])
+    )
+
+
+def test_two_names_that_look_the_same_are_refused(tmp_path):
+    names = [f"Cyst/{unicodedata.normalize(form, 'é')}.jpg" for form in ("NFC", "NFD")]
+    line = refused(make_zip(tmp_path / "a.zip", [*BOTH, *names]))
+    assert r"found 'Cyst/e\u0301.jpg', 'Cyst/\xe9.jpg', which look the same; rename one" in line
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\udcff", "\\"])
+def test_a_name_that_no_line_can_hold_is_told_in_one(tmp_path, character):
+    line = refused(make_folder(tmp_path / "source", [*BOTH, f"Cyst/a{character}.jpg"]))
+    assert f"expected names that can be printed, without \\, found {f'Cyst/a{character}.jpg'!r}; rename it" in line
+    assert line.isprintable()
+
+
+def test_a_name_that_is_too_long_for_a_file(tmp_path):
+    line = refused(make_zip(tmp_path / "a.zip", [*BOTH, f"Cyst/{'é' * 126}.jpg"]))
+    assert "expected names up to 255 bytes, found Cyst/éé" in line
+    assert archive.images(make_zip(tmp_path / "b.zip", [*BOTH, f"Cyst/{'é' * 125}.jpg"]), CLASSES)
+
+
+def test_a_zip_as_windows_writes_it(tmp_path):
+    names = ["data\\Cyst\\a.jpg", "data\\Stone\\", "data\\Stone\\b.jpg", "data\\masks\\Cyst\\a.png"]
+    members = dict(archive.from_source(make_zip(tmp_path / "a.zip", names), CLASSES))
+    assert members == {
+        f"{archive.ROOT}/Cyst/a.jpg": b"data\\Cyst\\a.jpg",
+        f"{archive.ROOT}/Stone/b.jpg": b"data\\Stone\\b.jpg",
+        "masks/Cyst/a.png": b"data\\masks\\Cyst\\a.png",
+    }
+
+
+@pytest.mark.parametrize("name", ["../Cyst/c.jpg", "masks/../../c.png", "/etc/Cyst/c.jpg", "C:\\Cyst\\c.jpg"])
+def test_a_zip_that_points_out_of_itself(tmp_path, name):
+    shown = name.replace("\\", "/")
+    assert f"expected files inside the zip, found {shown}; pack it anew" in refused(
+        make_zip(tmp_path / "a.zip", [*BOTH, name])
+    )
+
+
+def test_links_in_a_zip_are_not_followed(tmp_path):
+    path = make_zip(tmp_path / "a.zip", BOTH)
+    info = zipfile.ZipInfo("Stone/c.jpg")
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(info, "/etc/passwd")
+    assert "Stone/c.jpg: expected a file, found a link or a device; pack the files themselves" in refused(path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "a.zip", BOTH)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("Stone/c.jpg", bytes(2 * 2**20))
+    assert "Stone/c.jpg: expected an image, found 2,097,152 bytes packed into 2,0" in refused(path)
+    monkeypatch.setattr(container, "LARGEST", 2**20)
+    assert "Stone/c.jpg: expected an image, found 2 MiB; remove it" in refused(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_that_a_decompressor_finds(tmp_path, method):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name in BOTH:
+            file.writestr(name, os.urandom(999))
+        start = file.infolist()[1].header_offset + 30 + len(BOTH[1])
+    content = bytearray(path.read_bytes())
+    content[start + 20 : start + 500] = bytes(480)
+    path.write_bytes(content)
+    assert "Stone/b.jpg: damaged (" in refused(path)
+
+
+def test_a_compression_that_is_not_known(tmp_path):
+    path = make_zip(tmp_path / "a.zip", BOTH)
+    path.write_bytes(
+        path.read_bytes()
+        .replace(b"PK\x03\x04\x14\0\0\0\0\0", b"PK\x03\x04\x14\0\0\0\x63\0")
+        .replace(b"PK\x01\x02\x14\x03\x14\0\0\0\0\0", b"PK\x01\x02\x14\x03\x14\0\0\0\x63\0")
+    )
+    assert "can't be unpacked (That compression method is not supported); pack it anew" in refused(path)
+
+
+@pytest.mark.parametrize("of", ["zip", "folder", "file"])
+def test_what_may_not_be_read_is_not_called_truncated(tmp_path, monkeypatch, of):
+    source = make_zip(tmp_path / "a.zip", BOTH) if of == "zip" else make_folder(tmp_path / "source", BOTH)
+
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    target = {"zip": (container.zipfile, "ZipFile"), "folder": (container.os, "scandir")}
+    monkeypatch.setattr(*target.get(of, (container.Path, "read_bytes")), denied)
+    line = refused(source)
+    assert "can't be read (Permission denied)" in line
+    assert "truncated" not in line
+
+
+def test_a_source_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "expected a folder or zip, found a named pipe" in refused(tmp_path / "pipe")
+    assert "/dev/zero: expected a folder or zip, found a device" in refused("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "socket"))
+        assert "expected a folder or zip, found a socket" in refused(tmp_path / "socket")
+
+
+@pytest.mark.parametrize(("path", "reason"), [("x" * 5000, "File name too long"), ("a\0b", "embedded null byte")])
+def test_a_source_that_is_no_path(path, reason):
+    with pytest.raises(InputError) as caught:
+        list(archive.from_source(path, CLASSES))
+    line = str(caught.value)
+    assert f"expected a folder or zip, found what can't be opened ({reason})" in line
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+def test_a_pipe_or_broken_link_among_images_is_named(tmp_path):
+    source = make_folder(tmp_path / "source", BOTH)
+    os.mkfifo(source / "Cyst/pipe.png")
+    assert "Cyst/pipe.png: expected an image's file, found a named pipe" in refused(source)
+    (source / "Cyst/pipe.png").unlink()
+    (source / "Cyst/link.png").symlink_to("nowhere")
+    assert "Cyst/link.png: expected an image's file, found no such file" in refused(source)
+    (source / "Cyst/link.png").unlink()
+    (source / "Cyst/link.png").symlink_to("link.png")
+    assert "Too many levels of symbolic links" in refused(source)
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    source = make_folder(tmp_path / "source", ["Cyst/a.jpg"])
+    make_folder(tmp_path / "elsewhere", ["b.jpg"])
+    (source / "Stone").symlink_to(tmp_path / "elsewhere")
+    (source / "again").symlink_to(".")
+    (source / "Cyst/up").symlink_to(source)
+    members = dict(archive.from_source(source, CLASSES))
+    assert set(members) == {f"{archive.ROOT}/Cyst/a.jpg", f"{archive.ROOT}/Stone/b.jpg"}
+
+
+def test_two_files_for_one_place_beside_the_images(tmp_path):
+    names = [*BOTH, "masks/Cyst/a.png", "more/masks/Cyst/a.png"]
+    line = refused(make_zip(tmp_path / "a.zip", names))
+    assert "expected one masks/Cyst/a.png, found masks/Cyst/a.png and more/masks/Cyst/a.png" in line

@@ -1,13 +1,17 @@
 """Decoding into arrays and the index."""
 
+import errno
 import hashlib
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from kidneyct import arrays, draft, index
 from kidneyct.data import archive, images
 from kidneyct.errors import InputError
 
@@ -23,22 +27,27 @@ def make_archive(path, files):
     return path
 
 
+def preprocess(folder, files, allowed=0, size=32):
+    """Decode the files into `folder`; the index, the rejected ones, and both arrays."""
+    path = make_archive(folder / "a.zip", files)
+    images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), size, allowed, folder)
+    tables = [index.read(folder / f"{name}.csv") for name in ("index", "rejected")]
+    return *tables, arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy")
+
+
 def test_rows_follow_the_sorted_names(tmp_path):
     dark, light = np.zeros((50, 100), np.uint8), np.full((50, 50, 3), 200, np.uint8)
-    path = make_archive(tmp_path / "a.zip", {"Stone/b.png": png(light), "Cyst/a.png": png(dark)})
-    entries = archive.images(path, ["Cyst", "Stone"])
-    index = images.preprocess(path, entries, 32, tmp_path / "i.npy", tmp_path / "t.npy")
-
-    assert index.drop(columns="sha256").values.tolist() == [
+    table, rejected, tensors, thumbnails = preprocess(tmp_path, {"Stone/b.png": png(light), "Cyst/a.png": png(dark)})
+    assert table.drop(columns="sha256").values.tolist() == [
         ["Cyst/a.png", "Cyst", 100, 50],
         ["Stone/b.png", "Stone", 50, 50],
     ]
-    assert index["sha256"][0] == hashlib.sha256(png(dark)).hexdigest()
-    tensors, thumbnails = np.load(tmp_path / "i.npy"), np.load(tmp_path / "t.npy")
+    assert table["sha256"][0] == hashlib.sha256(png(dark)).hexdigest()
     assert (tensors.shape, thumbnails.shape) == ((2, 32, 32, 3), (2, 25, 25))
     assert (tensors.dtype, thumbnails.dtype) == (np.uint8, np.uint8)
     assert [np.unique(tensors[row]).tolist() for row in (0, 1)] == [[0], [200]]
     assert [np.unique(thumbnails[row]).tolist() for row in (0, 1)] == [[0], [200]]
+    assert len(rejected) == 0
 
 
 def test_a_thumbnail_holds_block_means():
@@ -48,28 +57,151 @@ def test_a_thumbnail_holds_block_means():
     assert np.abs(thumbnail - means).max() <= 1
 
 
+GOOD = png(np.zeros((40, 40), np.uint8))
+DEEP = png(np.zeros((40, 40), np.uint16))
+SOME_BAD = {
+    "Cyst/a.png": GOOD,
+    "Cyst/b.png": b"text",
+    "Stone/c.png": GOOD[:40],
+    "Stone/d.png": DEEP,
+    "Stone/e.png": png(np.full((40, 40), 9, np.uint8)),
+}
+
+
 def test_every_unreadable_image_is_named(tmp_path):
-    good = png(np.zeros((40, 40), np.uint8))
-    deep = png(np.zeros((40, 40), np.uint16))
-    files = {"Cyst/a.png": good, "Cyst/b.png": b"text", "Stone/c.png": good[:40], "Stone/d.png": deep}
-    path = make_archive(tmp_path / "a.zip", files)
-    entries = archive.images(path, ["Cyst", "Stone"])
     with pytest.raises(InputError) as caught:
-        images.preprocess(path, entries, 32, tmp_path / "i.npy", tmp_path / "t.npy")
+        preprocess(tmp_path, SOME_BAD, allowed=2)
     line = str(caught.value)
     assert "\n" not in line
-    assert "3 of 4 images" in line
+    assert "3 of 5 images" in line
     assert all(name in line for name in ("Cyst/b.png", "Stone/c.png", "Stone/d.png: expected 8 bits"))
+    assert line.endswith("rejected.csv; mend them, or leave them out with preprocess.allow_corrupt: 3 (found 2)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "rejected.csv"]
+    assert index.read(tmp_path / "rejected.csv")["image"].tolist() == ["Cyst/b.png", "Stone/c.png", "Stone/d.png"]
+
+
+def test_allowed_ones_are_left_out_without_a_gap(tmp_path):
+    table, rejected, tensors, thumbnails = preprocess(tmp_path, SOME_BAD, allowed=3)
+    assert table["image"].tolist() == ["Cyst/a.png", "Stone/e.png"]
+    assert rejected.values.tolist() == [
+        ["Cyst/b.png", "Cyst", "not a readable image (no known format); replace or remove it"],
+        ["Stone/c.png", "Stone", "not a readable image (no known format); replace or remove it"],
+        ["Stone/d.png", "Stone", "expected 8 bits a channel, found mode I;16; convert it first"],
+    ]
+    assert tensors[:, 0, 0, 0].tolist() == thumbnails[:, 0, 0].tolist() == [0, 9]
+    (tmp_path / "good").mkdir()
+    good = {name: SOME_BAD[name] for name in ("Cyst/a.png", "Stone/e.png")}
+    preprocess(tmp_path / "good", good)
+    for name in ("images.npy", "thumbnails.npy", "index.csv"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "good" / name).read_bytes()
+
+
+def test_a_class_is_not_left_out_whole(tmp_path):
+    with pytest.raises(InputError, match=r"Stone/c\.png: .*; none is left of class Stone; mend them"):
+        preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/c.png": GOOD[:40]}, allowed=9)
 
 
 def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": png(np.zeros((40, 40), np.uint8)), "Stone/b.png": b"x" * 99})
+    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Stone/b.png": b"x" * 99})
     content = path.read_bytes()
     path.write_bytes(content.replace(b"x" * 99, b"y" * 99))
     entries = archive.images(path, ["Cyst", "Stone"])
     assert zipfile.is_zipfile(path)
-    with pytest.raises(InputError, match=r"Stone/b\.png: damaged inside the archive"):
-        images.preprocess(path, entries, 32, tmp_path / "i.npy", tmp_path / "t.npy")
+    with pytest.raises(InputError, match=r"Stone/b\.png: damaged \(Bad CRC-32 for file .*\); fetch it again"):
+        images.preprocess(path, entries, 32, 0, tmp_path)
+
+
+def test_names_survive_every_table(tmp_path):
+    names = [
+        "Cyst/a,b.png",
+        'Cyst/"q".png',
+        "Cyst/<b>&.png",
+        "Cyst/=1+1.png",
+        "Cyst/ a .png",
+        "Cyst/é漢.png",
+        "Stone/'.png",
+    ]
+    table, *_ = preprocess(tmp_path, dict.fromkeys(names, GOOD))
+    assert table["image"].tolist() == sorted(names)
+
+
+def test_a_full_disk_is_one_line_before_anything_is_decoded(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(draft.os, "posix_fallocate", full)
+    with pytest.raises(
+        InputError, match=r"images\.npy: expected room for 6 MiB, found [\d,]+ MiB free in .*; free some"
+    ):
+        preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/b.png": GOOD}, size=1024)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def saved(picture, form="PNG", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_picture_stands_upright(tmp_path, form):
+    lying = Image.new("RGB", (48, 32))
+    lying.paste((255, 255, 255), (0, 0, 24, 32))  # its left half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # its first row is the right side, its first column the top
+    content = saved(lying, form, exif=exif)
+    picture = images.decode(content, "a")
+    assert picture.size == (32, 48)
+    assert [picture.getpixel((16, y))[0] > 127 for y in (4, 40)] == [True, False]
+    table, *_ = preprocess(tmp_path, {"Cyst/a.jpg": content, "Stone/b.png": GOOD})
+    assert table.loc[0, ["width", "height"]].tolist() == [32, 48]
+
+
+def test_transparency_is_refused_and_an_opaque_picture_is_as_it_was():
+    opaque = Image.fromarray(np.full((4, 4, 4), 255, np.uint8))
+    assert images.decode(saved(opaque), "a").getpixel((0, 0)) == (255, 255, 255)
+    hidden = opaque.copy()
+    hidden.putpixel((0, 0), (255, 255, 255, 254))
+    grey, colours = Image.new("L", (4, 4), 7), Image.new("RGB", (4, 4), (1, 2, 3))
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    assert images.decode(saved(palette, transparency=0), "a").getpixel((0, 0)) == (40, 50, 60)
+    assert images.decode(saved(grey, transparency=8), "a").getpixel((0, 0)) == (7, 7, 7)
+    for content in (
+        saved(hidden),
+        saved(hidden.convert("LA")),
+        saved(grey, transparency=7),
+        saved(palette, transparency=1),
+        saved(palette, transparency=b"\xff\x80"),
+        saved(colours, transparency=(1, 2, 3)),
+    ):
+        with pytest.raises(InputError, match="a: expected an opaque picture, found transparent pixels"):
+            images.decode(content, "a")
+
+
+def test_an_animation_is_refused():
+    frames = [Image.new("L", (4, 4), grey) for grey in (0, 99)]
+    with pytest.raises(InputError, match="a: expected one picture, found 2, an animation"):
+        images.decode(saved(frames[0], save_all=True, append_images=frames[1:]), "a")
+
+
+def test_sixteen_bits_of_colour_are_refused_too():
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(7))) + chunk(b"IEND", b"")
+    with pytest.raises(InputError, match="expected 8 bits a channel, found mode RGB of 16 bits"):
+        images.decode(content, "a")
+
+
+def test_four_inks_and_a_single_pixel():
+    inks = Image.new("CMYK", (8, 8), (0, 255, 255, 0))  # red
+    red, green, blue = images.decode(saved(inks, "JPEG", quality=100), "a").getpixel((4, 4))
+    assert red > 240
+    assert max(green, blue) < 15
+    pixel = images.decode(saved(Image.new("L", (1, 1), 77)), "a")
+    assert np.unique(images.tensor(pixel, 32)).tolist() == np.unique(images.thumbnail(pixel)).tolist() == [77]
 
 
 # A PostScript program that writes a file where a program runs it.

@@ -133,6 +133,7 @@ def run(tmp_path_factory):
         series=np.arange(16) // 2,  # rows 0, 1 | 2, 3 | …: the test images of a class are one series
         images=images,
         leakage={
+            "rejected_images": 0,
             "test_images": 8,
             "near_duplicates": {"share": 0.25, "median_correlation": 0.9},
             "identical_files": {"share": 0.0, "images": 0},

@@ -1,34 +1,55 @@
-"""Decoding: every image of the archive becomes a row of two arrays and a line of the index."""
+"""Decoding: every readable image of the archive becomes a row of two arrays and a line of the index."""
 
 import hashlib
 import io
-import zipfile
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from kidneyct.errors import InputError
+from kidneyct import arrays, index
+from kidneyct.data import container
+from kidneyct.errors import InputError, shown
 
 THUMBNAIL_SIZE = 25
 FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
+BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
 
-def decode(content, name):
-    """An image file's bytes as an RGB picture; InputError, naming the image, where that can't be done."""
+def decode(content, name, formats=FORMATS):
+    """An image file's bytes as an RGB picture, upright as its EXIF says; InputError, naming the image, if it can't be.
+
+    Refused are also more than 8 bits a channel, animations, and pictures that are transparent somewhere: what is seen
+    there depends on what lies behind. Of a JPEG of several pictures the first is taken, its main one.
+    """
     try:
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        if picture.mode in EIGHT_BIT_MODES:
-            return picture.convert("RGB")
+        picture = Image.open(io.BytesIO(content), formats=formats)
+        depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
+        if picture.mode not in EIGHT_BIT_MODES or depth > 8:
+            raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
+        if picture.format == "PNG" and picture.is_animated:
+            raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
+        ImageOps.exif_transpose(picture, in_place=True)
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            if picture.getchannel("A").getextrema()[0] < 255:
+                raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
+        return picture.convert("RGB")
+    except InputError:
+        raise
     except Image.DecompressionBombError:
         raise InputError(f"{name}: larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not a readable image (no known format); replace or remove it") from None
+        expected = "" if formats == FORMATS else f" as {' or '.join(formats)}"
+        raise InputError(f"{name}: not a readable image{expected} (no known format); replace or remove it") from None
     except Exception as error:  # a damaged file can make a decoder fail in any way
-        raise InputError(f"{name}: not a readable image ({error}); replace or remove it") from None
-    raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}; convert it first")
+        raise InputError(f"{name}: not a readable image ({shown(error)}); replace or remove it") from None
+
+
+def _mode(picture, depth):
+    return picture.mode if picture.mode not in EIGHT_BIT_MODES else f"{picture.mode} of {depth} bits"
 
 
 def tensor(picture, image_size):
@@ -41,34 +62,49 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, images_path, thumbnails_path):
+def preprocess(archive, images, image_size, allowed, folder):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
-    `images` are the (image, label, member) entries of `archive.images`. Writes (n, size, size, 3) and
-    (n, 25, 25) uint8 arrays and returns the index: image, label, width, height (pixels), sha256 (of the
-    file). Unreadable images are all named in one InputError; memory does not grow with their number.
+    `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
+    3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
+    the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
+    where these are more than `allowed`, or all of a class; memory does not grow with the number of images.
     """
-    count = len(images)
-    tensors = np.lib.format.open_memmap(images_path, "w+", np.uint8, (count, image_size, image_size, 3))
-    thumbnails = np.lib.format.open_memmap(thumbnails_path, "w+", np.uint8, (count, THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-    index, unreadable = [], []
-    with zipfile.ZipFile(archive) as container:
-        for row, entry in enumerate(tqdm(images, desc="preprocess", unit="image", disable=None)):
+    lines, rejected = [], []
+    # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
+    with (
+        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images)) as add_image,
+        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images)) as add_thumbnail,
+        container.opened(archive) as opened,
+    ):
+        for entry in tqdm(images, desc="preprocess", unit="image", disable=None):
             try:
-                content = container.read(entry.member)
+                content = opened.read(entry.member)
                 picture = decode(content, entry.image)
-            except zipfile.BadZipFile:
-                unreadable.append(f"{entry.image}: damaged inside the archive")
-                continue
             except InputError as error:
-                unreadable.append(str(error))
+                reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
+                rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
                 continue
-            tensors[row] = tensor(picture, image_size)
-            thumbnails[row] = thumbnail(picture)
+            add_image(tensor(picture, image_size)[None])
+            add_thumbnail(thumbnail(picture)[None])
             digest = hashlib.sha256(content).hexdigest()
-            index.append((entry.image, entry.label, *picture.size, digest))
-    if unreadable:
-        shown = "; ".join(unreadable[:5])
-        more = f"; and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
-        raise InputError(f"{archive}: {len(unreadable)} of {count} images can't be read: {shown}{more}")
-    return pd.DataFrame(index, columns=["image", "label", "width", "height", "sha256"])
+            lines.append((entry.image, entry.label, *picture.size, digest))
+        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        _check_rejected(archive, images, rejected, allowed, folder)
+        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+    return len(lines), len(rejected)
+
+
+def _check_rejected(archive, images, rejected, allowed, folder):
+    shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
+    more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
+    found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {shown_ones}{more}"
+    if len(rejected) > allowed:
+        raise InputError(
+            f"{found}; all are listed in {folder / 'rejected.csv'}; mend them, or leave them out with "
+            f"preprocess.allow_corrupt: {len(rejected)} (found {allowed})"
+        )
+    names = {image for image, *_ in rejected}
+    lost = sorted({entry.label for entry in images} - {entry.label for entry in images if entry.image not in names})
+    if lost:
+        raise InputError(f"{found}; none is left of class {', '.join(lost)}; mend them")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from kidneyct import arrays
 from kidneyct.errors import InputError
 from kidneyct.network import devices, vgg
 
@@ -32,29 +33,28 @@ def compute(base, images, pixel_scaling, frozen_blocks, path):
     5e-4, keep three digits. InputError where a value is beyond float16's 65504 or all are below its steps.
     """
     model = vgg.frozen_part(base, pixel_scaling, frozen_blocks)
-    features = np.lib.format.open_memmap(path, "w+", np.float16, (len(images), *model.output.shape[1:]))
     batches = math.ceil(len(images) / BATCH_SIZE)
     sample = images[:BATCH_SIZE]
     devices.warn_if_long("features", lambda: model.predict_on_batch(sample), batches)
     greatest = 0.0
     starts = range(0, len(images), BATCH_SIZE)
-    for start in tqdm(starts, desc="features", unit="batch", disable=None):
-        batch = images[start : start + BATCH_SIZE]
-        outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
-        top = float(outputs.max())
-        if not top <= float(np.finfo(np.float16).max):
+    with arrays.written(path, np.float16, model.output.shape[1:], len(images)) as append:
+        for start in tqdm(starts, desc="features", unit="batch", disable=None):
+            batch = images[start : start + BATCH_SIZE]
+            outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
+            top = float(outputs.max())
+            if not top <= float(np.finfo(np.float16).max):
+                raise InputError(
+                    f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+                    "model.pixel_scaling don't suit each other"
+                )
+            greatest = max(greatest, top)
+            append(outputs)
+        if greatest < 1e-6:
             raise InputError(
-                f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
-                "model.pixel_scaling don't suit each other"
+                f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; the initial weights don't "
+                "pass a signal on"
             )
-        greatest = max(greatest, top)
-        features[start : start + len(batch)] = outputs
-    if greatest < 1e-6:
-        raise InputError(
-            f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; the initial weights don't "
-            "pass a signal on"
-        )
-    features.flush()
 
 
 def write_placeholder(path):
@@ -70,4 +70,6 @@ def remainder(network, images, path, frozen_blocks):
     """
     if not cached(images.shape[1], frozen_blocks):
         return network, images
-    return vgg.part(network, after=vgg.boundary(frozen_blocks)), np.load(path, mmap_mode="r")
+    return vgg.part(network, after=vgg.boundary(frozen_blocks)), arrays.read(
+        path, np.float16, (len(images), None, None, None)
+    )

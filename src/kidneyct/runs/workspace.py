@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kidneyct import index, yaml12
+from kidneyct import arrays, index, yaml12
 from kidneyct.errors import InputError
 
 
@@ -38,7 +38,8 @@ def read(folder, role):
     try:
         table = index.read(folder / "data/split.csv")
         series = index.read_series(folder / "data/series.csv")
-        thumbnails = np.load(folder / "data/thumbnails.npy", mmap_mode="r")
+        index.same_rows({folder / "data/split.csv": table, folder / "data/series.csv": series})
+        thumbnails = arrays.thumbnails(folder / "data/thumbnails.npy", len(table))
         with (folder / weights).open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
     except FileNotFoundError as error:

@@ -1,0 +1,57 @@
+"""A file that appears under its name only when it is complete."""
+
+import contextlib
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from kidneyct.errors import InputError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def draft(path):
+    """The path to write to, beside `path`; takes its name when the block ends, and is removed where the block fails.
+
+    The folder is made. InputError where the file can't be written, such as on a full disk.
+    """
+    partial = Path(f"{path}.partial")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_room(path) from None
+        raise InputError(
+            f"{path}: can't be written ({error.strerror or error}); change that and run it again"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def reserve(file, size, path):
+    """Take `size` bytes on disk for an open file, of the draft of `path`, before they are written; InputError if full.
+
+    Where the system can't, nothing is taken, and a full disk is told when it is full.
+    """
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_room(path, size) from None
+
+
+def no_room(path, size=None):
+    """The InputError for a full disk; `size` is what the file takes, in bytes."""
+    folder = Path(path).parent
+    with contextlib.suppress(OSError):
+        free = f"found {shutil.disk_usage(folder).free / 2**20:,.0f} MiB free in {folder}/"
+        needed = "expected room on the disk" if size is None else f"expected room for {size / 2**20:,.0f} MiB"
+        return InputError(f"{path}: {needed}, {free}; free some and run it again")
+    return InputError(f"{path}: expected room on the disk, found none; free some and run it again")

@@ -1,0 +1,42 @@
+"""No output of the pipeline is taken for the user's data."""
+
+import os
+
+import pytest
+
+from kidneyct.data import source
+from kidneyct.errors import InputError
+
+OUTS = ["data/archive.zip", "data/maps"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data/maps", "scans"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/archive.zip").write_bytes(b"mine")
+    return tmp_path
+
+
+def test_what_the_pipeline_writes():
+    outs = source.outputs()
+    assert {"data/archive.zip", "data/features/control.npy", "metrics/headline.json"} <= set(outs)
+    assert not [out for out in outs if "$" in out]
+
+
+def test_an_output_or_what_leads_to_one_is_refused(project):
+    (project / "link.zip").symlink_to("data/archive.zip")
+    (project / "linked").symlink_to("data")
+    names = ["data/archive.zip", "./scans/../data/archive.zip", project / "data/archive.zip", "link.zip"]
+    for name in [*names, "linked/archive.zip", "data/maps", "data/maps/more/scans"]:
+        with pytest.raises(InputError) as caught:
+            source.refuse_outputs(name, OUTS)
+        assert str(caught.value).startswith(f"params.yaml: data.source: found {name}, which is data/")
+        assert "move the file elsewhere" in str(caught.value)
+
+
+def test_what_stays_where_it_is_is_allowed(project):
+    os.link(project / "data/archive.zip", project / "kept.zip")  # DVC removes one of the two names
+    for name in ("kaggle", "phantom", "kept.zip", "scans", "data", "nowhere", "a\0b", "x" * 5000):
+        source.refuse_outputs(name, OUTS)

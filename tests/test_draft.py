@@ -1,0 +1,37 @@
+"""A file is whole or not there."""
+
+import errno
+
+import pytest
+
+from kidneyct.draft import draft
+from kidneyct.errors import InputError
+
+
+def test_the_name_appears_when_the_block_ends(tmp_path):
+    with draft(tmp_path / "folder/a.txt") as partial:
+        partial.write_text("new")
+        assert not (tmp_path / "folder/a.txt").exists()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.ENOSPC, r"a\.txt: expected room on the disk, found [\d,]+ MiB free in .*/; free some and run it again"),
+        (errno.EROFS, r"a\.txt: can't be written \(Read-only file system\); change that and run it again"),
+    ],
+)
+def test_a_failure_keeps_what_was_there(tmp_path, number, line):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fails():
+        with draft(path) as partial:
+            partial.write_text("ne")
+            raise OSError(number, "Read-only file system")
+
+    with pytest.raises(InputError, match=line):
+        fails()
+    assert path.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
