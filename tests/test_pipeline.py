@@ -143,7 +143,7 @@ def test_an_edit_of_the_code_concerns_only_what_it_can_change(project, path):
 def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project):
     changes = ("-S", "train.learning_rate=0.01", "-S", "split.by=series")
     output = project.dvc("exp", "run", "--temp", "-n", "series", *changes, "leakage", "train@candidate")
-    assert stages_run(output) == {"split", "leakage", "train@candidate"}
+    assert stages_run(output) == {"check", "split", "leakage", "train@candidate"}
     names = ["metrics", "diff", "HEAD", "series", "--targets", "metrics/leakage.json", "--json"]
     leak = json.loads(project.dvc(*names))["metrics/leakage.json"]["near_duplicates.share"]
     assert leak["new"] == 0
@@ -153,7 +153,7 @@ def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project
 def test_random_weights_retrain_the_candidate_only(project):
     output = project.dvc("exp", "run", "--temp", "-n", "null", "-S", "weights=none", "compare")
     own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate")}
-    assert stages_run(output) == own | {"compare"}  # and no map
+    assert stages_run(output) == own | {"check", "compare"}  # and no map
     modified = json.loads(project.dvc("diff", "HEAD", "null", "--json"))["modified"]
     changed = {entry["path"] if isinstance(entry["path"], str) else entry["path"]["old"] for entry in modified}
     assert "plots/candidate/predictions.csv" in changed
@@ -176,3 +176,17 @@ def test_a_mistake_in_params_is_one_line_even_where_nothing_reads_it(project):
     project.run("git", "checkout", "-q", "params.yaml")
     assert "error: params.yaml: train.epoch: unknown key" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("source", ["data/archive.zip", "link.zip"])
+def test_dvc_removes_no_data_of_the_users(project, source):
+    """It removes a stage's outputs before the stage can look at them; so `check` comes before `download`."""
+    archive, link = project.folder / "data/archive.zip", project.folder / "link.zip"
+    before = archive.read_bytes()
+    link.symlink_to("data/archive.zip")
+    project.edit({"data": {"source": source}})
+    output = project.dvc("repro", "download", fails=True)
+    link.unlink()
+    project.run("git", "checkout", "-q", "params.yaml")
+    assert f"error: params.yaml: data.source: found {source}, which is data/archive.zip" in output
+    assert archive.read_bytes() == before

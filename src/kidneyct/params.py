@@ -84,7 +84,7 @@ class Phantom(Section):
 
 class Preprocess(Section):
     image_size: _whole(32, 1024)
-    allow_corrupt: _whole(0)
+    allow_corrupt: _whole(0, 100_000)
 
 
 class Series(Section):

@@ -85,7 +85,7 @@ def test_a_zip_with_changed_bytes(tmp_path, content, changes, cut):
     assert not list(tmp_path.glob("*.partial"))
 
 
-NAMES = st.tuples(st.sampled_from(["Cyst/", "Stone/", "masks/", ""]), st.text(LETTERS, max_size=6))
+NAMES = st.tuples(st.sampled_from(["Cyst/", "Stone/", "masks/", "more/"]), st.text(LETTERS, max_size=6))
 
 
 @FEW

@@ -32,7 +32,7 @@ def folder(run, tmp_path, monkeypatch):
     """A workspace that holds what both stages read, and no more."""
     tables = {
         "data/split.csv": run.table,
-        "data/index.csv": run.table[["image", "label"]].assign(sha256=run.hashes),
+        "data/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
         "data/series.csv": run.table[["image"]].assign(series=run.series),
         "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }

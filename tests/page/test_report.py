@@ -540,3 +540,9 @@ def test_a_class_of_any_name_can_be_chosen_in_a_browser(browser, oddly_named, tm
     for name, count in zip(ODD, [4, 2, 0, 0], strict=True):  # rows 2 and 3 are of the first class, row 7 of the second
         choose(browser, "label", name)
         assert [card.get_attribute("data-label") for card in shown(browser)] == [name] * count
+
+
+def test_images_left_out_are_counted(run):
+    assert "could not be read" not in text_of(run)
+    text = text_of(run._replace(leakage=run.leakage | {"rejected_images": 3}))
+    assert "unit scaling; 3 more could not be read and were left out" in text
