@@ -79,7 +79,7 @@ def test_a_folder_where_a_file_belongs(fetched, tmp_path):
     (tmp_path / "kidneys.zip.sha256").mkdir()
     assert fails(tmp_path, "Is a directory") == (
         f"{tmp_path}/kidneys.zip.sha256: expected to keep a download from Kaggle here, found: Is a directory; move it "
-        "away, or see to it that you may read and write it, and try again"
+        "away, or make sure that you may read and write it, and try again"
     )
     (tmp_path / "other.zip").mkdir()
     fails(tmp_path, r"other\.zip: expected to keep .* found: Is a directory", "someone/other")
@@ -98,7 +98,7 @@ def test_a_file_where_the_folder_belongs(fetched, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "advice"), [(errno.EACCES, "move it away, or see to it that you may"), (errno.ENOSPC, "make room there")]
+    ("number", "advice"), [(errno.EACCES, "move it away, or make sure that you may"), (errno.ENOSPC, "make room there")]
 )
 def test_a_record_that_cannot_be_written(fetched, tmp_path, monkeypatch, number, advice):
     def refuse(path, text):
@@ -174,16 +174,16 @@ def test_whatever_is_damaged_the_archive_is_whole_or_steps_aside(tmp_path, compr
         try:
             kaggle.check_zip(path)
         except InputError as error:
-            assert str(error).isprintable()
-            assert str(error).startswith(
-                f"{path}: expected a whole zip from Kaggle, found a truncated or altered one ("
-            )
-            assert not path.exists()
-            assert aside.read_bytes() == content
+            line = str(error)
         else:
             passed += 1
             with zipfile.ZipFile(path) as container:
                 assert [container.read(info) for info in container.infolist()] == members
+            continue
+        assert line.startswith(f"{path}: expected a whole zip from Kaggle, found a truncated or altered one (")
+        assert line.isprintable()
+        assert not path.exists()
+        assert aside.read_bytes() == content
     assert 0 < passed < 100
 
 

@@ -32,19 +32,19 @@ def download(dataset, folder):
     """
     if not DATASET.fullmatch(dataset):
         raise InputError(
-            f"data.kaggle: expected owner/name or owner/name/version (letters, digits, - _ and ., a dash or a dot never "
-            f"first; the version a whole number from 1), found {dataset!r}"
+            f"data.kaggle: expected owner/name or owner/name/version (letters, digits, - _ and .; neither a dash nor "
+            f"a dot first; the version a whole number from 1), found {dataset!r}"
         )
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
     try:
         return _download(dataset, path)
     except OSError as error:
         advice = (
-            "make room there" if error.errno in FULL else "move it away, or see to it that you may read and write it"
+            "make room there" if error.errno in FULL else "move it away, or make sure that you may read and write it"
         )
         raise InputError(
-            f"{error.filename or path}: expected to keep a download from Kaggle here, found: {error.strerror}; {advice}, "
-            "and try again"
+            f"{error.filename or path}: expected to keep a download from Kaggle here, found: {error.strerror}; "
+            f"{advice}, and try again"
         ) from None
 
 
@@ -56,7 +56,7 @@ def _download(dataset, path):
         print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
         return path
     if path.exists() and path.stat().st_nlink > 1:
-        path.unlink()  # the client would write into data/archive.zip too, and into DVC's cache where that has hard links
+        path.unlink()  # the client would write into data/archive.zip too, and into DVC's cache if that has hard links
     kaggle_client.fetch(dataset, path)
     check_zip(path)
     _prove(path)

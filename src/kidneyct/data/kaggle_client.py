@@ -61,8 +61,9 @@ FAILURES = {
         "the network, or set data.source to a copy that you have"
     ),
     r"Connection broken|IncompleteRead|does not match expected size": "the connection broke off: try again",
-    r"connection ?error|max retries|failed to resolve|name resolution|proxyerror|timed? ?out|connection (refused|re"
-    r"set|aborted)": "Kaggle can't be reached: check the network, or set data.source to a copy that you have",
+    r"connection ?error|max retries|name resolution|proxyerror|timed? ?out|connection (refused|reset|aborted)": (
+        "Kaggle can't be reached: check the network, or set data.source to a copy that you have"
+    ),
 }
 
 
@@ -92,7 +93,7 @@ def step_aside(path):
 
 
 def _follow(client, path):
-    """Wait for the client's end; why it failed, or None. It is still running where its end was not worth waiting for."""
+    """Wait for the client's end, or until waiting is of no use; why it failed, or None."""
     words = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(client.stdout, words), daemon=True).start()
     said, size, alive = [], None, time.monotonic()
@@ -111,7 +112,7 @@ def _follow(client, path):
             size, alive = now, time.monotonic()
         missing = _missing(path)
         if missing and disk.total and missing > disk.free:  # some file systems count nothing
-            return f"there is no room for the data set: make some; {missing:,} bytes more are needed, {disk.free:,} are free"
+            return f"{FAILURES[FULL]}; {missing:,} bytes more are needed, {disk.free:,} are free"
         if line.startswith("Connection error: ") and re.search(f"{FULL}|{DISK}", line):
             return reason(said) + _room(path, said)
     return f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
