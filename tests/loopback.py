@@ -15,12 +15,13 @@ STORED = "http://storage.test/kidneys.zip"
 
 
 def make_zip():
-    """A zip of four class folders, some 3 MB: three of the client's chunks."""
+    """A zip of four class folders, some 3 MB: three of the client's chunks. Always the same bytes."""
+    members = {f"{label}/a.jpg": label.encode() for label in ("Cyst", "Normal", "Stone", "Tumor")}
+    members["Cyst/a.jpg"] = np.random.default_rng(0).bytes(3_000_000)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as container:
-        container.writestr("Cyst/a.jpg", np.random.default_rng(0).bytes(3_000_000))
-        for label in ("Normal", "Stone", "Tumor"):
-            container.writestr(f"{label}/a.jpg", label)
+        for name, content in members.items():
+            container.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
 
 

@@ -189,10 +189,8 @@ def test_a_disk_that_is_full_meanwhile(server, tmp_path, at_once):
     line = fails(
         tmp_path / "d", "there is no room for the data set: make some (the client says: Connection error: OSError"
     )
-    assert line.endswith(
-        f"; {len(server.content) - 1_500_000:,} bytes more are needed; 1,500,000 bytes stay in {tmp_path}/d/kidneys.zip "
-        "for the next try"
-    )
+    missing = f"{len(server.content) - 1_500_000:,} bytes more are needed"
+    assert line.endswith(f"; {missing}; 1,500,000 bytes stay in {tmp_path}/d/kidneys.zip for the next try")
     at_once.unlink()
     assert kaggle.download(DATASET, tmp_path / "d").read_bytes() == server.content
     assert server.asked[-1] == (STORAGE, "bytes=1500000-", None)
