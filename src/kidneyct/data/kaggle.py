@@ -1,30 +1,24 @@
-"""Fetching the data set from Kaggle with Kaggle's own command."""
+"""Fetching the data set from Kaggle, and proving that it is whole."""
 
+import errno
 import hashlib
+import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
 
+from kidneyct.data import kaggle_client
 from kidneyct.errors import InputError
 
 PUBLISHED_DATASET = "nazmul0087/ct-kidney-dataset-normal-cyst-tumor-and-stone"
 # Islam et al. 2022, Scientific Reports 12:11440, table 1; 12,446 images in all.
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
 
-# What the client's last words tell, in the order in which they are looked for.
-FAILURES = {
-    r"connection ?error|max retries|failed to resolve|name resolution|proxyerror|timed? ?out|connection refused": (
-        "Kaggle can't be reached: check the network, or set data.source to a copy that you have"
-    ),
-    r"404|not found": "Kaggle has no such data set: check data.kaggle (owner/name, or owner/name/version)",
-    r"403|401|forbidden|denied|unauthorized|authenticat": (
-        "Kaggle gives no access: check data.kaggle, and where the data set asks for an account, create a token "
-        "(https://www.kaggle.com/settings) and keep it in KAGGLE_API_TOKEN or ~/.kaggle"
-    ),
-}
+# A name never begins with a dash, which the client would take for an option, nor with a dot.
+DATASET = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(/[1-9]\d*)?", re.ASCII)
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def download(dataset, folder):
@@ -36,22 +30,36 @@ def download(dataset, folder):
     allows it and finds the user's own token elsewhere. InputError says in one line why it failed; a partial
     download stays in `folder`, and so does the client's note of what it is a part of.
     """
+    if not DATASET.fullmatch(dataset):
+        raise InputError(
+            f"data.kaggle: expected owner/name or owner/name/version (letters, digits, - _ and .; neither a dash nor "
+            f"a dot first; the version a whole number from 1), found {dataset!r}"
+        )
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
+    try:
+        return _download(dataset, path)
+    except OSError as error:
+        advice = (
+            "make room there" if error.errno in FULL else "move it away, or make sure that you may read and write it"
+        )
+        raise InputError(
+            f"{error.filename or path}: expected to keep a download from Kaggle here, found: {error.strerror}; "
+            f"{advice}, and try again"
+        ) from None
+
+
+def _download(dataset, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if _proved(path):
         print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "kaggle", "datasets", "download", dataset, "-p", str(folder)]
-    shown = sys.stderr.isatty()
-    with subprocess.Popen(
-        command if shown else [*command, "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as client:
-        said = _listen(client.stdout, shown)
-    if client.returncode or not path.exists():
-        kept = f"; {path.stat().st_size:,} bytes stay in {path} for the next try" if path.exists() else ""
-        raise InputError(f"data.kaggle: {dataset}: {reason(said)}{kept}")
+    if path.exists() and path.stat().st_nlink > 1:
+        path.unlink()  # the client would write into data/archive.zip too, and into DVC's cache if that has hard links
+    kaggle_client.fetch(dataset, path)
     check_zip(path)
-    _record(path).write_text(f"{_sha256(path)}  {path.name}\n")
+    _prove(path)
     return path
 
 
@@ -66,59 +74,57 @@ def _sha256(path):
 
 
 def _proved(path):
-    """Whether a zip is the one that was fetched whole; one that has changed since steps aside."""
+    """Whether a zip is the one that was fetched whole; one that has changed since steps aside.
+
+    A record without a SHA-256 proves nothing either way.
+    """
     record = _record(path)
     if not (path.exists() and record.exists()):
         return False
-    if record.read_text().split()[:1] == [_sha256(path)]:
+    recorded = re.match(rb"[0-9a-f]{64}\b", record.read_bytes())
+    if recorded and recorded[0].decode() == _sha256(path):
         return True
     record.unlink()
-    _step_aside(path)
+    if recorded:
+        kaggle_client.step_aside(path)
     return False
 
 
-def _step_aside(path):
-    return path.replace(path.with_name(f"{path.name}.damaged"))
-
-
-def _listen(stream, shown):
-    """All that the client says; its progress bar is passed on to a terminal."""
-    said, line = [], b""
-    while byte := stream.read(1):
-        if byte not in b"\r\n":
-            line += byte
-            continue
-        if shown and b"B/s" in line:
-            sys.stderr.write(f"\r{line.decode(errors='replace')}")
-            sys.stderr.flush()
-        said.append(line.decode(errors="replace"))
-        line = b""
-    if shown:
-        sys.stderr.write("\n")
-    return "\n".join([*said, line.decode(errors="replace")])
-
-
-def reason(said):
-    """Why the client failed, in one line, from what it said; nothing that could be a secret is repeated."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = re.sub(r"[\w+/=.-]{24,}", "…", lines[-1]) if lines else "it said nothing"
-    for pattern, advice in FAILURES.items():
-        if re.search(pattern, said, re.IGNORECASE):
-            return f"{advice} (the client says: {last})"
-    return f"the Kaggle client failed: {last}; try again, or set data.source to a copy that you have"
+def _prove(path):
+    """Record the SHA-256 of a zip that was fetched whole."""
+    record = _record(path)
+    partial = record.with_name(f"{record.name}.partial")
+    try:
+        partial.write_text(f"{_sha256(path)}  {path.name}\n")
+        partial.replace(record)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def check_zip(path):
     """InputError where a complete download is not a whole zip; the file steps aside, so that it is fetched anew."""
+    damaged = None
     try:
         with zipfile.ZipFile(path) as container:
-            damaged = container.testzip()
-    except zipfile.BadZipFile as error:
-        damaged = str(error)
+            bad = container.testzip()
+            # A damaged list of files can end early or name a file twice, and zipfile takes it as it is.
+            entries = zipfile._EndRecData(container.fp)[zipfile._ECD_ENTRIES_TOTAL]
+            if bad is not None or len(set(container.namelist())) != entries:
+                damaged = bad or "its list of files is damaged"
+    except Exception as error:  # damaged bytes make zipfile and its decompressors raise nearly anything
+        # An OSError with a number is the disk's fault, but for a place before the file's start, which a zip can name.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        damaged = str(error) or type(error).__name__
     if damaged:
+        with path.open("rb") as file:
+            begins = file.read(512)
+        found = "a web page" if begins.lstrip().startswith(b"<") else "a truncated or altered one"
+        told = "".join(letter if letter.isprintable() else "?" for letter in damaged)[:200]
         raise InputError(
-            f"{path}: expected a whole zip from Kaggle, found a truncated or altered one ({damaged}); try again, it is "
-            f"fetched anew (the damaged one stays in {_step_aside(path)})"
+            f"{path}: expected a whole zip from Kaggle, found {found} ({told}); try again, it is fetched anew (the "
+            f"damaged one stays in {kaggle_client.step_aside(path)})"
         )
 
 
