@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages import by_role, place, read_json, run
+from stages import by_role, read_json, run
 
 from kidneyct import index, params
 from kidneyct.data import examples
@@ -24,7 +24,7 @@ def draw_images(predictions, names, mistakes_asked_for):
     table = index.read("data/split.csv")
     images = np.load("data/images.npy", mmap_mode="r")
     pairs = pd.read_csv("plots/pairs.csv")
-    panels.leakage_pairs(place("plots/leakage.png"), pairs, table, images, index.read_series("data/series.csv"))
+    panels.leakage_pairs("plots/leakage.png", pairs, table, images, index.read_series("data/series.csv"))
 
     none = "none among the test images" if mistakes_asked_for else "none asked for (explain.mistakes: 0)"
     shown = {}

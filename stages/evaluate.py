@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import place, run, write_json
+from stages import run, write_json, writing
 
 from kidneyct import index, params, predictions
 from kidneyct.network import batches, classifier, devices, features
@@ -34,7 +34,8 @@ def main(role):
         "reliability": calibration.reliability(codes, probabilities),
     }
     for name, content in tables.items():
-        content.to_csv(place(f"plots/{role}/{name}.csv"), index=False, float_format="%.6f")
+        with writing(f"plots/{role}/{name}.csv") as partial:
+            content.to_csv(partial, index=False, float_format="%.6f")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")
 
 

@@ -1,11 +1,9 @@
 """Write the page of the run: plots/report.html, one file that needs nothing else."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from stages import by_role, read_json, run
+from stages import by_role, read_json, run, writing
 
 from kidneyct import index, params
 from kidneyct.page import report
@@ -37,7 +35,8 @@ def main():
             },
         )
     )
-    Path("plots/report.html").write_text(page, encoding="utf-8")
+    with writing("plots/report.html") as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

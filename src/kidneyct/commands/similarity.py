@@ -29,18 +29,12 @@ def add_arguments(parser):
 
 
 def run(options):
-    import numpy as np
-
-    from kidneyct import index, params
+    from kidneyct import params
     from kidneyct.data import thresholds
-    from kidneyct.errors import InputError
+    from kidneyct.runs import workspace
 
     p = params.validate()
-    try:
-        images = index.read("data/index.csv")
-        thumbnails = np.load("data/thumbnails.npy", mmap_mode="r")
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: not there yet; run dvc repro preprocess first") from None
+    images, thumbnails = workspace.thumbnails(p.model_dump())
     table = thresholds.sweep(thumbnails, images["sha256"], images["label"], THRESHOLDS, p.split.seed)
     print(f"{len(images)} images; series.similarity is {p.series.similarity}")
     print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))
