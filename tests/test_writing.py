@@ -27,3 +27,13 @@ def test_what_stops_half_way_leaves_what_was_there(tmp_path, stop):
     with pytest.raises(stop):
         write()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.csv", "before")]
+
+
+def test_what_can_t_be_written_is_called_by_its_name(tmp_path):
+    def write():
+        with writing(tmp_path / "a.csv") as partial:
+            raise OSError(28, "No space left on device", str(partial))
+
+    with pytest.raises(OSError, match="No space left") as error:
+        write()
+    assert error.value.filename == str(tmp_path / "a.csv")

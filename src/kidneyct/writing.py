@@ -16,5 +16,9 @@ def writing(path):
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        if error.filename == str(partial):
+            error.filename = str(path)  # the name that is told
+        raise
     finally:
         partial.unlink(missing_ok=True)

@@ -66,6 +66,20 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
     assert [batch[0] for batch in explained] == [files[:1], files[2:4], files[4:]]
 
 
+def test_a_model_that_gives_no_numbers_says_so(tmp_path):
+    from PIL import Image
+
+    class Lost:
+        def predict_on_batch(self, pixels):
+            return np.full((len(pixels), 2), np.nan)
+
+    file = tmp_path / "a.png"
+    Image.fromarray(pictures(0, 1)[0]).save(file)
+    workspace = Workspace("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), np.array([0, 0, 1]))
+    with pytest.raises(InputError, match=r"^m\.h5: the model gives no numbers; train it again"):
+        list(prediction.predict(workspace, Lost(), [file]))
+
+
 def test_files_are_searched_for_in_folders_each_once(tmp_path):
     inside = tmp_path / "folder" / "below"
     inside.mkdir(parents=True)

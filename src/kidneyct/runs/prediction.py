@@ -186,6 +186,10 @@ def predict(workspace, network, files, explain=None):
         if readable:
             pixels = np.stack(tensors)  # (b, s, s, 3)
             probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
+            if not np.isfinite(probabilities).all():
+                raise InputError(
+                    f"{workspace.weights}: the model gives no numbers; train it again with other parameters"
+                )
             alike = likeness(np.stack(thumbnails), workspace.thumbnails)  # (b,)
             for file, row, correlation in zip(readable, probabilities, alike, strict=True):
                 outcomes[file] = _result(workspace.classes, row, correlation, limit)
