@@ -4,22 +4,32 @@
 installed kidneyct from answering in its place.
 """
 
+import inspect
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct.errors import InputError
+from kidneyct import errors
+from kidneyct.draft import draft
 from kidneyct.roles import ROLES
 
 
 def run(main):
-    """Call main with the command line's arguments; a user's mistake is one line and exit status 1."""
-    try:
-        main(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    """Call main with the command line's arguments; exit as `errors.ended` says."""
+    sys.exit(errors.ended(lambda: main(*_arguments(main, sys.argv[1:]))))
+
+
+def _arguments(main, given):
+    """What the command line gives: one of the roles where `main` takes one, else nothing."""
+    allowed = [[role] for role in ROLES] if inspect.signature(main).parameters else [[]]
+    if given not in allowed:
+        expected, found = (" or ".join(map(" ".join, words)) or "no argument" for words in (allowed, [given]))
+        raise errors.InputError(
+            f"stages.{Path(sys.argv[0]).stem}: expected {expected}, found {found}; or run dvc repro"
+        )
+    return given
 
 
 def read_json(path):
@@ -27,7 +37,8 @@ def read_json(path):
 
 
 def write_json(path, tree):
-    place(path).write_text(json.dumps(tree, indent=2) + "\n")
+    with draft(path) as partial:
+        partial.write_text(json.dumps(tree, indent=2) + "\n")
 
 
 def place(path):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stages import by_role, place, read_json, run
+from stages import by_role, read_json, run
 
 from kidneyct import arrays, index, params
 from kidneyct.data import examples
@@ -23,7 +23,7 @@ def draw_images(predictions, names, mistakes_asked_for):
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
     pairs = pd.read_csv("plots/pairs.csv")
-    panels.leakage_pairs(place("plots/leakage.png"), pairs, table, images, index.read_series("data/series.csv"))
+    panels.leakage_pairs("plots/leakage.png", pairs, table, images, index.read_series("data/series.csv"))
 
     none = "none among the test images" if mistakes_asked_for else "none asked for (explain.mistakes: 0)"
     shown = {}

@@ -1,6 +1,6 @@
 """Measure a role's model on the test rows."""
 
-from stages import place, run, write_json
+from stages import draft, run, write_json
 
 from kidneyct import arrays, index, params, predictions
 from kidneyct.network import batches, classifier, devices, features
@@ -32,7 +32,8 @@ def main(role):
         "reliability": calibration.reliability(codes, probabilities),
     }
     for name, content in tables.items():
-        content.to_csv(place(f"plots/{role}/{name}.csv"), index=False, float_format="%.6f")
+        with draft(f"plots/{role}/{name}.csv") as partial:
+            content.to_csv(partial, index=False, float_format="%.6f")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import by_role, place, run
+from stages import by_role, draft, run
 
 from kidneyct import arrays, index, params
 from kidneyct.data import examples
@@ -35,7 +35,8 @@ def main(role):
     explained = examples.predicted(table, predictions[role], classes, rows)
     maps = explainer.explainer(network, batch_size=BATCH_SIZE)(pixels, explained, p.seed)
     mistaken = np.arange(len(rows)) >= len(chosen)
-    np.savez_compressed(place(f"data/maps/{role}.npz"), rows=rows, mistake=mistaken, **maps)
+    with draft(f"data/maps/{role}.npz") as partial:
+        np.savez_compressed(partial, rows=rows, mistake=mistaken, **maps)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import place, run, write_json
+from stages import draft, run, write_json
 
 from kidneyct import arrays, index, params
 from kidneyct.data import leakage
@@ -24,9 +24,11 @@ def main():
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
     for name, values in baselines.items():
         predicted[name] = np.array(p.data.classes)[values]
-    predicted.to_csv(place("plots/baselines.csv"), index=False)
+    with draft("plots/baselines.csv") as partial:
+        predicted.to_csv(partial, index=False)
     pairs = leakage.closest_pairs(thumbnails, files["sha256"], codes, table["split"], PAIRS_PER_CLASS)
-    pairs.to_csv(place("plots/pairs.csv"), index=False, float_format="%.6f")
+    with draft("plots/pairs.csv") as partial:
+        pairs.to_csv(partial, index=False, float_format="%.6f")
     accuracy = result["accuracy"]
     print(
         f"{result['near_duplicates']['share']:.1%} of {result['test_images']} test images have a near-duplicate in "

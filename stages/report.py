@@ -1,10 +1,8 @@
 """Write the page of the run: plots/report.html, one file that needs nothing else."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from stages import by_role, read_json, run
+from stages import by_role, draft, read_json, run
 
 from kidneyct import arrays, index, params
 from kidneyct.page import report
@@ -39,7 +37,8 @@ def main():
             },
         )
     )
-    Path("plots/report.html").write_text(page, encoding="utf-8")
+    with draft("plots/report.html") as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

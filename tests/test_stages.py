@@ -2,11 +2,14 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import dvc.api
 import pytest
 from house import ROOMS, closure, files, imports, room
+
+import stages
 
 from kidneyct import params, yaml12
 from kidneyct.errors import InputError
@@ -124,3 +127,39 @@ def test_arrows_between_rooms_go_one_way(module):
 def test_keras_is_imported_in_the_network_room_alone():
     importing = {module for module in MODULES if "keras" in {name.split(".")[0] for name in imports(module)}}
     assert {room(module) for module in importing} == {"network"}
+
+
+@pytest.mark.parametrize(
+    ("main", "given", "line"),
+    [
+        (lambda: None, ["control"], "expected no argument, found control"),
+        (lambda role: None, [], "expected candidate or control, found no argument"),
+        (lambda role: None, [""], "expected candidate or control, found no argument"),
+        (lambda role: None, ["../../x"], "expected candidate or control, found ../../x"),
+        (lambda role: None, ["candidate", "control"], "expected candidate or control, found candidate control"),
+    ],
+)
+def test_a_stage_takes_its_role_and_nothing_else(main, given, line, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["/project/stages/train.py", *given])
+    with pytest.raises(SystemExit) as stopped:
+        stages.run(main)
+    assert (stopped.value.code, capsys.readouterr().err) == (1, f"error: stages.train: {line}; or run dvc repro\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("here: found b"), 1, "error: here: found b"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(30, "Read-only file system", "plots/a.csv"), 1, "error: plots/a.csv: Read-only file system"),
+        (MemoryError(), 1, "error: too little memory for this (no more is known)"),
+    ],
+)
+def test_what_stops_a_stage_is_one_line(error, status, line, monkeypatch, capsys):
+    def main():
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["stages/split.py"])
+    with pytest.raises(SystemExit) as stopped:
+        stages.run(main)
+    assert (stopped.value.code, capsys.readouterr().err) == (status, f"{line}\n")

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from kidneyct import errors
 from kidneyct.commands import NOTICE, demo, grid, predict, similarity, study
-from kidneyct.errors import InputError
 
 COMMANDS = {"demo": demo, "grid": grid, "predict": predict, "similarity": similarity, "study": study}
 DESCRIPTION = """\
@@ -22,16 +22,11 @@ examples:
 
 
 def main(arguments=None):
-    """Run a command; returns the exit status: its own, 2 for what a user can put right, 130 where interrupted."""
+    """Run a command; returns the exit status: its own, 2 for what a user can put right, else as `errors.ended` says."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")  # a file's name may be no text in the terminal's encoding
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return errors.ended(lambda: options.run(options), mistake=2)
 
 
 def _parser():

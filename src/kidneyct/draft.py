@@ -13,11 +13,12 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @contextlib.contextmanager
 def draft(path):
-    """The path to write to, beside `path`; takes its name when the block ends, and is removed where the block fails.
+    """A path to write to, beside `path` and of its ending; takes its place when the block ends, is removed if it fails.
 
     The folder is made. InputError where the file can't be written, such as on a full disk.
     """
-    partial = Path(f"{path}.partial")
+    path = Path(path)
+    partial = path.with_name(f".{path.name}")
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)

@@ -1,4 +1,12 @@
-"""The one exception for what a user can put right, and how names and files are told in its line."""
+"""The one exception for what a user can put right; and how a program ends, with one line, whatever stops it."""
+
+import contextlib
+import os
+import signal
+import sys
+
+INTERRUPTED, TERMINATED, UNHEARD = (128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE))
+NO_MEMORY = ("MemoryError", "ResourceExhaustedError")  # Python's and NumPy's, TensorFlow's
 
 
 class InputError(ValueError):
@@ -27,3 +35,64 @@ def altered(path, expected, found):
         f"{path}: expected {expected}, found {shown(found)}; bring it back with dvc checkout {path}, or make it anew "
         "with dvc repro"
     )
+
+
+def ended(call, mistake=1):
+    """Call a program's main function; returns its exit status, told in one line of standard error where it failed.
+
+    `mistake` for an InputError, 1 for a file that can't be read or written and for too little memory; as a shell has
+    it, 130 where interrupted (Ctrl-C), 143 where terminated, and 141, without a line, where no one reads what it
+    prints. A mistake of ours keeps its traceback.
+    """
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = call() or 0
+        print(end="", flush=True)
+        return status
+    except InputError as error:
+        return _told(f"error: {error}", mistake)
+    except KeyboardInterrupt:
+        return _told("interrupted", INTERRUPTED)
+    except _Terminated:
+        return _told("terminated", TERMINATED)
+    except BrokenPipeError:
+        return UNHEARD
+    except OSError as error:
+        return _told(f"error: {reason(error)}", 1)
+    except Exception as error:
+        if type(error).__name__ not in NO_MEMORY:
+            raise
+        return _told(
+            f"error: too little memory for this ({' '.join(str(error).split())[:200] or 'no more is known'})", 1
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _drop_unwritten()
+
+
+def reason(error):
+    """An OSError in one line: the file's name, if it has one, and what the system says."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*names[:1], error.strerror or " ".join(str(error).split()) or type(error).__name__])
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as KeyboardInterrupt is SIGINT: what is open is closed on the way."""
+
+
+def _terminate(number, frame):
+    raise _Terminated
+
+
+def _told(line, status):
+    print(line, file=sys.stderr)
+    return status
+
+
+def _drop_unwritten():
+    """Give up what can't be printed, as no one reads it or the disk is full: Python would try again as it ends."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,9 @@
 """`kidneyct demo` with a stand-in for DVC, which says how it was called and writes what a run leaves."""
 
+import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +18,9 @@ COMPARISON = {
     "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},
     "macro_f1": {"candidate": 0.75, "control": 1.0, "gap": -0.25},
 }
-DVC = """#!/bin/sh
+PYTHON = """#!/bin/sh
+test "$1 $2" = "-m dvc" || exit 9
+shift 2
 echo "$@" > called
 echo "$PATH" > path
 mkdir -p metrics
@@ -27,11 +31,12 @@ exit ${STATUS:-0}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A project whose DVC lies beside the running Python, and no folder of which is on the PATH."""
+    """A project whose Python runs DVC, no folder of which is on the PATH."""
     beside = tmp_path / "bin"
     beside.mkdir()
-    (beside / "dvc").write_text(DVC)
-    (beside / "dvc").chmod(0o755)
+    (beside / "python").write_text(PYTHON)
+    (beside / "python").chmod(0o755)
+    (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.yaml").touch()
     (tmp_path / "comparison.json").write_text(json.dumps(COMPARISON))
     monkeypatch.setattr(sys, "executable", str(beside / "python"))
@@ -81,11 +86,35 @@ def test_what_is_missing_is_one_line(folder, capfd):
     assert capfd.readouterr().err == (
         f"error: dvc.yaml: expected in {folder}, found none; run kidneyct demo in the project's folder\n"
     )
-    (folder / "bin" / "dvc").unlink()
+
+
+def test_what_it_needs_and_does_not_find_is_one_line(folder, capfd, monkeypatch):
+    python = folder / "bin" / "python"
+    monkeypatch.setattr(os, "access", lambda path, mode: path != ".dvc")
+    line = f"error: {folder / '.dvc'}: can't be written to; run kidneyct demo in a copy of your own\n"
+    assert (door.main(["demo"]), capfd.readouterr().err) == (2, line)
+    monkeypatch.setenv("PATH", str(folder))
     assert door.main(["demo"]) == 2
-    errors = capfd.readouterr().err
-    assert errors.startswith(f"error: dvc: expected beside {folder / 'bin' / 'python'} or on the PATH, found none; ")
-    assert errors.count("\n") == 1
+    assert capfd.readouterr().err == "error: git: expected on the PATH, found none; install it\n"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert door.main(["demo"]) == 2
+    line = f"error: dvc: expected in {python}, found none; run pip install -e . in the project\n"
+    assert capfd.readouterr().err == line
+
+
+def test_dvc_may_tidy_up_where_it_is_interrupted(folder, capfd, monkeypatch):
+    waited = []
+
+    def wait(process, timeout=None):
+        waited.append(original(process, timeout))
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+
+    original = subprocess.Popen.wait
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    assert door.main(["demo"]) == 130
+    assert capfd.readouterr().err == "interrupted\n"
+    assert len(waited) >= 2
 
 
 def test_a_file_of_weights_is_called_by_its_name():

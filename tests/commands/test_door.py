@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,10 @@ def test_a_mistake_in_the_arguments_is_status_2(arguments, capsys):
     [
         (InputError("here: expected a, found b"), 2, "error: here: expected a, found b"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(28, "No space left on device", "plots/a.csv"), 1, "error: plots/a.csv: No space left on device"),
+        (PermissionError(13, "Permission denied"), 1, "error: Permission denied"),
+        (MemoryError("Unable to allocate 7 TiB"), 1, "error: too little memory for this (Unable to allocate 7 TiB)"),
+        (MemoryError(), 1, "error: too little memory for this (no more is known)"),
     ],
 )
 def test_every_command_s_errors_are_one_line(monkeypatch, capsys, name, error, status, line):
@@ -74,3 +79,39 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
     monkeypatch.setattr(door.grid, "run", lambda options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         door.main(["grid"])
+
+
+def python(code, **options):
+    """Start a program that ends as `kidneyct` does."""
+    start = f"import os, signal, sys, time\nfrom kidneyct import errors\n{code}"
+    return subprocess.Popen([sys.executable, "-c", start], env={"PYTHONPATH": "src"}, text=True, **options)
+
+
+def test_a_signal_is_one_line_and_the_shells_status():
+    kill = "sys.exit(errors.ended(lambda: os.kill(os.getpid(), signal.SIG{}) or time.sleep(60)))"
+    for name, status, line in (("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")):
+        with python(kill.format(name), stderr=subprocess.PIPE) as process:
+            assert (process.communicate()[1], process.returncode) == (line, status)
+
+
+def test_where_no_one_reads_it_ends_quietly():
+    """As `kidneyct grid | head` does."""
+    write = "print('x' * 9)\nsys.exit(errors.ended(lambda: [print('x' * 9999) for _ in range(99)] and 0))"
+    with python(write, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_one_line_also_at_the_end():
+    code = "sys.exit(errors.ended(lambda: print('x')))"
+    with open("/dev/full", "w") as full, python(code, stdout=full, stderr=subprocess.PIPE) as process:
+        assert process.communicate()[1] == "error: No space left on device\n"
+    assert process.returncode == 1
+
+
+def test_names_that_are_no_text_are_printed(monkeypatch, capsys):
+    monkeypatch.setattr(door.grid, "run", lambda options: print("b\udce9d"))
+    assert door.main(["grid"]) == 0
+    assert capsys.readouterr() == ("b\\udce9d\n", "")

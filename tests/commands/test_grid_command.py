@@ -14,7 +14,7 @@ from PIL import Image
 from kidneyct import __main__ as door
 from kidneyct.page import grid as chart
 from kidneyct.roles import ROLES
-from kidneyct.runs import experiments, grid
+from kidneyct.runs import experiments, grid, lock
 
 # Accuracy is known from the parameters; seed 1 collapses the control and leaves no interval, seed 9 fails.
 WORK = """
@@ -204,14 +204,16 @@ def test_the_overview_is_narrowed_and_shows_what_differs_then(call):
 
 
 def test_the_overview_fits_whatever_differs(project, monkeypatch, call):
-    listed, locks = project[1]
+    listed, files = project[1]
     for entry in listed[:2]:
         more = {"weights": "/".join(["somewhere"] * 9), **{f"long_name_{n}": 0.001 for n in range(9)}}
         data = entry["data"] | {"params": {"params.yaml": {"data": {"seed": 0} | more}}}
         monkeypatch.setitem(entry, "data", data)
         monkeypatch.setitem(entry, "name", "a-name-of-an-experiment-that-does-not-end")
-        locks = locks | {entry["rev"]: {"stages": {"compare": {}}}}
-    monkeypatch.setattr(experiments, "collect", lambda: (listed, locks))
+        known = files[entry["rev"]]
+        compare = known.lock.stages["compare"].model_copy(update={"params": {}})
+        files = files | {entry["rev"]: known._replace(lock=lock.Lock(stages={"compare": compare}))}
+    monkeypatch.setattr(experiments, "collect", lambda: (listed, files))
     _, output, _ = call()
     assert max(map(len, output.splitlines())) <= 120
     assert "\n…that-does-not-end  " in output

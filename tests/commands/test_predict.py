@@ -1,17 +1,18 @@
 """`kidneyct predict`: which class, how sure, and does the image look like the training images?"""
 
-import hashlib
+import errno
 import json
+import os
 import struct
 import subprocess
 import sys
 import zlib
 from pathlib import Path
 
+import finished
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -51,13 +52,7 @@ def workspace(tmp_path_factory):
     path = "models/candidate/model.weights.h5"
     network.save_weights(folder / path)
     values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit", "model.normalize": "none"}
-    trained = {
-        "params": {"params.yaml": values},
-        "outs": [{"path": path, "md5": hashlib.md5((folder / path).read_bytes()).hexdigest()}],
-    }
-    preprocessed = {"params": {"params.yaml": {"preprocess.image_size": SIDE}}}
-    lock = {"stages": {"preprocess": preprocessed, "train@candidate": trained}}
-    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
+    finished.lock(folder, {"preprocess": {"preprocess.image_size": SIDE}, "train@candidate": values})
     return folder, network
 
 
@@ -180,7 +175,7 @@ def test_the_model_is_the_one_that_the_lock_knows(workspace, inputs, tmp_path, c
     (other / "models/candidate/model.weights.h5").write_bytes(b"another")
     status, _, err = run(capsys, inputs / "0.png", "--workspace", other)
     assert status == 2
-    assert "not the file that dvc.lock knows; run dvc checkout" in err
+    assert "not the file that dvc.lock knows, but another run's; run dvc checkout" in err
     assert err.count("\n") == 1
 
 
@@ -197,6 +192,93 @@ def test_a_picture_never_takes_the_place_of_an_image(workspace, inputs, capsys):
     assert status == 2
     assert "can't be made" in err
     assert (inputs / "0.png").read_bytes() == before
+
+
+def test_a_picture_never_takes_the_place_of_a_file_that_is_not_its_own(workspace, inputs, tmp_path, capsys):
+    folder, _ = workspace
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    ask = (inputs / "0.png", "--workspace", folder, "--explain", drawn)
+    other = drawn / "0.png"
+    Image.new("L", (3, 3)).save(other)
+    before = other.read_bytes()
+    refusal = f"error: --explain {drawn}: {other} is there and no picture of maps; choose another folder\n"
+    assert run(capsys, *ask) == (2, "", refusal)
+    assert other.read_bytes() == before
+    other.unlink()
+    other.symlink_to(tmp_path / "nowhere")
+    assert run(capsys, *ask) == (2, "", refusal)
+    other.unlink()
+    assert run(capsys, *ask)[0] == 0
+    first = other.read_bytes()
+    assert Image.open(other).info["Software"] == "kidneyct predict"
+    assert run(capsys, *ask)[0] == 0  # its own
+    assert other.read_bytes() == first
+
+
+def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(
+    workspace, inputs, tmp_path, capsys, monkeypatch
+):
+    folder, _ = workspace
+    drawn = tmp_path / "drawn"
+    long = tmp_path / ("n" * 255)
+    broken = tmp_path / os.fsdecode(b"b\xe9d\n.png")
+    for file in (long, broken):
+        file.write_bytes((inputs / "0.png").read_bytes())
+    status, out, err = run(capsys, long, broken, inputs / "1.png", "--workspace", folder, "--explain", drawn)
+    assert status == 1
+    assert len(out.splitlines()) == 4
+    assert f"{tmp_path}/b\\udce9d\\n.png  " in out
+    assert sorted(os.listdir(os.fsencode(drawn))) == [b"1.png", b"b\xe9d\n.png"]
+    assert f"error: {long}: its maps are not written: {drawn / long.name}.png: File name too long\n" in err
+
+    opened = Path.open
+
+    def full(self, mode="r", *arguments):
+        if mode == "xb":
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return opened(self, mode, *arguments)
+
+    monkeypatch.setattr(Path, "open", full)
+    status, out, err = run(capsys, inputs / "1.png", "--workspace", folder, "--explain", drawn)
+    assert (status, len(out.splitlines())) == (1, 2)
+    assert f"1.png: its maps are not written: {drawn / '1.png'}: No space left on device\n" in err
+
+
+def stops_at(number, error):
+    """`prediction.predict` of a batch each, which an error ends at some file."""
+
+    def predict(workspace, network, files, explain=None):
+        for count, file in enumerate(files):
+            if count == number:
+                raise error
+            probabilities = dict(zip(CLASSES, (0.7, 0.1, 0.1, 0.1), strict=True))
+            result = {"class": "Cyst", "probability": 0.7, "probabilities": probabilities, "likeness": 0.5}
+            yield file, result | {"unlike": False}
+
+    return predict
+
+
+def test_what_is_known_is_printed_where_it_is_interrupted(workspace, inputs, capsys, monkeypatch):
+    folder, _ = workspace
+    monkeypatch.setattr(prediction, "predict", stops_at(1, KeyboardInterrupt()))
+    ask = (inputs / "0.png", inputs / "1.png", "--workspace", folder)
+    status, out, err = run(capsys, *ask)
+    assert (status, err) == (130, "interrupted\n")
+    assert out.splitlines()[1].split() == [str(inputs / "0.png"), "Cyst", "0.7000", "0.5000"]
+    status, out, err = run(capsys, *ask, "--json")
+    assert (status, err) == (130, "interrupted\n")
+    assert [result["file"] for result in json.loads(out)["predictions"]] == [str(inputs / "0.png")]
+
+
+def test_an_empty_name_is_no_folder(workspace, inputs, capsys):
+    """As an unset variable of a shell gives it: Path("") would be this folder."""
+    folder, _ = workspace
+    refusal = "error: predict: expected names of files or folders, found an empty one; leave it out\n"
+    assert run(capsys, "", "--workspace", folder) == (2, "", refusal)
+    for option in ("workspace", "explain"):
+        refusal = f"error: --{option}: expected a folder, found an empty name\n"
+        assert run(capsys, inputs, f"--{option}=") == (2, "", refusal)
 
 
 def test_a_file_named_twice_counts_once(workspace, inputs, capsys):

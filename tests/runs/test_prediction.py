@@ -1,5 +1,8 @@
 """Which files, where their pictures go, and whether an image looks like the training images."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -63,6 +66,20 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
     assert [batch[0] for batch in explained] == [files[:1], files[2:4], files[4:]]
 
 
+def test_a_model_that_gives_no_numbers_says_so(tmp_path):
+    from PIL import Image
+
+    class Lost:
+        def predict_on_batch(self, pixels):
+            return np.full((len(pixels), 2), np.nan)
+
+    file = tmp_path / "a.png"
+    Image.fromarray(pictures(0, 1)[0]).save(file)
+    workspace = Workspace("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), np.array([0, 0, 1]))
+    with pytest.raises(InputError, match=r"^m\.h5: the model gives no numbers; train it again"):
+        list(prediction.predict(workspace, Lost(), [file]))
+
+
 def test_files_are_searched_for_in_folders_each_once(tmp_path):
     inside = tmp_path / "folder" / "below"
     inside.mkdir(parents=True)
@@ -77,6 +94,47 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path):
         (str(tmp_path / "empty"), "no image in this folder (.jpeg, .jpg, .png)"),
         (str(tmp_path / "none"), "no such file or folder"),
     ]
+
+
+def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
+    below, closed = tmp_path / "below", tmp_path / "closed"
+    below.mkdir()
+    closed.mkdir()
+    (below / "a.png").touch()
+    (below / "up").symlink_to(tmp_path)
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.png")
+    scandir = os.scandir
+
+    def refused(path):
+        if path == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    files, problems = prediction.find([tmp_path, tmp_path / "loop.png", tmp_path / "pipe.png"])
+    assert files == [below / "a.png"]
+    loop = (str(tmp_path / "loop.png"), "Too many levels of symbolic links")
+    pipe = (str(tmp_path / "pipe.png"), "expected a file or folder, found neither")
+    assert problems == [
+        (str(below / "up"), "a link to a folder, not searched; name it by itself"),
+        (str(closed), "Permission denied"),
+        (str(tmp_path / "gone.jpg"), "no such file or folder"),
+        loop,
+        pipe,
+        loop,
+        pipe,
+    ]
+
+
+def test_a_file_that_can_t_be_read_is_one_line(tmp_path, monkeypatch):
+    def refused(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "read_bytes", refused)
+    with pytest.raises(InputError, match=r"a\.png: Permission denied$"):
+        prediction.read(tmp_path / "a.png", 32)
 
 
 def test_files_of_one_name_get_pictures_of_their_own(tmp_path):

@@ -1,5 +1,6 @@
 """`kidneyct demo`, or `make demo`: the whole study on generated data."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -41,22 +42,37 @@ def add_arguments(parser):
 
 
 def run(options):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # its stages' `python` too
-    dvc = shutil.which("dvc", path=path)
-    if not dvc:
-        raise InputError(
-            f"dvc: expected beside {sys.executable} or on the PATH, found none; run pip install -e . in the project"
-        )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for its stages' `python`
+    if not importlib.util.find_spec("dvc"):
+        raise InputError(f"dvc: expected in {sys.executable}, found none; run pip install -e . in the project")
+    if not shutil.which("git", path=path):
+        raise InputError("git: expected on the PATH, found none; install it")
     if not Path("dvc.yaml").exists():
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
+    for folder in (".", ".dvc"):
+        if not os.access(folder, os.W_OK):
+            raise InputError(f"{Path(folder).resolve()}: can't be written to; run kidneyct demo in a copy of your own")
     start = _start()
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
     print(f"Running: dvc {' '.join(arguments)}", flush=True)
-    status = subprocess.run([dvc, *arguments], env=os.environ | {"PATH": path}).returncode
+    status = _wait([sys.executable, "-m", "dvc", *arguments], os.environ | {"PATH": path})
     if status == 0:
         print(summary(json.loads(Path("metrics/comparison.json").read_text()), start))
     return status
+
+
+def _wait(command, environment):
+    """Run a command to its end; one that is interrupted hears of that itself and is given time to tidy up."""
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+        except BaseException:
+            process.terminate()
+            raise
 
 
 def _start():

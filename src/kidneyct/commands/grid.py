@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 
 from kidneyct import roles, yaml12
+from kidneyct.draft import draft
 from kidneyct.errors import InputError
 
 LOGARITHMIC = ("train.fraction", "train.learning_rate")
@@ -138,10 +139,10 @@ def over_parameter(runs, parameter, replicates):
     table = grid.points(runs, parameter)
     summary = grid.summarise(table, over_all=parameter in replicates)
     target = Path("plots") / f"grid-{parameter.replace('.', '-')}"
-    target.parent.mkdir(exist_ok=True)
     named = summary.rename(columns={"value": parameter})
     named[parameter] = [f"{value:g}" if grid.is_number(value) else value for value in summary["value"]]
-    named.to_csv(target.with_suffix(".csv"), index=False, float_format="%.6f", lineterminator="\n")
+    with draft(target.with_suffix(".csv")) as partial:
+        named.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
     starts = {run.parameters.get("weights") for run in runs}
     titles = page_titles.models(starts.pop()) if len(starts) == 1 else dict(zip(roles.ROLES, roles.ROLES, strict=True))
     chart.sweep(target.with_suffix(".png"), table, summary, parameter, titles, parameter in LOGARITHMIC)

@@ -3,7 +3,9 @@
 import json
 import sys
 
+from kidneyct import errors
 from kidneyct.commands import NOTICE
+from kidneyct.errors import InputError
 from kidneyct.roles import ROLES
 
 HELP = "classify images with the trained model of a finished run"
@@ -23,8 +25,8 @@ examples:
 Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
 kind of picture, not an unusual finding.
 
-The exit status is 0 if every file was read, 1 if some were not (they are named), 2 if the command or the run's folder
-is at fault."""
+A result is printed as soon as it is known. The exit status is 0 if every file was read, 1 if some were not (they are
+named), 2 if the command or the run's folder is at fault."""
 
 
 def add_arguments(parser):
@@ -40,24 +42,51 @@ def add_arguments(parser):
 def run(options):
     from kidneyct.runs import prediction, workspace
 
-    files, problems = prediction.find(options.files)
+    for option in ("workspace", "explain"):
+        if getattr(options, option) == "":
+            raise InputError(f"--{option}: expected a folder, found an empty name")
+    files, amiss = prediction.find(options.files)
     pictures = prediction.pictures(files, options.explain) if options.explain else None
     opened = workspace.read(options.workspace, options.role)
-    results, unreadable = _predict(opened, files, pictures) if files else ({}, [])
-    problems += unreadable
-    print_json(results, problems) if options.json else print_table(results)
-    for name, reason in problems:
-        print(f"error: {name}: {reason}", file=sys.stderr)
+    results, problems = {}, []
+
+    def tell(name, reason):
+        problems.append((name, reason))
+        with _beside_the_bar():
+            print(f"error: {shown(name)}: {shown(reason)}", file=sys.stderr)
+
+    for name, reason in amiss:
+        tell(name, reason)
+    widths = max([4, *(len(shown(str(file))) for file in files)]), max([8, *map(len, opened.classes)])
+    outcomes = _outcomes(opened, files, pictures, tell) if files else ()
+    try:
+        for file, outcome in outcomes:
+            if not isinstance(outcome, dict):
+                tell(str(file), outcome.removeprefix(f"{file}: "))
+                continue
+            results[str(file)] = outcome
+            if not options.json:
+                with _beside_the_bar():
+                    print_row(str(file), outcome, widths, heading=len(results) == 1)
+    finally:  # also of what is interrupted
+        if options.json:
+            print_json(results, problems)
     print(NOTICE, file=sys.stderr)
     return 1 if problems else 0
 
 
-def _predict(opened, files, pictures):
-    """Results by file name, and (name, reason) of the files that can't be read; `pictures` None draws none."""
+def _beside_the_bar():
+    from tqdm import tqdm
+
+    return tqdm.external_write_mode()
+
+
+def _outcomes(opened, files, pictures, tell):
+    """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
     from kidneyct.network import classifier, devices
-    from kidneyct.runs import prediction
+    from kidneyct.runs import prediction, workspace
 
     devices.prepare(seed=0)
     network = classifier.trained(
@@ -68,19 +97,17 @@ def _predict(opened, files, pictures):
         opened.pixel_scaling,
         opened.normalize,
     )
-    draw = _drawing(network, opened.classes, pictures) if pictures else None
-    results, unreadable = {}, []
+    workspace.check_weights(opened)
+    draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
     outcomes = prediction.predict(opened, network, files, draw)
-    for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None):
-        if isinstance(outcome, dict):
-            results[str(file)] = outcome
-        else:
-            unreadable.append((str(file), outcome.removeprefix(f"{file}: ")))
-    return results, unreadable
+    return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)
 
 
-def _drawing(network, classes, pictures):
+def _drawing(network, classes, pictures, tell):
     """A function (files, tensors, results) that draws each file's maps; `pictures` says where, file -> path."""
+    import tempfile
+    from pathlib import Path
+
     import numpy as np
 
     from kidneyct.data import examples
@@ -94,22 +121,32 @@ def _drawing(network, classes, pictures):
         codes = np.array([classes.index(result["class"]) for result in results])
         maps = explain(tensors, codes, seed=0)  # method -> (b, h', w')
         for number, (file, result) in enumerate(zip(files, results, strict=True)):
-            label, own = result["class"], {method: values[number] for method, values in maps.items()}
-            example = examples.Example(file.name, tensors[number], None, label, result["probability"], own)
-            panels.explanations(pictures[file], [example], title=f"{file.name}: {label}")
+            name, label = shown(file.name), result["class"]
+            own = {method: values[number] for method, values in maps.items()}
+            example = examples.Example(name, tensors[number], None, label, result["probability"], own)
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    drawn = Path(folder) / "maps.png"
+                    panels.explanations(drawn, [example], title=f"{name}: {label}")
+                    prediction.keep(drawn, pictures[file])
+            except OSError as error:
+                tell(str(file), f"its maps are not written: {errors.reason(error)}")
 
     return draw
 
 
-def print_table(results):
-    width = max([len("file"), *map(len, results)])
-    if results:
-        print(f"{'file':<{width}}  {'class':<8}  probability  likeness")
-    for name, result in results.items():
-        remark = "  looks unlike the training images" if result["unlike"] else ""
-        print(
-            f"{name:<{width}}  {result['class']:<8}  {result['probability']:>11.4f}  {result['likeness']:>8.4f}{remark}"
-        )
+def shown(name):
+    """A file's name as one line that every terminal can print."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+
+
+def print_row(name, result, widths, heading):
+    first, second = widths
+    if heading:
+        print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
+    remark = "  looks unlike the training images" if result["unlike"] else ""
+    cells = f"{result['class']:<{second}}  {result['probability']:>11.4f}  {result['likeness']:>8.4f}{remark}"
+    print(f"{shown(name):<{first}}  {cells}", flush=True)
 
 
 def print_json(results, problems):

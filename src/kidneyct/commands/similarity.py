@@ -29,12 +29,12 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kidneyct import arrays, index, params
+    from kidneyct import params
     from kidneyct.data import thresholds
+    from kidneyct.runs import workspace
 
     p = params.validate()
-    images = index.read("data/index.csv")
-    thumbnails = arrays.thumbnails("data/thumbnails.npy", len(images))
+    images, thumbnails = workspace.thumbnails(p.model_dump())
     table = thresholds.sweep(thumbnails, images["sha256"], images["label"], THRESHOLDS, p.split.seed)
     print(f"{len(images)} images; series.similarity is {p.series.similarity}")
     print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))

@@ -2,6 +2,8 @@
 
 import matplotlib
 
+from kidneyct.draft import draft
+
 matplotlib.use("Agg")
 matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold dollars
 
@@ -12,4 +14,5 @@ STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s"
 
 def save(figure, path):
     """Write a PNG that does not say which software wrote it."""
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with draft(path) as partial:
+        figure.savefig(partial, dpi=DPI, metadata={"Software": None})

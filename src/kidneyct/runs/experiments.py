@@ -1,5 +1,6 @@
 """DVC's experiments: which runs are finished, what they were made with and what came out."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,13 +8,44 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from kidneyct import yaml12
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
 from kidneyct.errors import InputError
-from kidneyct.roles import ROLES
+from kidneyct.runs import lock
 
 HEADLINE = "metrics/headline.json"
-MEASURED = {"accuracy", "macro_f1", "recall"}  # of each role in there, once its model has been evaluated
-STALE = "results in the workspace or the commit that other parameters than params.yaml's made"
+WRITER = "compare"  # the stage that writes it
+LOCK = "dvc.lock"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Headline(_Strict):
+    """What is read of metrics/headline.json; another version of the project may have written it otherwise."""
+
+    class Model(_Strict):
+        accuracy: FiniteFloat
+        macro_f1: FiniteFloat
+        recall: dict[str, FiniteFloat]
+
+    class Gap(_Strict):
+        accuracy: FiniteFloat
+        low: FiniteFloat | None = None
+        high: FiniteFloat | None = None
+
+    class Leak(_Strict):
+        near_duplicates: FiniteFloat
+
+    class WithoutNetwork(_Strict):
+        nearest_thumbnail: FiniteFloat
+
+    candidate: Model
+    control: Model
+    gap: Gap
+    leak: Leak
+    without_network: WithoutNetwork
 
 
 class Run(NamedTuple):
@@ -25,57 +57,97 @@ class Run(NamedTuple):
     code: dict  # hash of each Python file that went into it
 
 
+class Files(NamedTuple):
+    """What a revision holds beside the list: its dvc.lock, and the MD5 of its headline."""
+
+    lock: lock.Lock
+    headline: str
+
+
 def collect():
-    """DVC's experiments on the current commit, with the workspace and the commit itself: `runs`'s two arguments."""
+    """DVC's experiments on the current commit, with the workspace and the commit itself: `runs`'s two arguments.
+
+    InputError where the workspace's dvc.lock can't be read; where a revision's can't, it has none.
+    """
+    contents = {LOCK: b"", HEADLINE: b""} | {
+        path: Path(path).read_bytes() for path in (LOCK, HEADLINE) if Path(path).exists()
+    }
+    files = {"workspace": Files(lock.parse(contents[LOCK], LOCK), _md5(contents[HEADLINE]))}
     listed = json.loads(_output(sys.executable, "-m", "dvc", "exp", "show", "--json"))
-    lock = Path("dvc.lock")
-    locks = {"workspace": lock.read_text() if lock.exists() else ""}
-    for entry in listed[1:]:
-        locks[entry["rev"]] = _output("git", "show", f"{entry['rev']}:./dvc.lock", missing="")
-    return listed, {rev: _parsed(text) for rev, text in locks.items()}
+    experiments = [revision for entry in listed for each in entry["experiments"] or [] for revision in each["revs"]]
+    for revision in dict.fromkeys(entry["rev"] for entry in [*listed, *experiments] if entry["rev"] != "workspace"):
+        files[revision] = _committed(revision)
+    return listed, files
+
+
+def _committed(revision):
+    content, headline = (_output("git", "show", f"{revision}:./{path}", missing=b"") for path in (LOCK, HEADLINE))
+    try:
+        return Files(lock.parse(content, f"{revision}:{LOCK}"), _md5(headline))
+    except InputError:  # such as a merge's conflict, committed
+        return Files(lock.Lock(), "")
+
+
+def _md5(content):
+    return hashlib.md5(content).hexdigest()
 
 
 def _output(*command, missing=None):
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True)
+    except FileNotFoundError:
+        raise InputError(f"{command[0]}: expected on the PATH, found none; install it") from None
     if done.returncode == 0:
         return done.stdout
     if missing is not None:
         return missing
-    reason = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+    reason = " ".join(done.stderr.decode(errors="replace").split()) or f"exit status {done.returncode}"
     raise InputError(
         f"{' '.join(command[-4:])}: expected DVC's list of experiments, found: {reason}; run in the project"
     )
 
 
-def _parsed(lock):
-    try:
-        return yaml12.load(lock) or {}
-    except yaml12.Error:  # such as with a merge's conflict in it; DVC says so
-        return {}
-
-
-def runs(listed, locks):
+def runs(listed, files):
     """Finished runs, the workspace's first, then the commit's and its experiments'; and what does not count, in words.
 
-    `listed` is what `dvc exp show --json` prints, `locks` the dvc.lock of the workspace and of the commit. A queued,
-    running or failed experiment shows numbers of the commit that it started from, and an edited params.yaml
-    stands beside the results of the last run: neither counts.
+    `listed` is what `dvc exp show --json` prints, `files` the `Files` of each revision in it. A queued, running or
+    failed experiment shows numbers of the commit that it started from; an edited params.yaml stands beside the results
+    of the last run; and who runs a few of the stages leaves what the others made before: none of them counts.
     """
-    finished, unfinished, stale = [], Counter(), []
+    finished, mixed, unfinished = [], [], Counter()
     for entry in listed:
         run = _run(entry)
-        if run and _made_with(run.parameters, locks.get(entry["rev"], {})):
-            finished.append(run)
+        amiss = run and _amiss(run, files[entry["rev"]])
+        if amiss:
+            mixed.append(f"{run.name} ({amiss})")
         elif run:
-            stale = [STALE]
+            finished.append(run)
         for experiment in entry["experiments"] or []:
             state = (experiment["executor"] or {}).get("state", "success")
-            run = _run(experiment["revs"][0]) if state == "success" else None
-            if run:
-                finished.append(run)
-            else:
+            revision = experiment["revs"][0]
+            run = _run(revision) if state == "success" else None
+            if not run:
                 unfinished["without results" if state == "success" else state] += 1
-    return finished, [f"{count} {state}" for state, count in sorted(unfinished.items())] + stale
+            elif _amiss(run, files[revision["rev"]]):
+                unfinished["with results of another run"] += 1
+            else:
+                finished.append(run)
+    return finished, [f"{count} {state}" for state, count in sorted(unfinished.items())] + mixed
+
+
+def _amiss(run, files):
+    """Why a revision's headline is not what its parameters give, or nothing where it is."""
+    if WRITER not in files.lock.stages:
+        return f"{LOCK} knows of no results; run dvc repro"
+    try:
+        stages = lock.one_run(files.lock, WRITER, source=LOCK)
+    except InputError as error:
+        return str(error)
+    if changed := lock.outdated(stages, run.parameters):
+        return f"{changed}; run dvc repro"
+    if lock.written(stages).get(HEADLINE) != files.headline:
+        return f"{HEADLINE} is not the one that {LOCK} knows; run dvc repro"
+    return None
 
 
 def _run(entry):
@@ -83,23 +155,15 @@ def _run(entry):
     data = entry["data"]
     if not data or entry["error"]:
         return None
-    headline = data["metrics"].get(HEADLINE, {}).get("data") or {}
+    headline = data["metrics"].get(HEADLINE, {}).get("data")
     parameters = data["params"].get("params.yaml", {}).get("data")
-    if not parameters or not all(headline.get(role, {}).keys() >= MEASURED for role in ROLES):
+    try:
+        _Headline.model_validate(headline)
+    except ValidationError:
+        return None
+    if not isinstance(parameters, dict):
         return None
     code = {path: dep["hash"] for path, dep in data["deps"].items() if path.endswith(".py")}
-    return Run(entry["name"] or entry["rev"][:9], _dotted(parameters), headline, code)  # "workspace" has nine letters
-
-
-def _dotted(section, prefix=""):
-    values = {}
-    for name, value in section.items():
-        values |= _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return values
-
-
-def _made_with(parameters, lock):
-    """Whether every parameter that a stage of this dvc.lock ran with still has that value."""
-    stages = lock.get("stages", {}).values()
-    locked = [item for stage in stages for item in stage.get("params", {}).get("params.yaml", {}).items()]
-    return bool(stages) and all(parameters.get(name) == value for name, value in locked)
+    return Run(
+        entry["name"] or entry["rev"][:9], lock.dotted(parameters), headline, code
+    )  # "workspace" has nine letters

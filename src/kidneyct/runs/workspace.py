@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
-from kidneyct import arrays, index, yaml12
-from kidneyct.errors import InputError
+from kidneyct import arrays, index
+from kidneyct.errors import InputError, missing
+from kidneyct.params import Model, Section, Text
+from kidneyct.runs import lock
+
+INDEX = "data/index.csv"
+TABLES = {"split": "data/split.csv", "series": "data/series.csv", "thumbnails": "data/thumbnails.npy"}
 
 
 class Workspace(NamedTuple):
@@ -21,42 +27,97 @@ class Workspace(NamedTuple):
     normalize: str
     thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
     series: np.ndarray  # (n,) int, theirs too
+    digest: str = ""  # MD5 of the weights
+
+
+class _Used(Section, extra="ignore"):
+    """Parameters of a run that a prediction needs, as dvc.lock has them."""
+
+    classes: list[Text] = Field(alias="data.classes", min_length=2)
+    image_size: PositiveInt = Field(alias="preprocess.image_size")
+    dense_units: PositiveInt = Field(alias="model.dense_units")
+    pixel_scaling: Model.model_fields["pixel_scaling"].annotation = Field(alias="model.pixel_scaling")
+    normalize: Model.model_fields["normalize"].annotation = Field(alias="model.normalize")
 
 
 def read(folder, role):
-    """The finished run in a folder; InputError says what is missing and how to get it."""
+    """The finished run in a folder; InputError says what is missing, or of another run, and how to get it.
+
+    The stages that the model came from must have read what the others wrote, and the files that are read here must be
+    those: else the image size would be one run's and the model another's.
+    """
     folder = Path(folder)
-    lock = folder / "dvc.lock"
-    if not lock.exists():
-        raise InputError(f"{lock}: not there; give the folder of a finished run with --workspace, or run dvc repro")
-    stages = (yaml12.read(lock) or {}).get("stages", {})
-    train, preprocess = stages.get(f"train@{role}"), stages.get("preprocess")
-    if not (train and preprocess):
-        raise InputError(f"{lock}: expected a finished stage train@{role}, found none; run dvc repro")
-    used = train["params"]["params.yaml"] | preprocess["params"]["params.yaml"]
+    source = folder / "dvc.lock"
+    known = lock.read(source)
+    train = f"train@{role}"
+    if train not in known.stages:
+        raise InputError(f"{source}: expected a finished stage {train}, found none; run dvc repro")
+    stages = lock.one_run(known, train, first=("preprocess",), source=source)
+    if "preprocess" not in stages:
+        raise InputError(f"{source}: expected {train} to have read what preprocess wrote, found not; run dvc repro")
+    used = lock.checked(_Used, stages["preprocess"].parameters | stages[train].parameters, f"{source}: {train}")
+    written = lock.written(stages)
     weights = f"models/{role}/model.weights.h5"
-    try:
-        table = index.read(folder / "data/split.csv")
-        series = index.read_series(folder / "data/series.csv")
-        index.same_rows({folder / "data/split.csv": table, folder / "data/series.csv": series})
-        thumbnails = arrays.thumbnails(folder / "data/thumbnails.npy", len(table))
-        with (folder / weights).open("rb") as file:
-            digest = hashlib.file_digest(file, "md5").hexdigest()
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: not there; run dvc repro, or dvc pull where it was run before") from None
-    if digest not in [out["md5"] for out in train["outs"] if out["path"] == weights]:
-        raise InputError(
-            f"{folder / weights}: not the file that dvc.lock knows; run dvc checkout for the model of this commit, "
-            "or dvc repro for a new one"
-        )
+    for path in TABLES.values():
+        _check(folder, path, written)
+    _check(folder, weights, written)
+    table = index.read(folder / TABLES["split"])
+    series = index.read_series(folder / TABLES["series"])
+    thumbnails = arrays.thumbnails(folder / TABLES["thumbnails"], len(table))
     rows = index.rows(table, "train")
     return Workspace(
         folder / weights,
-        used["data.classes"],
-        used["preprocess.image_size"],
-        used["model.dense_units"],
-        used["model.pixel_scaling"],
-        used["model.normalize"],
+        used.classes,
+        used.image_size,
+        used.dense_units,
+        used.pixel_scaling,
+        used.normalize,
         thumbnails[rows],
         series[rows],
+        written[weights],
     )
+
+
+def thumbnails(parameters):
+    """The index, a table, and the thumbnails (n, 25, 25) that one run of `preprocess` wrote here.
+
+    InputError where it was not run with these parameters, nested as in params.yaml.
+    """
+    source, again = Path("dvc.lock"), "run dvc repro preprocess"
+    known = lock.read(source) if source.exists() else lock.Lock()
+    if "preprocess" not in known.stages:
+        raise InputError(f"{source}: expected a finished stage preprocess, found none; {again} first")
+    stages = lock.one_run(known, "preprocess")
+    if changed := lock.outdated(stages, lock.dotted(parameters)):
+        raise InputError(f"{INDEX}: {changed}; {again}")
+    written = lock.written(stages)
+    for path in (INDEX, TABLES["thumbnails"]):
+        _check(Path(), path, written)
+    table = index.read(INDEX)
+    return table, arrays.thumbnails(TABLES["thumbnails"], len(table))
+
+
+def check_weights(opened):
+    """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
+    if _digest(opened.weights) != opened.digest:
+        raise InputError(f"{opened.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
+
+
+def _check(folder, path, written):
+    """InputError where a file is not the one that dvc.lock knows; `written` is path -> MD5."""
+    if path not in written:
+        raise InputError(f"{folder / 'dvc.lock'}: expected a stage that wrote {path}, found none; run dvc repro")
+    try:
+        digest = _digest(folder / path)
+    except FileNotFoundError:
+        raise missing(folder / path) from None
+    if digest != written[path]:
+        raise InputError(
+            f"{folder / path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
+            "dvc.lock, or dvc repro for a new one"
+        )
+
+
+def _digest(path):
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

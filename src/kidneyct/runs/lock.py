@@ -1,0 +1,113 @@
+"""dvc.lock: what each stage was run with, what it read and what it wrote; and whether all that is of one run."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kidneyct import yaml12
+from kidneyct.errors import InputError
+
+BACK = "run dvc repro, or git checkout dvc.lock params.yaml and dvc checkout to go back to the commit's run"
+
+MEND = "settle what a merge left in it and run dvc repro, or git checkout dvc.lock"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class File(_Section):
+    path: str
+    md5: str
+
+
+class Stage(_Section):
+    deps: list[File] = []
+    params: dict[str, dict[str, Any]] = {}
+    outs: list[File] = []
+
+    @property
+    def parameters(self):
+        """What it read of params.yaml, by dotted name."""
+        return self.params.get("params.yaml", {})
+
+
+class Lock(_Section):
+    stages: dict[str, Stage] = {}
+
+
+def read(path):
+    """The lock in a file; InputError says what is amiss."""
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: not there; give the folder of a finished run with --workspace, or run dvc repro"
+        ) from None
+    return parse(content, path)
+
+
+def parse(content, source):
+    """The lock in bytes; InputError, naming the source, where they are none."""
+    try:
+        document = yaml12.load(content)
+    except yaml12.Error as error:
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}; {MEND}") from None
+    return checked(Lock, {} if document is None else document, source)
+
+
+def checked(model, values, source):
+    """Values as a pydantic model; InputError has one line on the first of them that is amiss."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ": ".join(["", *(" ".join(f"{part}".split()) for part in first["loc"])])
+        raise InputError(f"{source}{where}: {' '.join(first['msg'].split())}; {MEND}") from None
+
+
+def one_run(lock, last, first=(), source="dvc.lock"):
+    """The stages that `last` came from, itself among them, name -> Stage; none beyond those named in `first`.
+
+    InputError where a stage read another file than the lock's stage for it wrote: such are of different runs.
+    """
+    writers = {out.path: (name, out.md5) for name, stage in lock.stages.items() for out in stage.outs}
+    reached, pending = {}, [last]
+    while pending:
+        name = pending.pop()
+        if name in reached:
+            continue
+        reached[name] = lock.stages[name]
+        for dep in () if name in first else reached[name].deps:
+            writer, md5 = writers.get(dep.path, (None, dep.md5))
+            if md5 != dep.md5:
+                raise InputError(
+                    f"{source}: {dep.path} is of another run: {writer} wrote it anew, and {name} has not been run on "
+                    f"that; {BACK}"
+                )
+            if writer:
+                pending.append(writer)
+    return reached
+
+
+def outdated(stages, parameters):
+    """What a stage was run with that has another value now, in words, or None; `parameters` by dotted name."""
+    for stage in stages.values():
+        for name, value in stage.parameters.items():
+            if parameters.get(name) != value:
+                return f"made with {name}: {value}, params.yaml says {parameters.get(name)}"
+    return None
+
+
+def dotted(section, prefix=""):
+    """Nested parameters by dotted name, as dvc.lock has them."""
+    values = {}
+    for name, value in section.items():
+        values |= dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return values
+
+
+def written(stages):
+    """MD5 of each file that some stages wrote, by path."""
+    return {out.path: out.md5 for stage in stages.values() for out in stage.outs}

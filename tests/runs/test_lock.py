@@ -1,0 +1,102 @@
+"""dvc.lock may hold anything: after a merge, an editor, a disk's fault."""
+
+import finished
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kidneyct.errors import InputError
+from kidneyct.runs import lock
+
+PARAMETERS = {"train@candidate": {"train.learning_rate": 1e-05, "data.classes": ["a", "b"]}}
+CONFLICT = "<<<<<<< HEAD\nstages: {}\n=======\n"
+
+
+SETTINGS = settings(deadline=None, derandomize=True, database=None)
+
+
+def said(call, *arguments):
+    """What a call returns, or the one line that says what is amiss; all else fails."""
+    try:
+        return call(*arguments)
+    except InputError as error:
+        (line,) = str(error).splitlines()
+        return line
+
+
+def parsed(content):
+    """The lock, every chain of which was followed, or the line that says what is amiss."""
+    found = said(lock.parse, content, "dvc.lock")
+    for stage in found.stages if isinstance(found, lock.Lock) else ():
+        said(lock.one_run, found, stage)
+    return found
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    return yaml.safe_dump(finished.document(tmp_path_factory.mktemp("lock"), PARAMETERS)).encode()
+
+
+@SETTINGS
+@given(data=st.data())
+def test_changed_bytes_are_a_lock_or_one_line(real, data):
+    content = bytearray(real)
+    for _ in range(data.draw(st.integers(1, 5))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=20))
+    parsed(bytes(content))
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=8) | st.dates()
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["stages", "deps", "outs", "params", "path", "md5"]) | st.text(), inner)
+    ),
+    max_leaves=30,
+)
+
+
+@SETTINGS
+@given(tree=TREES)
+def test_any_tree_is_a_lock_or_one_line(tree):
+    parsed(yaml.safe_dump(tree).encode())
+    parsed(yaml.safe_dump({"stages": tree}).encode())
+    parsed(yaml.safe_dump({"stages": {"train@candidate": tree}}).encode())
+
+
+@SETTINGS
+@given(st.binary())
+def test_any_bytes_are_a_lock_or_one_line(content):
+    parsed(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "dvc.lock: Input should be a valid dictionary"),
+        ("stages: []", "dvc.lock: stages: Input should be a valid dictionary"),
+        (
+            "stages: {a: {outs: [{path: x}]}}",
+            "dvc.lock: stages: a: outs: 0: md5: Field required; settle what",
+        ),
+        ("stages: {a: {outs: [{path: x, md5: 1}]}}", "md5: Input should be a valid string"),
+        (CONFLICT, "dvc.lock: not valid YAML: "),
+        (CONFLICT, "; settle what a merge left in it and run dvc repro, or git checkout dvc.lock"),
+        ("\0\0\0", "dvc.lock: not valid YAML: "),
+    ],
+)
+def test_what_is_amiss_is_named(text, message):
+    assert message in parsed(text.encode())
+
+
+def test_a_tree_without_end_is_read():
+    assert set(parsed(b"stages: &x {a: *x}").stages) == {"a"}
+
+
+def test_a_stage_that_reads_what_it_writes_is_followed_once():
+    circle = "stages: {a: {deps: [{path: y, md5: p}], outs: [{path: x, md5: q}]}, b: {deps: [{path: x, md5: q}], "
+    circle += "outs: [{path: y, md5: p}]}}"
+    assert set(lock.one_run(lock.parse(circle.encode(), ""), "a")) == {"a", "b"}
