@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo study test format
+.PHONY: demo study test chaos format
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
@@ -13,6 +13,9 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+chaos: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src:tests $(BIN)/python benchmarks/chaos.py
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
