@@ -1,5 +1,6 @@
 """What an interrupted stage leaves: who finds it, and in what state."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -41,7 +42,7 @@ def work(stage="train@candidate", device="CPU"):
 
 def interrupt(**options):
     """A stage that is interrupted after it has saved something; its folder."""
-    with pytest.raises(KeyboardInterrupt), work(**options) as at_work:
+    with contextlib.suppress(KeyboardInterrupt), work(**options) as at_work:
         at_work.save("state", epoch=3, weights=np.ones(2))
         raise KeyboardInterrupt
     return at_work.folder
@@ -198,24 +199,21 @@ def test_a_full_disk_for_results_is_one_line(project):
 
 
 def test_a_result_comes_into_its_place_whole(project, monkeypatch):
-    with work() as now:
-        for _ in range(2):
-            with now.writing("new/out.csv") as path:
-                path.write_text("half")
-                assert not Path("new/out.csv").exists()
-                path.write_text("whole")
-            assert Path("new/out.csv").read_text() == "whole"
-            Path("new/out.csv").unlink()
-            # As if the place were on another disk: the second time over a copy.
-            replace = os.replace
-            monkeypatch.setattr(os, "replace", lambda *paths: other_disk(replace, *paths))
-    assert [path.name for path in Path("new").iterdir()] == []
+    replace = os.replace
 
+    def other_disk(source, path):
+        if Path(source).parent != Path(path).parent:
+            raise OSError(errno.EXDEV, "other disk")
+        replace(source, path)
 
-def other_disk(replace, source, path):
-    if Path(source).parent != Path(path).parent:
-        raise OSError(errno.EXDEV, "other disk")
-    replace(source, path)
+    for move in (replace, other_disk):  # the latter over a copy
+        monkeypatch.setattr(os, "replace", move)
+        with work() as now, now.writing("new/out.csv") as path:
+            path.write_text("whole")
+            assert not Path("new/out.csv").exists()
+        assert Path("new/out.csv").read_text() == "whole"
+        Path("new/out.csv").unlink()
+        assert list(Path("new").iterdir()) == []
 
 
 def test_saving_takes_a_small_share_of_the_time(project, monkeypatch):
