@@ -52,12 +52,12 @@ def test_features_that_16_bits_cannot_hold_are_an_error(tmp_path, pixels):
 
 
 def test_black_images_are_not_blamed_on_the_weights(tmp_path):
-    images = np.zeros((40, 64, 64, 3), np.uint8)
+    images = np.zeros((40, 32, 32, 3), np.uint8)
     line = (
         "the greatest feature is 0, nothing to learn from; each of the 40 images is of one colour throughout; look at "
     )
     with pytest.raises(InputError, match=line):
-        features.compute(vgg.base(64), images, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+        features.compute(vgg.base(32), images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
 
 
 def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, pixels, monkeypatch):
@@ -86,7 +86,7 @@ def interrupt(monkeypatch, folder, after, base, images):
         patched.setattr(unfinished, "SHARE", float("inf"))
         patched.setattr(unfinished.Work, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            features.compute(base, images, "unit", 5, folder / "f.npy", work(folder))
+            features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def uninterrupted(tmp_path_factory):
     devices.prepare(seed=0)
     base = vgg.base(32)
     images = np.random.default_rng(1).integers(0, 256, (100, 32, 32, 3), np.uint8)
-    features.compute(base, images, "unit", 5, folder / "f.npy", work(folder))
+    features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
     return base, images, (folder / "f.npy").read_bytes()
 
 
@@ -114,9 +114,9 @@ def test_an_interruption_changes_no_byte(uninterrupted, tmp_path, monkeypatch, c
         assert not (tmp_path / "f.npy").exists()
     # What was written after the last saving may be anything.
     with (tmp_path / "work/f.npy").open("r+b") as file:
-        file.seek(128 + 96 * 1024)
+        file.seek(128 + 96 * 16 * 16 * 64 * 2)
         file.write(b"torn")
-    features.compute(base, images, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+    features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
     assert (tmp_path / "f.npy").read_bytes() == expected
     lines = ["features: goes on at image 65 of 100", "features: goes on at image 97 of 100"]
     assert capsys.readouterr().out.splitlines() == lines
@@ -132,7 +132,7 @@ def test_damaged_features_are_computed_again(uninterrupted, tmp_path, monkeypatc
             content[5000] ^= 1
         path.write_bytes(b"" if damage == "no data" else content if damage == "one bit" else content[:200])
         capsys.readouterr()
-        features.compute(base, images, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+        features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
         line = f"features: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
         assert capsys.readouterr().out == line
         assert (tmp_path / "f.npy").read_bytes() == expected
