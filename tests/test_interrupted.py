@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,8 +73,14 @@ def undisturbed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         for stage in (features, train):
-            stage.main("candidate")
+            run(stage)
     return folder
+
+
+def run(stage):
+    """As in a process of its own: Keras counts the layers that it names."""
+    keras.utils.clear_session()
+    stage.main("candidate")
 
 
 KILLS = [  # stage, signals with the number of savings after which they come, and what the next run says
@@ -97,7 +104,7 @@ def test_a_killed_stage_ends_as_if_nothing_had_happened(
         assert done.returncode == -number, done.stderr
         assert not any((folder / path).exists() for path in OUTPUTS[stage])
     monkeypatch.chdir(folder)
-    {"features": features, "train": train}[stage].main("candidate")
+    run({"features": features, "train": train}[stage])
     assert line in capsys.readouterr().out
     for path in OUTPUTS[stage]:
         assert (folder / path).read_bytes() == (undisturbed / path).read_bytes(), path

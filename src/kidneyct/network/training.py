@@ -27,11 +27,12 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
     for number, rate in enumerate(learning_rates):
         name = f"rate {number + 1}"
         finished = work.load(name) if work else None
+        # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
+        network, model, inputs = build()
         if finished:
             history = _table(finished["history"], int(finished["best_epoch"]))
             work.say(f"learning rate {rate:g} was done before the interruption")
         else:
-            network, model, inputs = build()
             given = (model, inputs, codes, train_rows, validation_rows)
             try:
                 history = fit(*given, learning_rate=rate, work=work, **settings)
@@ -52,7 +53,6 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
         )
         better = best is None or kept["val_loss"] < best[0]
         if finished and better:
-            network, model, _ = build()
             model.set_weights(_numbered(finished, "weight"))
         if work and not finished and rate != learning_rates[-1]:
             weights = _named("weight", model.get_weights() if better else [])
