@@ -138,9 +138,10 @@ def work(stage, title, device):
     top = _project() / FOLDER
     key = _key(stage, device)
     try:
-        (top / stage).mkdir(parents=True, exist_ok=True)
+        top.mkdir(exist_ok=True)
         entrance = filelock.FileLock(top / "lock")
         with entrance:
+            (top / stage).mkdir(exist_ok=True)
             for folder in (top / stage).iterdir():
                 if folder.name != key:
                     _remove(folder)
