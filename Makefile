@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo study test fuzz format
+.PHONY: demo study test fuzz chaos repeat lock licences format
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
@@ -17,6 +17,12 @@ test: .venv/installed
 fuzz: EXAMPLES ?= 2000
 fuzz: .venv/installed
 	FUZZ=$(EXAMPLES) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m fuzz --hypothesis-show-statistics
+
+chaos: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src:tests $(BIN)/python benchmarks/chaos.py
+
+repeat: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.repeat
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -2,12 +2,13 @@
 
 from stages import place, run
 
-from kidneyct import arrays, params
+from kidneyct import arrays, params, unfinished
 from kidneyct.network import devices, features, vgg
 
 
 def main(role):
-    p = params.load(f"features@{role}")
+    stage = f"features@{role}"
+    p = params.load(stage)
     images = arrays.images("data/images.npy")
     image_size = images.shape[1]
     path = place(f"data/features/{role}.npy")
@@ -16,10 +17,12 @@ def main(role):
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
         return
     devices.prepare(seed=0)
-    print(f"features of the {role}: {devices.describe('float32')}", flush=True)
+    title, device = f"features of the {role}", devices.describe("float32")
+    print(f"{title}: {device}", flush=True)
     base = vgg.base(image_size)
     base.load_weights(f"models/{role}/initial.weights.h5")
-    features.compute(base, images, p.model.pixel_scaling, p.model.frozen_blocks, path)
+    with unfinished.work(stage, title, device) as work:
+        features.compute(base, images, p.model.pixel_scaling, p.model.frozen_blocks, path, work)
 
 
 if __name__ == "__main__":

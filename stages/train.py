@@ -1,18 +1,20 @@
 """Train a role's classifier on the training rows, from its initial weights."""
 
-from stages import place, run
+from stages import run
 
-from kidneyct import arrays, index, params
+from kidneyct import arrays, index, params, unfinished
 from kidneyct.network import classifier, devices, features, normalization, training, vgg
 
 
 def main(role):
-    p = params.load(f"train@{role}")
+    stage, title = f"train@{role}", f"training of the {role}"
+    p = params.load(stage)
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
     classes = p.data.classes
     rows = index.rows(table, "train")
-    print(f"training of the {role}: {devices.describe(p.train.precision)}", flush=True)
+    device = devices.describe(p.train.precision)
+    print(f"{title}: {device}", flush=True)
 
     def build():
         devices.prepare(p.seed, p.train.precision)
@@ -27,27 +29,32 @@ def main(role):
         return network, model, inputs
 
     rates = p.train.learning_rate
-    network, history, trials = training.search(
-        build,
-        index.codes(table["label"], classes),
-        rows,
-        index.rows(table, "validation"),
-        learning_rates=rates if isinstance(rates, list) else [rates],
-        epochs=p.train.epochs,
-        batch_size=p.train.batch_size,
-        patience=p.train.patience,
-        seed=p.seed,
-    )
-    network.save_weights(f"models/{role}/model.weights.h5")
-    history.to_csv(place(f"plots/{role}/history.csv"), index=False, float_format="%.6f")
-    trials.to_csv(f"plots/{role}/rates.csv", index=False, float_format="%.6g")
+    with unfinished.work(stage, title, device) as work:
+        network, history, trials = training.search(
+            build,
+            index.codes(table["label"], classes),
+            rows,
+            index.rows(table, "validation"),
+            learning_rates=rates if isinstance(rates, list) else [rates],
+            epochs=p.train.epochs,
+            batch_size=p.train.batch_size,
+            patience=p.train.patience,
+            seed=p.seed,
+            work=work,
+        )
+        with work.writing(f"models/{role}/model.weights.h5") as path:
+            network.save_weights(path)
+        with work.writing(f"plots/{role}/history.csv") as path:
+            history.to_csv(path, index=False, float_format="%.6f")
+        with work.writing(f"plots/{role}/rates.csv") as path:
+            trials.to_csv(path, index=False, float_format="%.6g")
     kept = trials[trials["kept"] == 1].iloc[0]
     print(
-        f"training of the {role}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
+        f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
         f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"
     )
     if not kept["stopped"]:
-        print(f"training of the {role}: the validation loss was still falling near the last epoch; see train.epochs")
+        print(f"{title}: the validation loss was still falling near the last epoch; see train.epochs")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kidneyct import unfinished
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, measure, randomization
@@ -133,6 +134,39 @@ def test_results_are_plain_and_the_same_twice(small, pictures):
     assert {type(leaf) for leaf in leaves(results)} == {float, int, bool, str}
     assert np.isfinite([leaf for leaf in leaves(results) if not isinstance(leaf, str)]).all()
     assert results == measure.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)[0]
+
+
+def test_maps_come_batch_by_batch_as_they_come_at_once(small, pictures):
+    codes = np.array([0, 1, 0, 1])
+    at_once = explainer.explainer(small, batch_size=2)(pictures, codes, 7)
+    batchwise = measure.mapped(small, pictures, codes, 7, batch_size=2)
+    assert list(batchwise) == list(METHODS)
+    assert all(np.array_equal(batchwise[method], at_once[method]) for method in METHODS)
+
+
+def test_an_interruption_changes_no_number(small, pictures, tmp_path, capsys):
+    given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
+    results, table = measure.measure(*given)
+
+    def interrupted(after):
+        work, calls = unfinished.Work(tmp_path, "maps"), []
+
+        def kept(name, compute):
+            calls.append(name)
+            if len(calls) > after:
+                raise KeyboardInterrupt
+            return work.kept(name, compute)
+
+        return kept
+
+    for after in (1, 4, 8):  # two batches of maps, four images, five steps of the randomisation
+        with pytest.raises(KeyboardInterrupt):
+            measure.measure(*given, interrupted(after))
+    again, its_table = measure.measure(*given, unfinished.Work(tmp_path, "maps").kept)
+    assert again == results
+    assert its_table.equals(table)
+    lines = ["maps of images from 3 of 4", "faithfulness of image 3 of 4", "randomisation after 2 blocks"]
+    assert capsys.readouterr().out.splitlines() == [f"maps: goes on at {line}" for line in lines]
 
 
 GAIN = {"value": 0.5, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}

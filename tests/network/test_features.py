@@ -1,8 +1,13 @@
 """The frozen blocks' output, kept in 16 bits."""
 
+import errno
+import io
+import os
+
 import numpy as np
 import pytest
 
+from kidneyct import unfinished
 from kidneyct.errors import InputError
 from kidneyct.network import devices, features, vgg
 
@@ -10,6 +15,11 @@ from kidneyct.network import devices, features, vgg
 @pytest.fixture(scope="module")
 def pixels():
     return np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+
+
+def work(folder):
+    (folder / "work").mkdir(exist_ok=True)
+    return unfinished.Work(folder / "work", "features")
 
 
 def test_what_is_cached_takes_no_more_room_than_the_images():
@@ -21,7 +31,7 @@ def test_16_bits_lose_nothing_that_matters(tmp_path, pixels):
     """A random start's features, which are tiny, against 32 bits."""
     devices.prepare(seed=0)
     base = vgg.base(64)
-    features.compute(base, pixels, "unit", 5, tmp_path / "f.npy")
+    features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
     kept = np.load(tmp_path / "f.npy", mmap_mode="r")
     exact = vgg.frozen_part(base, "unit", 5).predict_on_batch(pixels)
     assert kept.dtype == np.float16
@@ -32,9 +42,99 @@ def test_16_bits_lose_nothing_that_matters(tmp_path, pixels):
 
 
 def test_features_that_16_bits_cannot_hold_are_an_error(tmp_path, pixels):
-    for factor, line in ((50, "don't fit 16 bits"), (1e-3, "nothing to learn from")):
+    silent = "nothing to learn from; the initial weights don't pass a signal on$"
+    for factor, line in ((50, "don't fit 16 bits"), (1e-3, silent)):
         base = vgg.base(64)
         for layer in base.layers:
             layer.set_weights([weight * factor for weight in layer.get_weights()])
         with pytest.raises(InputError, match=line):
-            features.compute(base, pixels, "unit", 5, tmp_path / "f.npy")
+            features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+
+
+def test_black_images_are_not_blamed_on_the_weights(tmp_path):
+    images = np.zeros((40, 32, 32, 3), np.uint8)
+    line = (
+        "the greatest feature is 0, nothing to learn from; each of the 40 images is of one colour throughout; look at "
+    )
+    with pytest.raises(InputError, match=line):
+        features.compute(vgg.base(32), images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+
+
+def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, pixels, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    # 6 images of 2·2·512 values of 2 bytes, and 128 bytes of header.
+    line = "f.npy: expected room on the disk for 0.0 MB, found 0.0 MB; free some and run dvc repro again$"
+    with pytest.raises(InputError, match=line):
+        features.compute(vgg.base(64), pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+    assert [path.stat().st_size for path in (tmp_path / "work").iterdir()] == [0]
+
+
+def interrupt(monkeypatch, folder, after, base, images):
+    """Features that are saved after every batch and interrupted after some of these savings."""
+    save, calls = unfinished.Work.save, []
+
+    def interrupted(*given, **arrays):
+        save(*given, **arrays)
+        calls.append(given)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "SHARE", float("inf"))
+        patched.setattr(unfinished.Work, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Weights, 100 images in four batches, and their features as they come without an interruption."""
+    folder = tmp_path_factory.mktemp("features")
+    devices.prepare(seed=0)
+    base = vgg.base(32)
+    images = np.random.default_rng(1).integers(0, 256, (100, 32, 32, 3), np.uint8)
+    features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
+    return base, images, (folder / "f.npy").read_bytes()
+
+
+def test_features_are_a_plain_npy(uninterrupted):
+    content = uninterrupted[2]
+    saved = io.BytesIO()
+    np.save(saved, np.load(io.BytesIO(content)))
+    assert saved.getvalue() == content
+
+
+def test_an_interruption_changes_no_byte(uninterrupted, tmp_path, monkeypatch, capsys):
+    base, images, expected = uninterrupted
+    for after in (2, 1):
+        interrupt(monkeypatch, tmp_path, after, base, images)
+        assert not (tmp_path / "f.npy").exists()
+    # What was written after the last saving may be anything.
+    with (tmp_path / "work/f.npy").open("r+b") as file:
+        file.seek(128 + 96 * 16 * 16 * 64 * 2)
+        file.write(b"torn")
+    features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+    assert (tmp_path / "f.npy").read_bytes() == expected
+    lines = ["features: goes on at image 65 of 100", "features: goes on at image 97 of 100"]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_damaged_features_are_computed_again(uninterrupted, tmp_path, monkeypatch, capsys):
+    base, images, expected = uninterrupted
+    for damage in ("truncated", "one bit", "no data", "progress"):
+        interrupt(monkeypatch, tmp_path, 2, base, images)
+        path = tmp_path / ("work/progress.npz" if damage == "progress" else "work/f.npy")
+        content = bytearray(path.read_bytes())
+        if damage == "one bit":
+            content[5000] ^= 1
+        path.write_bytes(b"" if damage == "no data" else content if damage == "one bit" else content[:200])
+        capsys.readouterr()
+        features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+        line = f"features: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
+        assert capsys.readouterr().out == line
+        assert (tmp_path / "f.npy").read_bytes() == expected
+        for left in (tmp_path / "work").iterdir():
+            left.unlink()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kidneyct import unfinished
 from kidneyct.errors import InputError
 from kidneyct.network import batches, devices, training, vgg
 
@@ -63,7 +64,12 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept():
 def test_a_diverging_run_says_what_to_change():
     inputs, codes = blobs()
     inputs = np.where(inputs > 5, np.inf, inputs).astype("float32")
-    with pytest.raises(InputError, match=r"lower train\.learning_rate"):
+    line = r"^train: the loss was not a number in epoch 1; lower train\.learning_rate \(now 0\.01\) or set "
+    with pytest.raises(InputError, match=line):
+        training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
+    inputs = blobs()[0]
+    inputs[35] = np.nan  # of validation alone
+    with pytest.raises(InputError, match=r"^train: the validation loss was not a number in epoch 1; "):
         training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
 
 
@@ -113,3 +119,99 @@ def test_a_rate_that_diverges_is_left_out_where_another_does_not(monkeypatch, ca
     assert "the loss was not a number; this rate is left out" in capsys.readouterr().out
     with pytest.raises(InputError, match="not a number"):
         search([10, 20])
+
+
+def noisy_network(precision="float32"):
+    """A network whose training draws random numbers, as dropout does."""
+    devices.prepare(seed=1, precision=precision)
+    layers = [
+        keras.layers.Dense(8, activation="relu"),
+        keras.layers.Dropout(0.5, seed=3),
+        keras.layers.Dense(2, activation="softmax", dtype="float32"),
+    ]
+    model = vgg.chain((3,), layers, "noisy")
+    return model, model, blobs()[0]
+
+
+def searched(work, rates, epochs=8, precision="float32"):
+    swapped = np.concatenate([blobs()[1][:30], 1 - blobs()[1][30:]])  # the validation loss rises before long
+    settings = {"epochs": epochs, "batch_size": 4, "patience": 3, "seed": 1}
+    network, history, trials = training.search(
+        lambda: noisy_network(precision),
+        swapped,
+        range(30),
+        range(30, 40),
+        learning_rates=rates,
+        work=work,
+        **settings,
+    )
+    return [weight.tobytes() for weight in network.get_weights()], history.to_csv(), trials.to_csv()
+
+
+def interrupt(monkeypatch, folder, after, *settings):
+    """A search that saves after every epoch and is interrupted after some of these savings."""
+    save, calls = unfinished.Work.save, []
+
+    def interrupted(*given, **arrays):
+        save(*given, **arrays)
+        calls.append(given)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "SHARE", float("inf"))
+        patched.setattr(unfinished.Work, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            searched(unfinished.Work(folder, "training"), *settings)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])  # the latter with a loss scale that changes
+def test_an_interruption_changes_no_bit(tmp_path, monkeypatch, capsys, precision):
+    settings = [0.03], 8, precision
+    expected = searched(None, *settings)
+    assert expected[1].count("\n") - 1 == 4  # stopped early, so that its state counts
+    for after in (1, 2):
+        interrupt(monkeypatch, tmp_path, after, *settings)
+    capsys.readouterr()
+    assert searched(unfinished.Work(tmp_path, "training"), *settings) == expected
+    assert capsys.readouterr().out == "training: goes on at epoch 4 of 8, learning rate 0.03\n"
+
+
+def test_neither_does_one_among_several_learning_rates(tmp_path, monkeypatch, capsys):
+    rates = [0.3, 0.003, 0.03]
+    expected = searched(None, rates, 3)
+    # Two epochs of the first rate, the rate itself, two of the second, itself, one of the third.
+    for after in (4, 3):
+        interrupt(monkeypatch, tmp_path, after, rates, 3)
+    capsys.readouterr()
+    assert searched(unfinished.Work(tmp_path, "training"), rates, 3) == expected
+    lines = [f"learning rate {rate} was done before the interruption" for rate in rates[:2]]
+    lines.append("goes on at epoch 2 of 3, learning rate 0.03")
+    assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in lines]
+
+
+def test_a_damaged_state_is_told_and_training_starts_anew(tmp_path, monkeypatch, capsys):
+    expected = searched(None, [0.03])
+    interrupt(monkeypatch, tmp_path, 2, [0.03])
+    path = tmp_path / "training.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    capsys.readouterr()
+    assert searched(unfinished.Work(tmp_path, "training"), [0.03]) == expected
+    line = f"training: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
+    assert capsys.readouterr().out == line
+
+
+def test_a_training_that_diverges_leaves_nothing_to_go_on_from(tmp_path, monkeypatch):
+    inputs, codes = blobs()
+    work = unfinished.Work(tmp_path, "training")
+    monkeypatch.setattr(unfinished, "SHARE", float("inf"))
+    end = training.Progress.on_epoch_end
+
+    def diverging(progress, epoch, logs):
+        end(progress, epoch, logs | ({"val_loss": float("inf")} if epoch == 2 else {}))
+        assert (tmp_path / "training.npz").exists()
+
+    monkeypatch.setattr(training.Progress, "on_epoch_end", diverging)
+    with pytest.raises(InputError, match="the validation loss was not a number in epoch 3"):
+        training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(epochs=5), seed=1, work=work)
+    assert list(tmp_path.iterdir()) == []

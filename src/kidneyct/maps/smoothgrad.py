@@ -15,14 +15,15 @@ def noise(shape, samples, share, seed, position):
     return generator.normal(scale=share * PIXEL_RANGE, size=(samples, *shape)).astype("float32")
 
 
-def smoothgrad(gradient, images, classes, batch_size, seed, samples=SAMPLES, share=NOISE):
+def smoothgrad(gradient, images, classes, batch_size, seed, samples=SAMPLES, share=NOISE, first=0):
     """SmoothGrad maps (n, h, w) float32 of images (n, h, w, c), pixels 0..255, for one class each.
 
     `gradient` gives the class score's gradient in the pixels for inputs (b, h, w, c) and classes (b,). The
-    mean of its magnitude over the copies; the largest over the channels, as for plain saliency.
+    mean of its magnitude over the copies; the largest over the channels, as for plain saliency. `first` is the
+    position of the first image among all, from which the noise is drawn.
     """
     maps = []
-    for position, (image, code) in enumerate(zip(images, classes, strict=True)):
+    for position, (image, code) in enumerate(zip(images, classes, strict=True), start=first):
         total = np.zeros(image.shape, "float32")
         copies = image + noise(image.shape, samples, share, seed, position)  # (samples, h, w, c)
         for at in saliency.batches(samples, batch_size):

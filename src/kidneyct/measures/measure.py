@@ -1,11 +1,13 @@
 """A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
 
+import itertools
+
 import numpy as np
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from tqdm import tqdm
 
-from kidneyct.maps import explainer, integrated_gradients, smoothgrad
+from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, focus, localization, randomization
 from kidneyct.network import batches, interpolation
@@ -26,6 +28,11 @@ SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
     "uninformative_above": randomization.UNINFORMATIVE,
 }
+
+
+def anew(name, compute):
+    """What measures take their arrays from where nothing is kept for later."""
+    return compute()
 
 
 def passes(images):
@@ -82,17 +89,35 @@ def judged(name, cell):
     return cell | {"verdict": "better" if cell["gain"] * direction > 0 else "worse"}
 
 
-def faithful(predict, images, classes, relevance, seed):
-    """insertion, deletion and road of each method: method -> measure -> summary."""
-    measured = [
-        faithfulness.measure(
-            predict, images[row], classes[row], {method: maps[row] for method, maps in relevance.items()}, seed + row
+def mapped(network, images, classes, seed, batch_size, kept=anew):
+    """All maps of the images, method -> (n, h', w') float32, batch by batch."""
+    explain = explainer.explainer(network, batch_size=batch_size)
+    parts = [
+        kept(
+            f"maps of images from {at.start + 1:,} of {len(images):,}",
+            lambda at=at: explain(images[at], classes[at], seed, first=at.start),
         )
+        for at in saliency.batches(len(images), batch_size)
+    ]
+    return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
+
+
+def faithful(predict, images, classes, relevance, seed, kept=anew):
+    """insertion, deletion and road of each method: method -> measure -> summary."""
+    names = [*relevance, faithfulness.RANDOM]
+
+    def of_image(row):
+        maps = {method: maps[row] for method, maps in relevance.items()}
+        found = faithfulness.measure(predict, images[row], classes[row], maps, seed + row)
+        return {measure: np.array([values[name] for name in names]) for measure, values in found.items()}
+
+    measured = [
+        kept(f"faithfulness of image {row + 1:,} of {len(images):,}", lambda row=row: of_image(row))
         for row in tqdm(range(len(images)), desc="faithfulness", unit="image", disable=None)
     ]
 
     def values(measure, method):
-        return [image[measure][method] for image in measured]
+        return [image[measure][names.index(method)] for image in measured]
 
     return {
         method: {
@@ -159,7 +184,7 @@ def localized(relevance, masks):
     return results
 
 
-def randomized(network, images, classes, seed, batch_size):
+def randomized(network, images, classes, seed, batch_size, kept=anew):
     """Cascading randomisation on a few of the images: its table, and method -> results.
 
     The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
@@ -169,7 +194,12 @@ def randomized(network, images, classes, seed, batch_size):
     images, classes = images[chosen], classes[chosen]
     settings = {"batch_size": batch_size, "samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}
     explain = explainer.explainer(network, **settings)
-    table = randomization.cascade(network, lambda: explain(images, classes, seed), seed)
+    steps = itertools.count()
+
+    def maps():
+        return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed))
+
+    table = randomization.cascade(network, maps, seed)
     flags = randomization.uninformative(table)
     results = {}
     for method, rows in table.groupby("method", sort=False):
@@ -182,23 +212,24 @@ def randomized(network, images, classes, seed, batch_size):
     return table, results
 
 
-def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE):
+def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
     `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
     settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
-    step, image, correlation, chance) of the cascading randomisation.
+    step, image, correlation, chance) of the cascading randomisation. `kept(name, compute)` gives the arrays that
+    `compute()` gives, or those that an interrupted run got there, as `unfinished.Work.kept` does.
     """
-    computed = explainer.explainer(network, batch_size=batch_size)(images, classes, seed)
+    computed = mapped(network, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
 
     def predict(pictures):
         return batches.predict(network, pictures, np.arange(len(pictures)), batch_size)
 
-    faith = faithful(predict, images, classes, relevance, seed)
+    faith = faithful(predict, images, classes, relevance, seed, kept)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
-    table, random = randomized(network, images, classes, seed, batch_size)
+    table, random = randomized(network, images, classes, seed, batch_size, kept)
     results = {}
     for method in relevance:
         results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}

@@ -8,14 +8,14 @@ class Batches(keras.utils.PyDataset):
     """Rows of a memory-mapped array in batches; only a batch at a time is in memory.
 
     `inputs` is (n, ...), `codes` (n,) int or None, `rows` the row numbers to serve. With a seed their order
-    is drawn anew for each epoch, from the seed and the epoch alone.
+    is drawn anew for each epoch, from the seed and the epoch alone; `epoch` are those that went before.
     """
 
-    def __init__(self, inputs, rows, batch_size, codes=None, classes=None, seed=None):
+    def __init__(self, inputs, rows, batch_size, codes=None, classes=None, seed=None, epoch=0):
         super().__init__()
         self.inputs, self.rows, self.batch_size = inputs, np.asarray(rows), batch_size
         self.targets = None if codes is None else keras.utils.to_categorical(codes, classes)  # (n, classes)
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch = seed, epoch
         self._order()
 
     def _order(self):

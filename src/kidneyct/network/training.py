@@ -10,8 +10,11 @@ from kidneyct.errors import InputError
 from kidneyct.network import devices
 from kidneyct.network.batches import Batches
 
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+STATE = "training"  # the name under which the state of an unfinished training is kept
 
-def search(build, codes, train_rows, validation_rows, *, learning_rates, **settings):
+
+def search(build, codes, train_rows, validation_rows, *, learning_rates, work=None, **settings):
     """Train a fresh model at each learning rate; keep the one of the lowest validation loss, the first of equals.
 
     `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
@@ -21,14 +24,22 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, **setti
     is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
-    for rate in learning_rates:
+    for number, rate in enumerate(learning_rates):
+        name = f"rate {number + 1}"
+        finished = work.load(name) if work else None
+        # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
         network, model, inputs = build()
-        try:
-            history = fit(model, inputs, codes, train_rows, validation_rows, learning_rate=rate, **settings)
-        except InputError as error:
-            failure = error
-            print(f"{error}; this rate is left out", flush=True)
-            continue
+        if finished:
+            history = _table(finished["history"], int(finished["best_epoch"]))
+            work.say(f"learning rate {rate:g} was done before the interruption")
+        else:
+            given = (model, inputs, codes, train_rows, validation_rows)
+            try:
+                history = fit(*given, learning_rate=rate, work=work, **settings)
+            except InputError as error:
+                failure = error
+                print(f"{error}; this rate is left out", flush=True)
+                continue
         kept = history[history["kept"] == 1].iloc[0]
         trials.append(
             {
@@ -40,7 +51,15 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, **setti
                 "stopped": int(len(history) - kept["epoch"] >= settings["patience"]),
             }
         )
-        if best is None or kept["val_loss"] < best[0]:
+        better = best is None or kept["val_loss"] < best[0]
+        if finished and better:
+            model.set_weights(_numbered(finished, "weight"))
+        if work and not finished and rate != learning_rates[-1]:
+            weights = _named("weight", model.get_weights() if better else [])
+            best_epoch = int(kept["epoch"]) - 1
+            work.save(name, history=history[list(METRICS)].to_numpy(), best_epoch=best_epoch, **weights)
+            work.forget(STATE)
+        if better:
             best = kept["val_loss"], network, history, rate
     if best is None:
         raise failure
@@ -50,39 +69,119 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, **setti
     return network, history, trials
 
 
-def fit(model, inputs, codes, train_rows, validation_rows, *, epochs, batch_size, learning_rate, patience, seed):
+def fit(
+    model, inputs, codes, train_rows, validation_rows, *, epochs, batch_size, learning_rate, patience, seed, work=None
+):
     """Train `model` with Adam on the categorical cross-entropy; stop early on the validation loss.
 
     The weights of the epoch with the lowest validation loss are restored; after `patience` epochs without a lower
     one training stops. Returns the history: epoch (from 1), loss, accuracy, val_loss, val_accuracy and kept, 1 for the
-    epoch whose weights are kept and 0 for the others.
+    epoch whose weights are kept and 0 for the others. InputError as soon as a loss is not a number. `work`, an
+    `unfinished.Work`, keeps the state of the training for a run after an interruption, which goes on from there and
+    ends as if nothing had happened.
     """
     classes = model.output.shape[-1]
-    train = Batches(inputs, train_rows, batch_size, codes, classes, seed)
-    validation = Batches(inputs, validation_rows, batch_size, codes, classes)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss="categorical_crossentropy",
         metrics=["accuracy"],
     )
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    progress = Progress(stop, learning_rate, work)
+    done = len(progress.history)
+    if done:
+        work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
+    train = Batches(inputs, train_rows, batch_size, codes, classes, seed, done)
+    validation = Batches(inputs, validation_rows, batch_size, codes, classes)
     sample = train[0][0]
     # A training step costs about three forward passes.
-    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * len(train) * epochs)
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    history = model.fit(
+    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * len(train) * (epochs - done))
+    model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
-        callbacks=[stop, keras.callbacks.TerminateOnNaN()],
+        initial_epoch=done,
+        callbacks=[stop, progress],
         shuffle=False,
         verbose="auto" if sys.stdout.isatty() else 0,
-    ).history
-    if not np.all(np.isfinite(history["loss"])):
+    )
+    return _table(progress.history, stop.best_epoch)
+
+
+class Progress(keras.callbacks.Callback):
+    """How far a training has come: METRICS of each epoch in `history`; every now and then the whole state, in `work`.
+
+    It stands behind `stop`, the early stopping, whose state is a part of it.
+    """
+
+    def __init__(self, stop, learning_rate, work):
+        super().__init__()
+        self.stop, self.learning_rate, self.work = stop, learning_rate, work
+        state = work.load(STATE) if work else None
+        self.state = state if state and state["learning_rate"] == learning_rate else None
+        self.history = self.state["history"].tolist() if self.state else []
+
+    def on_train_begin(self, logs=None):
+        state, self.state = self.state, None
+        if not state:
+            return
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        for name, variables in self._variables().items():
+            for variable, value in zip(variables, _numbered(state, name), strict=True):
+                variable.assign(value)
+        self.stop.wait, self.stop.best_epoch = int(state["wait"]), int(state["best_epoch"])
+        self.stop.best = float(state["best"])
+        self.stop.best_weights = _numbered(state, "best_weight") or self.model.get_weights()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            self._diverged("loss")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append([logs[name] for name in METRICS])
+        if not np.isfinite(logs["val_loss"]):
+            self._diverged("validation loss")
+        over = self.model.stop_training or len(self.history) == self.params["epochs"]
+        if self.work and not over:
+            self.work.now_and_then(self._save)
+
+    def _variables(self):
+        """All that training changes: weights, the states of random layers, the optimizer's moments and counters."""
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _save(self):
+        stop = self.stop
+        last = stop.best_epoch == len(self.history) - 1  # its weights are the model's, so they are not saved twice
+        arrays = _named("best_weight", [] if last else stop.best_weights)
+        for name, variables in self._variables().items():
+            arrays |= _named(name, [keras.ops.convert_to_numpy(variable) for variable in variables])
+        scalars = {"wait": stop.wait, "best": stop.best, "best_epoch": stop.best_epoch}
+        self.work.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **scalars, **arrays)
+
+    def _diverged(self, loss):
+        if self.work:
+            self.work.forget(STATE)
+        epoch = len(self.history) + (loss == "loss")
         raise InputError(
-            f"train: the loss was not a number after epoch {len(history['loss'])}; lower train.learning_rate "
-            f"(now {learning_rate:g}) or set train.precision to float32"
+            f"train: the {loss} was not a number in epoch {epoch}; lower train.learning_rate "
+            f"(now {self.learning_rate:g}) or set train.precision to float32"
         )
-    table = pd.DataFrame(history)[["loss", "accuracy", "val_loss", "val_accuracy"]]
+
+
+def _table(history, best_epoch):
+    """METRICS of each epoch (epochs, 4) as the table that `fit` returns; `best_epoch` counts from 0."""
+    table = pd.DataFrame(history, columns=METRICS)
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
-    table["kept"] = (table["epoch"] == stop.best_epoch + 1).astype(int)
+    table["kept"] = (table["epoch"] == best_epoch + 1).astype(int)
     return table
+
+
+def _named(name, arrays):
+    return {f"{name} {number}": values for number, values in enumerate(arrays)}
+
+
+def _numbered(arrays, name):
+    """The arrays that `_named` gave a name, in their order."""
+    count = sum(key.startswith(f"{name} ") for key in arrays)
+    return [arrays[f"{name} {number}"] for number in range(count)]

@@ -1,0 +1,111 @@
+"""Stages that a real signal ends in the middle: what a later run makes of it, byte by byte.
+
+`make chaos` does the same to all stages, at random moments.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tiny import ROOT, TINY
+
+from stages import features, train
+
+from kidneyct import yaml12
+from kidneyct.network import devices, vgg
+
+OUTPUTS = {
+    "features": ["data/features/candidate.npy"],
+    "train": ["models/candidate/model.weights.h5", "plots/candidate/history.csv", "plots/candidate/rates.csv"],
+}
+# Saves after every batch and epoch, and sends itself a signal after some.
+KILLED = """
+import os, sys
+from kidneyct import unfinished
+from stages import features, train
+
+stage, number, after = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+save, saved = unfinished.Work.save, []
+
+def deadly(*given, **arrays):
+    save(*given, **arrays)
+    saved.append(given)
+    if len(saved) == after:
+        os.kill(os.getpid(), number)
+
+unfinished.SHARE = float("inf")
+unfinished.Work.save = deadly
+{"features": features, "train": train}[stage].main("candidate")
+"""
+
+
+def project(folder):
+    """What the two stages read: 100 images in four batches, and weights."""
+    for name in ("data", "models/candidate"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    settings = yaml12.load((ROOT / "params.yaml").read_text())
+    for section, keys in TINY.items():
+        settings[section] = settings[section] | keys if isinstance(keys, dict) else keys
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
+    np.save(folder / "data/images.npy", images)
+    labels = np.array(TINY["data"]["classes"])[np.arange(100) % 4]
+    parts = np.where(np.arange(100) < 60, "train", np.where(np.arange(100) < 80, "validation", "test"))
+    table = pd.DataFrame({"image": [f"{number}.png" for number in range(100)], "label": labels, "split": parts})
+    table.to_csv(folder / "data/split.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A project in which both stages ran undisturbed."""
+    folder = project(tmp_path_factory.mktemp("undisturbed") / "project")
+    devices.prepare(seed=0)
+    vgg.base(32).save_weights(folder / "models/candidate/initial.weights.h5")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        for stage in (features, train):
+            run(stage)
+    return folder
+
+
+def run(stage):
+    """As in a process of its own: Keras counts the layers that it names."""
+    keras.utils.clear_session()
+    stage.main("candidate")
+
+
+KILLS = [  # stage, signals with the number of savings after which they come, and what the next run says
+    ("features", [(signal.SIGKILL, 2)], "features of the candidate: goes on at image 65 of 100"),
+    ("train", [(signal.SIGTERM, 1), (signal.SIGINT, 1)], "goes on at epoch 3 of 3, learning rate 0.001"),
+]
+
+
+@pytest.mark.parametrize(("stage", "signals", "line"), KILLS)
+def test_a_killed_stage_ends_as_if_nothing_had_happened(
+    undisturbed, tmp_path, monkeypatch, capsys, stage, signals, line
+):
+    folder = project(tmp_path / "project")
+    shutil.copy(undisturbed / "models/candidate/initial.weights.h5", folder / "models/candidate")
+    if stage == "train":
+        shutil.copytree(undisturbed / "data/features", folder / "data/features")
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    for number, after in signals:
+        command = [sys.executable, "-c", KILLED, stage, str(int(number)), str(after)]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == -number, done.stderr
+        assert not any((folder / path).exists() for path in OUTPUTS[stage])
+    monkeypatch.chdir(folder)
+    run({"features": features, "train": train}[stage])
+    assert line in capsys.readouterr().out
+    for path in OUTPUTS[stage]:
+        assert (folder / path).read_bytes() == (undisturbed / path).read_bytes(), path
+    assert [path.name for path in (folder / ".unfinished").iterdir()] == ["lock"]

@@ -1,0 +1,254 @@
+"""What an interrupted stage leaves: who finds it, and in what state."""
+
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kidneyct import unfinished
+from kidneyct.errors import InputError
+
+PIPELINE = """
+stages:
+  train:
+    foreach: [candidate, control]
+    do:
+      cmd: "true"
+      deps: ["data/${item}.npy", code.py]
+      params: [train.epochs]
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    root = Path(__file__).parents[1]
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
+    (tmp_path / "code.py").touch()
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data/candidate.npy", np.arange(3))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def work(stage="train@candidate", device="CPU"):
+    return unfinished.work(stage, "training", device)
+
+
+def interrupt(**options):
+    """A stage that is interrupted after it has saved something; its folder."""
+    with contextlib.suppress(KeyboardInterrupt), work(**options) as at_work:
+        at_work.save("state", epoch=3, weights=np.ones(2))
+        raise KeyboardInterrupt
+    return at_work.folder
+
+
+def left():
+    return sorted(path.name for path in Path(".unfinished/train@candidate").iterdir())
+
+
+def test_the_same_stage_finds_what_was_saved_and_leaves_nothing_when_done(project):
+    folder = interrupt()
+    assert folder.parts[:2] == (".unfinished", "train@candidate")
+    with work() as again:
+        assert again.folder == folder
+        found = again.load("state")
+        assert (int(found["epoch"]), found["weights"].tolist()) == (3, [1, 1])
+        assert again.load("other") is None
+    assert [path.name for path in Path(".unfinished").iterdir()] == ["lock"]
+
+
+def change_parameter():
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("epochs: 30", "epochs: 31"))
+
+
+CHANGES = {
+    "a parameter": change_parameter,
+    "data": lambda: np.save("data/candidate.npy", np.arange(4)),
+    "code": lambda: Path("code.py").write_text("\n"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_other_inputs_find_nothing_and_clear_it_away(project, change):
+    folder = interrupt()
+    CHANGES[change]()
+    with work() as other:
+        assert other.load("state") is None
+        assert left() == [other.folder.name] != [folder.name]
+
+
+def test_neither_do_other_packages_devices_or_roles(project, monkeypatch):
+    def at_work(**options):
+        with work(**options) as now:
+            return now.folder
+
+    own = at_work()
+    assert at_work(stage="train@control") != own
+    assert at_work(device="GPU").name != own.name
+    monkeypatch.setattr(unfinished.importlib.metadata, "version", lambda package: "0")
+    assert at_work().name != own.name
+
+
+def test_what_the_stage_does_not_depend_on_changes_nothing(project):
+    folder = interrupt()
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("batch_size: 100", "batch_size: 50"))
+    with work() as again:
+        assert again.folder == folder
+
+
+HOLD = """
+import sys
+from kidneyct import unfinished
+with unfinished.work("train@candidate", "training", "CPU") as work:
+    print(work.folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_of_two_processes_the_second_starts_from_nothing(project):
+    folder = interrupt()
+    environment = os.environ | {"PYTHONPATH": str(Path(unfinished.__file__).parents[1])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+    with subprocess.Popen([sys.executable, "-c", HOLD], **pipes) as first:
+        assert first.stdout.readline().strip() == str(folder)
+        with work() as second:
+            assert second.folder != folder
+            assert second.load("state") is None
+        assert left() == [folder.name]
+        CHANGES["data"]()
+        with work() as third:  # with other inputs: it leaves alone what another process is at work in
+            assert left() == sorted([folder.name, third.folder.name])
+        first.kill()
+    with work():
+        assert folder.name not in left()  # dead, so that nothing holds it any more
+
+
+def test_a_copy_that_dvc_made_for_an_experiment_uses_the_projects_own(project, monkeypatch):
+    folder = interrupt()
+    copy = project / ".dvc/tmp/exps/standalone/tmp12"
+    (copy / "data").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml", "code.py", "data/candidate.npy"):
+        (copy / name).write_bytes((project / name).read_bytes())
+    monkeypatch.chdir(copy)
+    with work() as again:
+        assert again.folder == project / folder
+        assert again.load("state")
+    assert not (copy / ".unfinished").exists()
+
+
+def test_damaged_files_are_told_and_not_used(project, capsys):
+    path = interrupt() / "state.npz"
+    content = path.read_bytes()
+    damaged = [content[: len(content) // 2], b"", content.replace(np.ones(1).tobytes(), np.zeros(1).tobytes())]
+    with work() as again:
+        for bad in damaged:
+            path.write_bytes(bad)
+            assert again.load("state") is None
+            line = f"training: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
+            assert capsys.readouterr().out == line
+            assert again.load("state") is None  # and forgotten
+        assert capsys.readouterr().out == ""
+
+
+def test_a_file_is_the_old_one_until_the_new_one_is_whole(project, monkeypatch):
+    with work() as now:
+        now.save("state", epoch=1)
+        monkeypatch.setattr(np, "savez", lambda file, **arrays: file.write(b"half") and interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            now.save("state", epoch=2)
+        assert int(now.load("state")["epoch"]) == 1
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def full(*given, **named):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_does_not_end_a_stage_that_only_saves(project, monkeypatch, capsys):
+    with work() as now:
+        now.save("state", epoch=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(np, "savez", full)
+            now.save("state", epoch=2)
+            now.save("state", epoch=3)
+        path = now.folder / "state.npz"
+        reason = "can't be written (No space left on device); an interrupted run would lose what follows"
+        assert capsys.readouterr().out == f"training: {path}: {reason}\n"
+        assert int(now.load("state")["epoch"]) == 1
+        assert [each.name for each in now.folder.glob("*.partial")] == []
+
+
+def test_a_full_disk_for_results_is_one_line(project):
+    line = "^out.csv: no room left on the disk; free some and run dvc repro again, which goes on from here$"
+    for error in (OSError(errno.ENOSPC, "x"), OSError("write failed: errno = 28, 'No space left on device'")):
+        with pytest.raises(InputError, match=line), work() as now, now.writing("out.csv"):
+            raise error
+    with pytest.raises(OSError, match="other"), work() as now, now.writing("out.csv"):
+        raise OSError(errno.EIO, "other")
+
+
+def test_a_result_comes_into_its_place_whole(project, monkeypatch):
+    replace = os.replace
+
+    def other_disk(source, path):
+        if Path(source).parent != Path(path).parent:
+            raise OSError(errno.EXDEV, "other disk")
+        replace(source, path)
+
+    for move in (replace, other_disk):  # the latter over a copy
+        monkeypatch.setattr(os, "replace", move)
+        with work() as now, now.writing("new/out.csv") as path:
+            path.write_text("whole")
+            assert not Path("new/out.csv").exists()
+        assert Path("new/out.csv").read_text() == "whole"
+        Path("new/out.csv").unlink()
+        assert list(Path("new").iterdir()) == []
+
+
+def test_saving_takes_a_small_share_of_the_time(project, monkeypatch):
+    now, saved = [0.0], []
+    monkeypatch.setattr(unfinished.time, "monotonic", lambda: now[0])
+
+    def save():
+        saved.append(now[0])
+        now[0] += 2  # seconds that it costs
+
+    with work() as at_work:
+        for _ in range(100):
+            now[0] += 5
+            at_work.now_and_then(save)
+    assert saved[:3] == [5, 47, 89]  # the first at once, the next 40 seconds later: 2 of 40 are the share
+    assert unfinished.SHARE == 0.05
+
+
+def test_what_is_kept_is_computed_once_and_the_place_told(project, capsys):
+    calls = []
+
+    def compute(number):
+        calls.append(number)
+        return {"values": np.full((2, 3), number, "float32").T, "one": np.float64(0.1)}
+
+    def all_of(count):
+        with work() as now:
+            found = [now.kept(f"image {number}", lambda number=number: compute(number)) for number in range(count)]
+            assert [arrays["values"][0, 0] for arrays in found] == list(range(count))
+            assert all(arrays["values"].flags.c_contiguous and arrays["one"] == 0.1 for arrays in found)
+            if count < 4:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        all_of(2)
+    all_of(4)
+    assert calls == [0, 1, 2, 3]
+    assert capsys.readouterr().out == "training: goes on at image 2\n"
