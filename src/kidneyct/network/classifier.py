@@ -38,7 +38,7 @@ def _affordable(base, dense_units):
     needed, memory = 3 * 4 * features * dense_units, psutil.virtual_memory().total
     if needed > memory:
         raise InputError(
-            f"model.dense_units: {dense_units} units on {features} features need {needed / 2**30:,.0f} GiB in training, "
+            f"model.dense_units: {dense_units} units on {features} features need {needed / 2**30:,.0f} GiB in training "
             f"and this machine has {memory / 2**30:,.0f}; lower model.dense_units or preprocess.image_size"
         )
 

@@ -82,9 +82,7 @@ def _layer(root, name, places, shapes, path, wanted):
         raise InputError(f"{named(path)}: layer {name} expected shapes {shapes}, found {found}; {wanted}")
     arrays = [_values(dataset, f"{named(path)}: layer {name}", wanted) for dataset in datasets]
     if not all(np.isfinite(values).all() for values in arrays):
-        raise InputError(
-            f"{named(path)}: layer {name} expected finite numbers, found NaN or infinite ones (beyond 32 bits); {wanted}"
-        )
+        raise InputError(f"{named(path)}: layer {name} expected finite numbers, found NaN, or beyond 32 bits; {wanted}")
     return arrays
 
 
