@@ -55,8 +55,8 @@ def fetch():
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())  # h5py's has lines
         raise InputError(
-            f"ImageNet's weights can't be kept in {_cache()} ({reason}); make room there, or set KERAS_HOME to a folder "
-            "that can be written"
+            f"ImageNet's weights can't be kept in {_cache()} ({reason}); make room there, or set KERAS_HOME to "
+            "a folder that can be written"
         ) from None
     return _cache() / fetched.name, origin
 
