@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo study test format
+.PHONY: demo study test fuzz format
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
@@ -13,6 +13,10 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+fuzz: EXAMPLES ?= 2000
+fuzz: .venv/installed
+	FUZZ=$(EXAMPLES) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m fuzz --hypothesis-show-statistics
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from stages import run
+from stages import place, run
 
 from kidneyct import params
 from kidneyct.data import archive, kaggle, phantom
@@ -18,8 +18,9 @@ def main():
         kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
         archive.take(fetched, ARCHIVE)
     elif p.data.source == "phantom":
-        members = phantom.members(classes, p.phantom.patients_per_class, p.phantom.slices_per_patient, p.phantom.seed)
-        archive.write(ARCHIVE, members)
+        asked = classes, p.phantom.patients_per_class, p.phantom.slices_per_patient
+        phantom.announce(*asked, place(ARCHIVE).parent)
+        archive.write(ARCHIVE, phantom.members(*asked, p.phantom.seed))
     else:
         archive.write(ARCHIVE, archive.from_source(p.data.source, classes))
     counts = Counter(image.label for image in archive.images(ARCHIVE, classes))

@@ -1,4 +1,27 @@
-"""The longest file first, so that two workers end at about the same time."""
+"""The longest file first, so that two workers end at about the same time; and how much of what is random is tried.
+
+The suite tries the same few examples each time. With FUZZ=5000, as `make fuzz` sets it, a test marked `fuzz` tries so
+many, and others each time.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import hypothesis
+from hypothesis.configuration import set_hypothesis_home_dir
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kidneyct-hypothesis")  # its caches, apart from the project
+hypothesis.settings.register_profile("suite", derandomize=True, database=None, deadline=None, max_examples=50)
+hypothesis.settings.register_profile(
+    "fuzz",
+    database=None,
+    deadline=None,
+    max_examples=int(os.environ.get("FUZZ", 1)),
+    suppress_health_check=list(hypothesis.HealthCheck),
+    print_blob=True,
+)
+hypothesis.settings.load_profile("fuzz" if "FUZZ" in os.environ else "suite")
 
 
 def pytest_collection_modifyitems(items):

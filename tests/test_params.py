@@ -1,25 +1,31 @@
 """params.yaml: what is accepted, and the line that each mistake gets."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from kidneyct import params, yaml12
 from kidneyct.errors import InputError
 
+REMOVED = object()
+
 
 def written(tmp_path, changes):
-    """The project's params.yaml with some dotted keys changed, or added; None stands for removal."""
+    """The project's params.yaml with some dotted keys changed, or added; REMOVED takes one out."""
     values = yaml12.read("params.yaml")
     for key, value in changes.items():
-        *sections, name = key.split(".")
+        *sections, name = key.split(".") if isinstance(key, str) else [key]
         target = values
         for section in sections:
             target = target[section]
         target[name] = value
-        if value is None:
+        if value is REMOVED:
             del target[name]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -37,23 +43,71 @@ def written(tmp_path, changes):
         ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
         ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
         ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
-        ({"split.test": 0.9}, "split.test", "0.9", "together stay below 1"),
+        ({"split.test": 0.9}, "split.test", "found 0.9 beside split.validation 0.1;", "together stay below 1"),
         ({"split.by": "patient"}, "split.by", "'patient'", "image or series"),
-        ({"split.folds": 3, "split.fold": 3}, "split.fold", "3", "below split.folds"),
+        ({"split.folds": 3, "split.fold": 3}, "split.fold", "found 3 beside split.folds 3;", "below split.folds"),
         ({"series.similarity": 1}, "series.similarity", "1", "below 1"),
         ({"train.fraction": 0}, "train.fraction", "0", "above 0 up to 1"),
-        ({"train.learning_rate": 0}, "train.learning_rate", "0", "above 0"),
-        ({"train.learning_rate": []}, "train.learning_rate", "[]", "a number above 0, or a list"),
+        ({"train.learning_rate": 0}, "train.learning_rate", "found 0;", "from 1e-10"),
+        ({"train.learning_rate": []}, "train.learning_rate", "[]", "or a list of different ones"),
         ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
-        ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number above 0"),
+        ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number from 1e-10 to 100"),
+        ({"train.learning_rate": REMOVED}, "train.learning_rate", "nothing", "a number from 1e-10 to 100"),
+        ({"train.learning_rate": 1e-50}, "train.learning_rate", "1e-50", "from 1e-10 to 100"),  # 0 in 32 bits
+        ({"train.learning_rate": 1e39}, "train.learning_rate", "1e+39", "from 1e-10 to 100"),  # infinite there
+        ({"train.learning_rate": True}, "train.learning_rate", "True", "a number from 1e-10 to 100"),
+        ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
+        ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
+        ({"split.test": math.inf}, "split.test", "inf", "above 0 and below 1"),
+        ({"split.test": True}, "split.test", "True", "above 0 and below 1"),
+        ({"phantom.patients_per_class": 10**18}, "phantom.patients_per_class", str(10**18), "from 1 to 100000"),
+        ({"phantom.slices_per_patient": 10**6}, "phantom.slices_per_patient", "1000000", "from 1 to 100"),
+        ({"split.folds": 10**18}, "split.folds", str(10**18), "from 1 to 1000"),
+        ({"split.fold": 10**18}, "split.fold", str(10**18), "from 0 to 999"),
+        ({"model.dense_units": 10**12}, "model.dense_units", str(10**12), "from 1 to 16384"),
+        ({"train.epochs": 10**12}, "train.epochs", str(10**12), "from 1 to 100000"),
+        ({"train.batch_size": 10**12}, "train.batch_size", str(10**12), "from 1 to 100000"),
+        ({"train.patience": 10**12}, "train.patience", str(10**12), "from 1 to 100000"),
+        ({"explain.images_per_class": 10**9}, "explain.images_per_class", str(10**9), "from 1 to 200"),
+        ({"explain.mistakes": 10**9}, "explain.mistakes", str(10**9), "from 0 to 200"),
+        ({"explain.measured_images": 10**9}, "explain.measured_images", str(10**9), "from 1 to 10000"),
+        ({"preprocess.image_size": 10**9}, "preprocess.image_size", str(10**9), "from 32 to 1024"),
+        ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
+        ({"data.source": "x" * 5000}, "data.source", "'xxx", "the path of a folder or zip"),
+        ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
+        ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
+        ({"data.source": "a\nb"}, "data.source", r"'a\nb'", "the path of a folder or zip"),
+        ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
+        ({"data.classes": ["Cyst", ""]}, "data.classes", "''", "names of class folders"),
+        ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
+        ({"data.classes": ["Cyst", ".."]}, "data.classes", "'..'", "names of class folders"),
+        ({"data.classes": ["Cyst", "a\\b"]}, "data.classes", r"'a\\b'", "names of class folders"),
+        ({"data.classes": ["Cyst", "a\nb"]}, "data.classes", r"'a\nb'", "names of class folders"),
+        ({"data.classes": ["Cyst", 1]}, "data.classes", "found 1", "in quotes where they read as numbers"),
+        ({"data.classes": "Cyst"}, "data.classes", "'Cyst'", "2 to 30 different names"),
+        ({"data.classes": [f"c{number}" for number in range(10_000)]}, "data.classes", "['c0', ", "2 to 30"),
+        ({"data.kaggle": "-p/x"}, "data.kaggle", "'-p/x'", "owner/name"),
+        ({"data.kaggle": "a/--x"}, "data.kaggle", "'a/--x'", "owner/name"),
+        ({"data.kaggle": "a b/x"}, "data.kaggle", "'a b/x'", "owner/name"),
+        ({"data.kaggle": "a/b/c"}, "data.kaggle", "'a/b/c'", "owner/name/version"),
+        ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
+        ({"data.kaggle": "a/b/1/2"}, "data.kaggle", "'a/b/1/2'", "owner/name/version"),
+        ({"data.kaggle": "../x"}, "data.kaggle", "'../x'", "owner/name"),
+        ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
+        ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
         ({"model.transferred_blocks": 6}, "model.transferred_blocks", "6", "from 0 to 5"),
         ({"model.normalize": "batch"}, "model.normalize", "'batch'", "none or features"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
-        ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "different names"),
-        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "two or more different names"),
+        ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "each once"),
+        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 30 different names"),
         ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
-        ({"train.epochs": None}, "train.epochs", "nothing", "whole number from 1"),
+        ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
         ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
+        ({"split": None}, "split", "nothing", "a section of keys"),
+        ({"split": 3}, "split", "found 3;", "a section of keys"),
+        ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
+        ({"x" * 5000: 3}, "'xxx", "…: unknown key", "weights, seed"),
+        ({1: 3}, "1", "unknown key", "weights, seed"),
         ({"wieghts": "none"}, "wieghts", "unknown key", "weights, seed"),
     ],
 )
@@ -63,7 +117,8 @@ def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key
         params.validate(path)
     line = str(caught.value)
     assert "\n" not in line
-    assert line.startswith(f"{path}: {key}: ")
+    assert line.startswith(f"{path}: {key}")
+    assert len(line) < len(str(path)) + 500
     assert found in line
     assert allowed in line
 
@@ -85,15 +140,97 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path):
     assert params.validate(path).train.learning_rate == 1e-5
 
 
-def test_not_yaml_and_missing_file(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "expected sections of keys, found nothing; git checkout"),
+        ("# nothing", "expected sections of keys, found nothing; git checkout"),
+        ("- 1", "expected sections of keys, found [1]; git checkout"),
+        ("5", "expected sections of keys, found 5; git checkout"),
+        ("[" * 5000, "not valid YAML: found brackets or lines nested too deeply, line 1, column 51"),
+        (f"seed: {'1' * 5000}", "not valid YAML: found 5000 digits in a number, line 1, column 7"),
+    ],
+)
+def test_a_file_without_parameters_is_one_line(tmp_path, text, line):
     path = tmp_path / "params.yaml"
-    with pytest.raises(InputError, match=r"params\.yaml: expected in the folder"):
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
         params.validate(path)
-    for text in ("seed: [1", "seed: 1\nseed: 1", "[" * 5000, f"seed: {'1' * 5000}"):
-        path.write_text(text)
-        with pytest.raises(InputError, match="not valid YAML") as caught:
-            params.validate(path)
-        assert "\n" not in str(caught.value)
+    assert str(caught.value).replace(f" {path}", "").startswith(f"{path}: {line}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"params\.yaml: expected in the folder the stage runs in, found none"):
+        params.validate(tmp_path / "params.yaml")
+
+
+def test_many_mistakes_are_counted(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text() + "".join(f"k{number}: 1\n" for number in range(5000)))
+    with pytest.raises(InputError) as caught:
+        params.validate(path)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == f"{path}: and 4980 more such lines"
+    assert all(line.startswith(f"{path}: k") for line in lines[:-1])
+
+
+def test_a_rule_over_several_keys_shows_these_only(tmp_path):
+    path = written(tmp_path, {"split.test": 0.6, "split.validation": 0.5})
+    with pytest.raises(InputError) as caught:
+        params.validate(path)
+    assert str(caught.value) == (
+        f"{path}: split.test: found 0.6 beside split.validation 0.5; allowed: two shares that together stay below 1"
+    )
+
+
+def test_more_folds_than_the_phantom_has_images(tmp_path):
+    size = {"phantom.patients_per_class": 3, "phantom.slices_per_patient": 4, "split.folds": 13}
+    assert params.validate(written(tmp_path, size)).split.folds == 13  # of other data there may be enough
+    path = written(tmp_path, size | {"data.source": "phantom"})
+    with pytest.raises(InputError) as caught:
+        params.validate(path)
+    assert str(caught.value) == (
+        f"{path}: split.folds: found 13 beside phantom.patients_per_class 3, phantom.slices_per_patient 4; "
+        "allowed: no more folds than the phantom has images of a class"
+    )
+    params.validate(written(tmp_path, size | {"data.source": "phantom", "split.folds": 12}))
+
+
+def test_more_drawn_images_than_a_picture_holds(tmp_path):
+    assert params.validate(written(tmp_path, {"explain.images_per_class": 50})).explain.images_per_class == 50
+    with pytest.raises(InputError, match=r"found 51 beside data.classes \['Cyst', .*all classes together up to 200"):
+        params.validate(written(tmp_path, {"explain.images_per_class": 51}))
+
+
+@pytest.mark.parametrize(
+    "classes", [["Cyst", "cyst"], ["<b>&amp;", "\u202eabc"], ["سرطان", "كيس"], [" a", "a"], ["$x$", 'a,b"c']]
+)
+def test_names_of_classes_are_any_text_on_one_line(tmp_path, classes):
+    assert params.validate(written(tmp_path, {"data.classes": classes})).data.classes == classes
+
+
+@pytest.mark.parametrize("name", ["a/b", "A-1/b.c_d", "_a/9", "nazmul0087/ct-kidney/12"])
+def test_names_of_data_sets_on_kaggle(tmp_path, name):
+    assert params.validate(written(tmp_path, {"data.kaggle": name})).data.kaggle == name
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "stages:", "stages: [check]", "stages:\n  split: 3\n", "x: 1"])
+def test_a_dvc_yaml_without_the_stage(tmp_path, text):
+    path = tmp_path / "dvc.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"dvc\.yaml: expected .*found .*; git checkout \S+ brings it back") as caught:
+        params.load("split", pipeline=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dvc_yaml_with_an_unknown_parameter(tmp_path):
+    path = tmp_path / "dvc.yaml"
+    path.write_text("stages:\n  split:\n    params: [seed, split.tset]\n")
+    with pytest.raises(InputError) as caught:
+        params.load("split", pipeline=path)
+    assert str(caught.value) == f"{path}: split: expected parameters of params.yaml, found 'split.tset'; remove it"
 
 
 def test_a_stage_sees_its_declared_keys_only(tmp_path):
@@ -106,3 +243,156 @@ def test_a_stage_sees_its_declared_keys_only(tmp_path):
     p = params.load("evaluate", written(tmp_path, asked))
     assert vars(p.model) == {name.removeprefix("model."): value for name, value in asked.items()}
     assert not hasattr(p, "train")
+
+
+REAL = Path("params.yaml").read_bytes()
+PARTS = [b"\n", b"  ", b"\t", b":", b"-", b"[", b"]", b"{", b"}", b"#", b"'", b'"', b"~", b"&a ", b"*a", b"<<: *a"]
+PARTS += [b"!!int ", b"\0", b"\xff", b"\xef\xbb\xbf", b"<<<<<<< HEAD\n", b"1e400", b".nan", b"9" * 300, b"true"]
+PARTS += [b"seed: 1\n", b"x" * 999]
+EDITS = st.lists(
+    st.tuples(st.integers(0, len(REAL)), st.integers(0, 30), st.one_of(st.sampled_from(PARTS), st.binary(max_size=8))),
+    min_size=1,
+    max_size=4,
+)
+
+
+def refusal(call, argument):
+    """The lines of the error that a call ends in, or none."""
+    try:
+        call(argument)
+    except InputError as error:
+        return str(error).splitlines()
+    return []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("params")
+
+
+@pytest.mark.fuzz
+@given(EDITS)
+def test_a_damaged_file_is_valid_or_refused_line_by_line(folder, edits):
+    content = REAL
+    for start, length, new in edits:
+        content = content[:start] + new + content[start + length :]
+    path = folder / "params.yaml"
+    path.write_bytes(content)
+    lines = refusal(params.validate, path)
+    assert len(lines) <= 21
+    assert all(line.startswith(f"{path}: ") and len(line) < len(str(path)) + 500 for line in lines)
+
+
+KEYS = sorted(params.keys())
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(-(10**100), 10**100),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        st.dates(),
+        st.sampled_from(["none", "kaggle", "phantom", "image", "a/b", "../x", "x" * 5000]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+def changed(key, value):
+    values = yaml12.load(REAL.decode())
+    *sections, name = key.split(".")
+    target = values
+    for section in sections:
+        target = target[section]
+    target[name] = value
+    return values
+
+
+@pytest.mark.fuzz
+@given(st.sampled_from(KEYS), VALUES)
+def test_any_value_is_valid_or_refused_in_a_line_that_names_its_key(key, value):
+    lines = refusal(params.check, changed(key, value))
+    assert all(line.startswith("params.yaml: ") and key in line and len(line) < 500 for line in lines)
+
+
+LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+PATHS = st.text(LETTERS, min_size=1, max_size=50)
+NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(lambda name: not {"/", "\\"} & set(name) and name not in "..")
+SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+SEEDS, SHARES = st.integers(0, 2**32 - 2), st.floats(0, 1, exclude_min=True, exclude_max=True)
+RATES = st.floats(1e-10, 100)
+VALID = {
+    "weights": st.one_of(st.sampled_from(["imagenet", "imagenet-stats", "none", "photographs"]), PATHS),
+    "seed": SEEDS,
+    "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
+    "data.kaggle": st.tuples(SLUGS, SLUGS).map("/".join),
+    "data.classes": st.lists(NAMES, min_size=2, max_size=5, unique=True),
+    "phantom.patients_per_class": st.integers(1, 100_000),
+    "phantom.slices_per_patient": st.integers(1, 100),
+    "phantom.seed": SEEDS,
+    "preprocess.image_size": st.integers(32, 1024),
+    "series.similarity": SHARES,
+    "split.by": st.sampled_from(["image", "series"]),
+    "split.test": SHARES,
+    "split.validation": SHARES,
+    "split.folds": st.integers(1, 1000),
+    "split.fold": st.integers(0, 999),
+    "split.contradictory": st.sampled_from(["error", "drop", "keep"]),
+    "split.seed": SEEDS,
+    "model.dense_units": st.integers(1, 16_384),
+    "model.frozen_blocks": st.integers(0, 5),
+    "model.transferred_blocks": st.integers(0, 5),
+    "model.normalize": st.sampled_from(["none", "features"]),
+    "model.pixel_scaling": st.sampled_from(["unit", "caffe"]),
+    "train.fraction": st.floats(0, 1, exclude_min=True),
+    "train.epochs": st.integers(1, 100_000),
+    "train.batch_size": st.integers(1, 100_000),
+    "train.learning_rate": st.one_of(RATES, st.lists(RATES, min_size=1, max_size=4, unique=True)),
+    "train.patience": st.integers(1, 100_000),
+    "train.precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
+    "explain.images_per_class": st.integers(1, 40),
+    "explain.mistakes": st.integers(0, 200),
+    "explain.measured_images": st.integers(1, 10_000),
+}
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """The stages of dvc.yaml, which is read once."""
+    entries = yaml12.read("dvc.yaml")
+    read = params._read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(params, "_read", lambda path: entries if path == "dvc.yaml" else read(path))
+        yield [
+            f"{stage}@{role}".rstrip("@")
+            for stage, entry in entries["stages"].items()
+            for role in entry.get("foreach", [""])
+        ]
+
+
+def test_there_is_a_valid_value_for_every_key():
+    assert sorted(VALID) == KEYS
+
+
+@pytest.mark.fuzz
+@given(st.fixed_dictionaries(VALID), st.data())
+def test_what_is_valid_can_be_loaded_by_every_stage(folder, stages, flat, data):
+    flat["split.fold"] %= flat["split.folds"]
+    assume(flat["split.test"] + flat["split.validation"] < 1)
+    images = flat["phantom.patients_per_class"] * flat["phantom.slices_per_patient"]
+    assume(flat["data.source"] != "phantom" or flat["split.folds"] <= images)
+    values = {}
+    for key, value in flat.items():
+        *sections, name = key.split(".")
+        (values.setdefault(sections[0], {}) if sections else values)[name] = value
+    path = folder / "params.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        YAML().dump(values, file)  # as DVC writes it
+    stage = data.draw(st.sampled_from(stages))
+    loaded = params.nested(params.load(stage, path))
+    for key in params.declared(stage):
+        *sections, name = key.split(".")
+        assert (loaded[sections[0]] if sections else loaded)[name] == flat[key]

@@ -1,8 +1,13 @@
 """YAML is read as DVC reads it, with ruamel, and where not, as YAML 1.2's core schema says."""
 
+import itertools
 import math
+import os
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
 
 from kidneyct import yaml12
@@ -131,11 +136,124 @@ def test_a_file_that_is_no_yaml_is_named_with_the_place(tmp_path):
     with pytest.raises(InputError) as caught:
         yaml12.read(path)
     line = str(caught.value)
-    assert line.startswith(f"{path}: not valid YAML: found the key 'seed' twice in ")
-    assert "line 2, column 1" in line
-    assert "\n" not in line
-    path.write_bytes(b"a: \xff\n")
-    with pytest.raises(InputError, match="not valid YAML"):
-        yaml12.read(path)
+    assert line == f"{path}: not valid YAML: found the key 'seed' twice, line 2, column 1"
     with pytest.raises(FileNotFoundError):
         yaml12.read(tmp_path / "none.yaml")
+
+
+REAL = Path("params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"a: 1\nb: \xff\n", "expected text in UTF-8, found other bytes, line 2; save it as UTF-8"),
+        (REAL.decode().encode("utf-16"), "expected text in UTF-8, found UTF-16; save it as UTF-8"),
+        (b"a: 1\n" + b"#" * 2**20, "expected a file of YAML, found one of more than 1 MiB"),
+        (b"a: 1\nb: \x00", r"not valid YAML: found a character that YAML does not allow, '\x00', line 2"),
+        (b"a:\n\tb: 1", r"not valid YAML: while scanning for the next token, found character '\t' that cannot start "
+            "any token, line 2, column 1"),
+        (b"seed: 0\n<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n",
+            "not valid YAML: found a merge's conflict, line 2; keep one side of it"),
+        (b"a: !!python/object/apply:os.system [exit 3]",
+            "not valid YAML: could not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.system', line 1, column 4"),
+        (b"? [1, 2]\n: 3", "not valid YAML: while constructing a mapping, found unhashable key, line 1, column 3"),
+        (b"&a [*a]", "not valid YAML: found the alias 'a' inside what it stands for, line 1, column 5"),
+        (b"a: [" + b"1," * 60_000 + b"]", "not valid YAML: found more than 50,000 values, line 1, column "),
+        (b'a: "\\Uffffffff"', "not valid YAML: found a value that its tag, or its escape, does not allow"),
+        (b"x" * 500 + b": 1\n" + b"x" * 500 + b": 1\n", "not valid YAML: found the key 'xxx"),
+        (b"\n".join(b" " * depth + b"a:" for depth in range(60)),
+            "not valid YAML: found brackets or lines nested too deeply, line 50, column 50"),
+    ],
+)  # fmt: skip
+def test_a_file_that_can_not_be_read_is_one_line(tmp_path, content, line):
+    path = tmp_path / "dvc.lock"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        yaml12.read(path)
+    assert str(caught.value).startswith(f"{path}: {line}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(path)) + 300
+
+
+def test_aliases_that_multiply_are_an_error():
+    lists = "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    mappings = "a: &a {x: 1}\n"
+    for one, other in itertools.pairwise("abcdefghi"):
+        lists += f"{other}: &{other} [{', '.join([f'*{one}'] * 9)}]\n"
+        mappings += f"{other}: &{other} {{<<: [{', '.join([f'*{one}'] * 9)}]}}\n"
+    for text in (lists, mappings):
+        with pytest.raises(yaml12.Error, match="found more than 50,000 values"):
+            yaml12.load(text)
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + REAL)
+    assert yaml12.read(path) == yaml12.read("params.yaml")
+
+
+def test_what_is_no_file(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r": expected a file of YAML, found a folder$"):
+        yaml12.read(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"pipe: expected a file of YAML, found a pipe or a device$"):
+        yaml12.read(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"expected a file of YAML, can't be read: File name too long$"):
+        yaml12.read(tmp_path / ("x" * 300))
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "params.yaml"
+    path.touch()
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match=r"params\.yaml: expected a file of YAML, can't be read: Permission denied$"):
+        yaml12.read(path)
+
+
+WORDS = [
+    *"[]{},:?-!&*|>'\"#%@` \n\t\0\\",
+    "- ",
+    ": ",
+    "? ",
+    "\n  ",
+    "<<: *a",
+    "&a ",
+    "*a",
+    "...",
+    "---\n",
+    "%YAML 1.1\n",
+]
+WORDS += ["!!int ", "!!set ", "!!omap ", "!!timestamp ", "!!binary ", "!!python/name:os ", "0x", "1e", ".nan", "a", "1"]
+
+
+def refusal(call, argument, error):
+    """The lines of the error that a call ends in, or none."""
+    try:
+        call(argument)
+    except error as caught:
+        return str(caught).splitlines()
+    return []
+
+
+@pytest.mark.fuzz
+@given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS), max_size=40).map("".join)))
+def test_any_text_is_read_or_refused_in_one_line(text):
+    assert len(refusal(yaml12.load, text, yaml12.Error)) <= 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("yaml")
+
+
+@pytest.mark.fuzz
+@given(st.binary())
+def test_any_bytes_are_read_or_refused_in_one_line(folder, content):
+    path = folder / "dvc.lock"
+    path.write_bytes(content)
+    lines = refusal(yaml12.read, path, InputError)
+    assert len(lines) <= 1
+    assert all(line.startswith(f"{path}: ") for line in lines)

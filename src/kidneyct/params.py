@@ -1,24 +1,55 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
-import math
+import unicodedata
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from kidneyct import yaml12
 from kidneyct.errors import InputError
+from kidneyct.yaml12 import LONGEST, shown
+
+LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
+DRAWN = 200  # images in one picture; more are more pixels than it can have
+MOST = 20  # mistakes that are told one by one
 
 
-def _whole(least, greatest=None):
-    allowed = f"a whole number from {least}" + (f" to {greatest}" if greatest is not None else "")
-    return Annotated[int, Field(ge=least, le=greatest, description=allowed)]
+def _whole(least, greatest):
+    return Annotated[int, Field(ge=least, le=greatest, description=f"a whole number from {least} to {greatest}")]
+
+
+def _wrong(*keys):
+    """The error of a rule: which keys it is over, the one to name first; RULES says what it allows."""
+    return PydanticCustomError("rule", "{keys}", {"keys": keys})
+
+
+def _written(text):
+    """Text without what breaks a line or can't be written to a file: control characters, half characters."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise ValueError
+    return text
+
+
+def _nameable(text):
+    """A path whose names a file system can hold."""
+    if len(text.encode()) > 4000 or any(len(name.encode()) > 255 for name in text.split("/")):
+        raise ValueError
+    return text
+
+
+def _folder(text):
+    """The name of one folder, not the way to it."""
+    if text in (".", "..") or "/" in text or "\\" in text:
+        raise ValueError
+    return text
 
 
 Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
-
-
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_written)]
+PathLike = Annotated[Text, AfterValidator(_nameable)]
+ClassName = Annotated[Text, Field(max_length=100), AfterValidator(_folder)]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 
 
@@ -27,20 +58,27 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    source: Text = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
-    kaggle: str = Field(pattern=r"^[\w-]+/[\w-]+(/[1-9]\d*)?$", description="owner/name, or owner/name/version")
-    classes: list[Text] = Field(min_length=2, description="two or more different names of class folders")
+    source: PathLike = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
+    kaggle: str = Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[1-9][0-9]{0,8})?$",
+        description="owner/name, or owner/name/version, of letters, digits, -, _ and .",
+    )
+    classes: list[ClassName] = Field(
+        min_length=2,
+        max_length=30,  # the tables of a comparison grow with its third power
+        description="2 to 30 different names of class folders, in quotes where they read as numbers",
+    )
 
     @model_validator(mode="after")
     def _different(self):
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("data.classes")
+            raise _wrong("data.classes")
         return self
 
 
 class Phantom(Section):
-    patients_per_class: _whole(1)
-    slices_per_patient: _whole(1)
+    patients_per_class: _whole(1, 100_000)
+    slices_per_patient: _whole(1, 100)  # a millimetre each; a kidney is as long
     seed: Seed
 
 
@@ -56,22 +94,22 @@ class Split(Section):
     by: Literal["image", "series"] = Field(description="image or series")
     test: Fraction
     validation: Fraction
-    folds: _whole(1)
-    fold: _whole(0)
+    folds: _whole(1, 1000)
+    fold: _whole(0, 999)
     contradictory: Literal["error", "drop", "keep"] = Field(description="error, drop or keep")
     seed: Seed
 
     @model_validator(mode="after")
     def _leave_some_to_train(self):
         if self.test + self.validation >= 1:
-            raise ValueError("split.test")
+            raise _wrong("split.test", "split.validation")
         if self.fold >= self.folds:
-            raise ValueError("split.fold")
+            raise _wrong("split.fold", "split.folds")
         return self
 
 
 class Model(Section):
-    dense_units: _whole(1)
+    dense_units: _whole(1, 16_384)
     frozen_blocks: _whole(0, 5)
     pixel_scaling: Literal["unit", "caffe"] = Field(description="unit or caffe")
     normalize: Literal["none", "features"] = Field(description="none or features")
@@ -81,30 +119,37 @@ class Model(Section):
 def _rates(value):
     rates = value if isinstance(value, list) else [value]
     numbers = all(isinstance(rate, int | float) and not isinstance(rate, bool) for rate in rates)
-    if not (rates and numbers and all(0 < rate < math.inf for rate in rates) and len(set(rates)) == len(rates)):
-        raise ValueError("train.learning_rate")
+    if not (
+        1 <= len(rates) <= RATES
+        and numbers
+        and all(LEAST_RATE <= rate <= GREATEST_RATE for rate in rates)
+        and len(set(rates)) == len(rates)
+    ):
+        raise ValueError
     return value
 
 
 class Train(Section):
     fraction: float = Field(gt=0, le=1, description="a number above 0 up to 1")
-    epochs: _whole(1)
-    batch_size: _whole(1)
-    learning_rate: Annotated[float | list[float], PlainValidator(_rates)]
-    patience: _whole(1)
+    epochs: _whole(1, 100_000)
+    batch_size: _whole(1, 100_000)
+    learning_rate: Annotated[float | list[float], PlainValidator(_rates)] = Field(
+        description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
+    )
+    patience: _whole(1, 100_000)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         description="float32, mixed_bfloat16 or mixed_float16"
     )
 
 
 class Explain(Section):
-    images_per_class: _whole(1)
-    mistakes: _whole(0)
-    measured_images: _whole(1)
+    images_per_class: _whole(1, DRAWN)
+    mistakes: _whole(0, DRAWN)
+    measured_images: _whole(1, 10_000)
 
 
 class Params(Section):
-    weights: Text = Field(description="imagenet, imagenet-stats, none, photographs, or the path of a weights file")
+    weights: PathLike = Field(description="imagenet, imagenet-stats, none, photographs, or the path of a weights file")
     seed: Seed
     data: Data
     phantom: Phantom
@@ -115,13 +160,23 @@ class Params(Section):
     train: Train
     explain: Explain
 
+    @model_validator(mode="after")
+    def _possible(self):
+        if self.explain.images_per_class * len(self.data.classes) > DRAWN:
+            raise _wrong("explain.images_per_class", "data.classes")
+        images = self.phantom.patients_per_class * self.phantom.slices_per_patient
+        if self.data.source == "phantom" and self.split.folds > images:
+            raise _wrong("split.folds", "phantom.patients_per_class", "phantom.slices_per_patient")
+        return self
 
-# What a rule over several keys allows, by the key that its error names.
-ACROSS_KEYS = {
-    "data.classes": "two or more different names of class folders",
-    "train.learning_rate": "a number above 0, or a list of different ones",
-    "split.fold": "split.fold counts from 0 and stays below split.folds",
-    "split.test": "split.test and split.validation that together stay below 1",
+
+# What a rule allows, by the key that its error names first.
+RULES = {
+    "data.classes": "names of class folders, each once",
+    "explain.images_per_class": f"images of all classes together up to {DRAWN}",
+    "split.fold": "a whole number from 0 that stays below split.folds",
+    "split.folds": "no more folds than the phantom has images of a class",
+    "split.test": "two shares that together stay below 1",
 }
 
 
@@ -136,26 +191,46 @@ def keys(section=Params, prefix=""):
     return allowed
 
 
-def _complaint(error):
-    where = [part for part in error["loc"] if isinstance(part, str)]
-    key = ".".join(where)
+def _complaint(error, values):
+    if error["type"] == "rule":
+        key, *others = error["ctx"]["keys"]
+        beside = ", ".join(f"{other} {shown(_at(values, other))}" for other in others)
+        found = shown(_at(values, key)) + (f" beside {beside}" if beside else "")
+        return f"{key}: found {found}; allowed: {RULES[key]}"
+    if error["type"] == "invalid_key":  # no text
+        return _unknown([*error["loc"][:-1], str(error["input"])])
     if error["type"] == "extra_forbidden":
-        siblings = [known for known in keys() if known.split(".")[:-1] == where[:-1]]
-        sections = [] if where[:-1] else list(Params.model_fields)
-        return f"{key}: unknown key; known here: {', '.join(dict.fromkeys(siblings + sections))}"
-    if error["type"] == "value_error":
-        key = str(error["ctx"]["error"])
-        return f"{key}: found {error['input']}; allowed: {ACROSS_KEYS[key]}"
-    allowed = keys().get(key, "a section of keys")
-    value = "nothing" if error["type"] == "missing" else repr(error["input"])
-    return f"{key}: found {value}; allowed: {allowed}"
+        return _unknown(error["loc"])
+    key = ".".join(part for part in error["loc"] if isinstance(part, str))  # a number is a place in a list
+    nothing = error["type"] == "missing" or error["input"] is None
+    found = "nothing" if nothing else shown(error["input"])
+    return f"{key}: found {found}; allowed: {keys().get(key, 'a section of keys')}"
+
+
+def _unknown(where):
+    key, start = ".".join(where), len(where) - 1
+    names = [name.split(".") for name in keys()]
+    known = dict.fromkeys(".".join(name[: start + 1]) for name in names if name[:start] == list(where[:start]))
+    named = key if key.isprintable() and 0 < len(key) <= LONGEST else shown(key)
+    return f"{named}: unknown key; known here: {', '.join(known)}"
+
+
+def _at(values, key):
+    """What stands under a dotted name."""
+    for part in key.split("."):
+        values = values[part]
+    return values
 
 
 def _read(path):
     try:
-        return yaml12.read(path)
+        values = yaml12.read(path)
     except FileNotFoundError:
         raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
+    if not isinstance(values, dict):
+        found = "nothing" if values is None else shown(values)
+        raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
+    return values
 
 
 def check(values, source="params.yaml"):
@@ -163,7 +238,10 @@ def check(values, source="params.yaml"):
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        complaints = [f"{source}: {_complaint(mistake)}" for mistake in error.errors()]
+        mistakes = error.errors(include_url=False)
+        complaints = [f"{source}: {_complaint(mistake, values)}" for mistake in mistakes[:MOST]]
+        if len(mistakes) > MOST:
+            complaints.append(f"{source}: and {len(mistakes) - MOST} more such lines")
         raise InputError("\n".join(complaints)) from None
 
 
@@ -178,7 +256,10 @@ def declared(stage, pipeline="dvc.yaml"):
     "train@control" means the stage train of the role control; InputError where dvc.yaml has no such.
     """
     name, _, item = stage.partition("@")
-    entry = _read(pipeline)["stages"][name]
+    stages = _read(pipeline).get("stages")
+    entry = stages.get(name) if isinstance(stages, dict) else None
+    if not isinstance(entry, dict):
+        raise InputError(f"{pipeline}: expected a stage {name}, found none; git checkout {pipeline} brings it back")
     items = entry.get("foreach", [])
     if item and item not in items:
         raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
@@ -194,7 +275,10 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
     """
     values = validate(path).model_dump()
     visible = SimpleNamespace()
+    known = keys()
     for key in declared(stage, pipeline):
+        if key not in known:
+            raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {shown(key)}; remove it")
         *sections, name = key.split(".")
         source, target = values, visible
         for section in sections:

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -131,6 +132,46 @@ def test_the_same_archive_has_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_an_unknown_class():
+def test_a_series_as_long_as_is_allowed_shows_its_lesion_to_the_end():
+    for label in ("Cyst", "Stone", "Tumor"):
+        body = phantom.Body(np.random.default_rng(0))
+        lesion = phantom.Lesion(np.random.default_rng(1), label, body, body.start + 99 / 2)
+        x, y = phantom.grid()
+        for z in (body.start, body.start + 99):
+            hu, cavity = phantom.draw_body(body, x, y, z)
+            assert lesion.draw(hu, cavity, x, y, z).any()
+
+
+def test_how_long_it_takes_is_said_first(tmp_path, monkeypatch, capsys):
+    clock = iter([0.0, 0.5])
+    monkeypatch.setattr(phantom.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(phantom.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**13))
+    phantom.announce(["Cyst", "Stone"], 1000, 10, tmp_path)
+    assert capsys.readouterr().out == "phantom: 20,000 slices, about 167 minutes and 1.4 GB\n"
+    phantom.announce(["Cyst", "Stone"], 10, 4, tmp_path)  # not timed: the clock has no third time
+    assert capsys.readouterr().out == ""
+
+
+def test_a_disk_without_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(phantom.shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 * 10**9))
+    with pytest.raises(InputError) as caught:
+        phantom.announce(phantom.CLASSES, 100_000, 100, tmp_path)
+    assert str(caught.value) == (
+        "phantom: 40,000,000 slices and DVC's copy of them need about 5,600.0 GB, found 3.0 GB free on this disk; "
+        "lower phantom.patients_per_class or phantom.slices_per_patient"
+    )
+
+
+def test_an_archive_takes_less_room_than_is_announced(patients):
+    for series in patients.values():
+        rgb = np.repeat(series[0].image[..., None], 3, axis=2)
+        mask = series[0].mask.astype(np.uint8) * 255
+        taken = len(phantom._encode(rgb, "JPEG", quality=phantom.JPEG_QUALITY)) + len(phantom._encode(mask, "PNG"))
+        assert taken + 500 < phantom.SLICE_BYTES  # with its names in the zip and its lines in the tables
+
+
+def test_an_unknown_class(tmp_path):
+    with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
+        phantom.announce(["Cyst", "Abscess"], 1, 1, tmp_path)
     with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
         next(phantom.patient("Abscess", 1, 1, 0))

@@ -51,6 +51,9 @@ def test_how_arms_were_trained(summary):
     assert (none["runs"], none["collapsed"], none["unstopped"]) == (2, 2, 0)
     assert (stats["runs"], stats["collapsed"], stats["unstopped"]) == (2, 0, 2)
     assert stats["learning_rates"] == {"0.001": 1, "0.01": 1}
+    control = summary["controls"]["control"]
+    assert (control["runs"], control["collapsed"], control["unstopped"]) == (2, 0, 0)
+    assert control["learning_rates"] == {"0.1": 2}
 
 
 def test_baselines_are_pooled_in_the_same_way(summary):

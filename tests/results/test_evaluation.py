@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kidneyct.errors import InputError
 from kidneyct.results import evaluation
 
 
@@ -49,3 +50,18 @@ def test_confusion_and_its_shares():
     confusion = evaluation.confusion(predictions, ["a", "b", "c"])
     assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert evaluation.shares(confusion).tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_probabilities_that_are_no_numbers_are_no_result(number):
+    probabilities = np.array([[0.9, 0.1], [number, 0.6], [0.2, 0.8]])
+    with pytest.raises(
+        InputError, match=r"gives no probabilities for 1 of 3 images: .* lower train\.learning_rate"
+    ) as e:
+        evaluation.evaluate(np.array([0, 1, 1]), probabilities, ["a", "b"])
+    assert "\n" not in str(e.value)
+
+
+def test_a_class_without_test_images_is_no_result():
+    with pytest.raises(InputError, match=r"expected test images of every class, found none of b; run dvc repro split"):
+        evaluation.evaluate(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "b"])

@@ -7,6 +7,8 @@ are millimetres, x to the picture's right (the patient's left), y towards the ba
 
 import io
 import math
+import shutil
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,8 @@ SLICE_DISTANCE = 1.0  # mm between neighbouring slices
 WINDOW_CENTRE, WINDOW_WIDTH = 45, 380  # HU; a soft-tissue window
 JPEG_QUALITY = 92
 CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
+SLICE_BYTES = 70_000  # in the archive, with its mask; a little more than the largest
+LONG_MINUTES = 5
 
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
@@ -319,8 +323,7 @@ def patient(label, number, slices, seed):
     The pictures depend on the class, the number and the seed alone. Lesions apart, every class draws its
     patients from the same distribution.
     """
-    if label not in CLASSES:
-        raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {label}")
+    _check_classes([label])
     entropy = [seed, CLASSES.index(label), number]
     body = Body(np.random.default_rng([*entropy, 0]))
     middle = body.start + SLICE_DISTANCE * (slices - 1) / 2
@@ -338,6 +341,38 @@ def patient(label, number, slices, seed):
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
         yield Slice(label, number, position, to_grey(hu), mask)
+
+
+def _check_classes(classes):
+    unknown = [label for label in classes if label not in CLASSES]
+    if unknown:
+        raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {', '.join(unknown[:5])}")
+
+
+def announce(classes, patients_per_class, slices_per_patient, folder):
+    """Say before the work starts how long so many slices take, where that is minutes, and how much room.
+
+    InputError where the phantom does not know a class, or `folder` has not the room for the archive and for the copy
+    that DVC keeps.
+    """
+    _check_classes(classes)
+    slices = len(classes) * patients_per_class * slices_per_patient
+    needed, free = 2 * slices * SLICE_BYTES, shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"phantom: {slices:,} slices and DVC's copy of them need about {_size(needed)}, found {_size(free)} free "
+            "on this disk; lower phantom.patients_per_class or phantom.slices_per_patient"
+        )
+    if slices * 0.02 > LONG_MINUTES * 60:  # no machine draws one faster
+        start = time.perf_counter()
+        next(patient(classes[0], 1, slices_per_patient, seed=0))
+        minutes = (time.perf_counter() - start) * slices / 60
+        if minutes > LONG_MINUTES:
+            print(f"phantom: {slices:,} slices, about {minutes:,.0f} minutes and {_size(needed / 2)}", flush=True)
+
+
+def _size(count):
+    return f"{count / 1e9:,.1f} GB"
 
 
 def _encode(array, kind, **options):

@@ -19,6 +19,11 @@ def describe(precision):
     return f"{keras.backend.backend()} on {device}, {precision}"
 
 
+def precision():
+    """The precision that `prepare` set."""
+    return keras.config.dtype_policy().name
+
+
 def prepare(seed, precision="float32"):
     """Fix every random draw and, on TensorFlow, the order of sums; set the precision policy."""
     keras.utils.set_random_seed(seed)

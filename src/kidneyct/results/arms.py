@@ -46,7 +46,9 @@ def summarise(outcomes, starts, classes):
         "seeds": len(some),
         "incomplete": sorted(set(outcomes) - set(alike)),
         "baselines": {name: estimates(_counts(some, name, classes)) for name in index.BASELINES},
-        "controls": {name: estimates(own) for name, own in named.items()},
+        "controls": {
+            name: estimates(own) | _trained(alike[_first(control_of, name)], CONTROL) for name, own in named.items()
+        },
         "arms": {
             arm: estimates(models[arm])
             | _trained(alike[arm], CANDIDATE)
@@ -89,6 +91,11 @@ def _controls(controls):
         named.setdefault(name, own)
         control_of[arm] = name
     return named, control_of
+
+
+def _first(control_of, name):
+    """The first arm that has this control."""
+    return next(arm for arm, own in control_of.items() if own == name)
 
 
 def _test(gaps, groups):

@@ -3,18 +3,28 @@
 import numpy as np
 from sklearn import metrics
 
+from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
 
 
 def evaluate(codes, probabilities, classes):
     """All metrics of `evaluation.json` but the calibration.
 
-    `codes` (n,) are positions in `classes`; `probabilities` is (n, classes), rows summing to 1; every class
-    must occur in `codes`. AUROC is one-versus-rest, its mean over classes unweighted; the loss is the mean
-    categorical cross-entropy in nats. A class that is never predicted has precision and F1 0; a
-    model that predicts one class for every image is `collapsed`.
+    `codes` (n,) are positions in `classes`; `probabilities` is (n, classes), rows summing to 1. InputError where a
+    class does not occur in `codes`, or a probability is no number. AUROC is one-versus-rest, its mean over classes
+    unweighted; the loss is the mean categorical cross-entropy in nats. A class that is never predicted has precision
+    and F1 0; a model that predicts one class for every image is `collapsed`.
     """
     probabilities = np.asarray(probabilities, float)
+    absent = [name for code, name in enumerate(classes) if not np.any(np.asarray(codes) == code)]
+    if absent:
+        raise InputError(f"expected test images of every class, found none of {', '.join(absent)}; run dvc repro split")
+    undecided = int((~np.isfinite(probabilities).all(axis=1)).sum())
+    if undecided:
+        raise InputError(
+            f"the model gives no probabilities for {undecided} of {len(probabilities)} images: its training went out "
+            "of bounds; lower train.learning_rate, or set train.precision: float32"
+        )
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(classes))

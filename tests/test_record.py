@@ -1,0 +1,53 @@
+"""What made a result."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kidneyct import params, record
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    shutil.copy("params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_holds_what_a_repetition_needs(folder, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "secret")
+    path = record.write("series", 1.26)
+    found = json.loads(path.read_text())
+    assert str(path) == "records/series.json"
+    assert (found["stage"], found["seconds"], found["commit"]) == ("series", 1.3, None)  # no repository here
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["environment"]["OMP_NUM_THREADS"] == "1"
+    assert found["parameters"] == json.loads(json.dumps(params.validate().model_dump()))
+    assert "secret" not in path.read_text()
+
+
+def test_it_names_the_commit_and_what_was_changed_since(folder):
+    for command in (
+        ["init", "-q"],
+        ["add", "params.yaml"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "one"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    found = record.made_by("series", 0)
+    assert (found["commit"], found["changed"]) == (commit, [])
+    (folder / "params.yaml").write_text((folder / "params.yaml").read_text() + "\n")
+    assert record.made_by("series", 0)["changed"] == ["params.yaml"]
+
+
+def test_the_device_is_told_where_keras_computed(folder):
+    import kidneyct.network.devices as devices
+
+    devices.prepare(0)
+    assert record.made_by("train@control", 0)["device"] == devices.describe("float32")
