@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from layers import one_line
 
@@ -169,7 +169,7 @@ def contents(tmp_path_factory):
     return found
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@pytest.mark.fuzz
 @given(
     newer=st.booleans(), changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8)
 )
