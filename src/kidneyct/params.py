@@ -256,13 +256,13 @@ def declared(stage, pipeline="dvc.yaml"):
 
     "train@control" means the stage train of the role control; InputError where dvc.yaml has no such.
     """
-    name, _, item = stage.partition("@")
+    name, at, item = stage.partition("@")
     stages = _read(pipeline).get("stages")
     entry = stages.get(name) if isinstance(stages, dict) else None
     if not isinstance(entry, dict):
         raise InputError(f"{pipeline}: expected a stage {name}, found none; git checkout {pipeline} brings it back")
     items = entry.get("foreach", [])
-    if item and item not in items:
+    if at and item not in items:
         raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
     keys = entry.get("do", entry).get("params", [])
     return list(dict.fromkeys(items[item] if key == "${item}" else key for key in keys))

@@ -1,8 +1,13 @@
 """The whole network: its layers, what trains, and what training left."""
 
+from types import SimpleNamespace
+
+import h5py
 import numpy as np
 import pytest
+from layers import one_line
 
+from kidneyct.errors import InputError
 from kidneyct.network import classifier, devices, vgg
 
 
@@ -35,3 +40,40 @@ def test_a_trained_network_is_the_one_that_was_saved(network, pixels, tmp_path):
     network.save_weights(tmp_path / "model.weights.h5")
     again = classifier.trained(tmp_path / "model.weights.h5", 64, 8, 4, "unit")
     assert np.array_equal(again.predict_on_batch(pixels), network.predict_on_batch(pixels))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "line"),
+    [
+        ("layers/dense/vars/0", np.ones((2, 2)), "layer dense expected shapes [(2048, 8), (8,)], found [(2, 2), (8,)]"),
+        ("layers/dense_1/vars/1", np.full(4, np.nan), "layer scores expected finite numbers"),
+        ("layers/conv2d_2/vars", h5py.ExternalLink("other.h5", "/"), "expected layer block2_conv1 with shapes"),
+        ("layers/conv2d", None, "expected layer block1_conv1 with shapes"),
+    ],
+)
+def test_a_model_that_training_did_not_leave(network, tmp_path, place, value, line):
+    path = tmp_path / "model.weights.h5"
+    network.save_weights(path)
+    with h5py.File(path, "a") as file:
+        del file[place]
+        if value is not None:
+            file[place] = value
+    with pytest.raises(InputError) as error:
+        classifier.trained(path, 64, 8, 4, "unit")
+    assert f"{path}: {line}" in one_line(error)
+    assert one_line(error).endswith("; run dvc repro for a new one")
+
+
+def test_a_head_beyond_the_memory_is_refused_before_it_is_built(monkeypatch):
+    with pytest.raises(InputError, match=r"model\.dense_units: 100000000 units on 2048 features") as error:
+        classifier.network(vgg.base(64), 10**8, 4, "unit", seed=0)
+    one_line(error)
+    # 2048 features, 1024 units, three numbers of four bytes each: 24 MiB.
+    for memory, refused in ((24 * 2**20, False), (24 * 2**20 - 1, True)):
+        found = SimpleNamespace(total=memory)
+        monkeypatch.setattr(classifier.psutil, "virtual_memory", lambda found=found: found)
+        if refused:
+            with pytest.raises(InputError, match=r"lower model\.dense_units or preprocess.image_size"):
+                classifier.network(vgg.base(64), 1024, 4, "unit", seed=0)
+        else:
+            classifier.network(vgg.base(64), 1024, 4, "unit", seed=0)

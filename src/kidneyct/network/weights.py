@@ -1,16 +1,18 @@
 """Where the VGG-16 base's initial weights come from."""
 
+import os
 import zlib
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from kidneyct.errors import InputError
-from kidneyct.network import imagenet, photographs, random_weights, vgg
+from kidneyct.network import imagenet, photographs, random_weights, vgg, weights_file
 
 BLOCKS = 5  # of VGG-16's convolutions
+PROBE_SHAPE = (64, 64, 3)
+WANTED = "weights wants a VGG-16's .h5"
 
 
 def initial(start, role, seed, pixel_scaling, transferred_blocks=BLOCKS):
@@ -32,8 +34,9 @@ def initial(start, role, seed, pixel_scaling, transferred_blocks=BLOCKS):
     elif start == "photographs":
         photographs.fill(base, seed, pixel_scaling)
     else:
-        load(base, _source(Path(start), role))
+        load(base, _source(start, role))
     draw(base, role, seed, after=transferred_blocks)
+    check_signal(base, pixel_scaling)
     return base
 
 
@@ -48,8 +51,14 @@ def load_imagenet(base):
 
 def _source(path, role):
     """The file to load; InputError where it is the role's own model, which would start from its last result."""
-    if path.resolve().is_relative_to((Path("models") / role).resolve()):
-        raise InputError(f"weights: {path} is what this run is to write; copy it elsewhere and name the copy")
+    try:
+        own = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(Path("models") / role))
+    except ValueError:  # what no file can be called; `load` says so
+        own = False
+    if own:
+        raise InputError(
+            f"weights: {weights_file.named(path)} is what this run is to write; copy it elsewhere and name the copy"
+        )
     return path
 
 
@@ -85,44 +94,44 @@ def redraw(base, role, seed):
 
 
 def load(base, path):
-    """Set the base's weights from a file: Keras's legacy .h5, or .weights.h5 of a base or a whole network."""
-    try:
-        with h5py.File(path) as file:
-            for number, layer in enumerate(convolutions(base)):
-                values = _find(file, layer.name, number)
-                expected = [tuple(weight.shape) for weight in layer.weights]
-                if values is None:
-                    raise InputError(
-                        f"{path}: expected layer {layer.name} with shapes {expected}, found no such layer; "
-                        "weights wants a VGG-16"
-                    )
-                found = [value.shape for value in values]
-                if found != expected:
-                    raise InputError(
-                        f"{path}: layer {layer.name} expected shapes {expected}, found {found}; weights wants a VGG-16"
-                    )
-                layer.set_weights(values)
-    except FileNotFoundError:
+    """Set the base's weights from a file: Keras's legacy .h5, or .weights.h5 of a base or a whole network.
+
+    InputError where the file is none, is damaged, holds another network, or a layer holds what no training leaves.
+    """
+    if not os.path.exists(path):
         raise InputError(
             "weights: expected imagenet, imagenet-stats, none, photographs or the path of a weights file, "
-            f"found nothing at {path} (seen from {Path.cwd()}); experiments in the queue and with --temp need an "
-            "absolute path"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected an HDF5 weights file, found another or a damaged one ({error}); "
-            "weights wants a VGG-16's .h5"
-        ) from None
+            f"found nothing at {weights_file.named(path)} (seen from {Path.cwd()}); experiments in the queue and with "
+            "--temp need an absolute path"
+        )
+    layers = convolutions(base)
+    saved_names = weights_file.keras_names(layers)
+    found = weights_file.read(path, list(map(_places, layers, saved_names)), WANTED)
+    for layer, values in zip(layers, found, strict=True):
+        kernel = values[0]
+        if kernel.min() == kernel.max():
+            raise InputError(
+                f"{weights_file.named(path)}: layer {layer.name} expected a trained kernel, found {kernel.min():g} in "
+                f"each of its {kernel.size} places; {WANTED}"
+            )
+        layer.set_weights(values)
 
 
-def _find(file, name, number):
-    """Kernel and bias of one convolution in any of the layouts, or None."""
-    legacy = file.get("model_weights", file)
-    if name in legacy:  # a legacy file keeps a layer's weights in the order of its weight_names
-        names = legacy[name].attrs.get("weight_names", [])
-        return [np.array(legacy[name][key]) for key in names]
-    for key in (name, f"conv2d_{number}" if number else "conv2d"):
-        variables = file.get(f"layers/{key}/vars")
-        if variables is not None:
-            return [np.array(variables[position]) for position in sorted(variables, key=int)]
-    return None
+def _places(layer, saved_name):
+    """What `weights_file.read` needs: a layer's name, its group in each of Keras's layouts, its arrays' shapes."""
+    places = [f"model_weights/{layer.name}", layer.name, f"layers/{layer.name}/vars", f"layers/{saved_name}/vars"]
+    return layer.name, places, [tuple(weight.shape) for weight in layer.weights]
+
+
+def check_signal(base, pixel_scaling):
+    """InputError where a picture of noise leaves nothing, or no finite number, behind one of the base's layers."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, *PROBE_SHAPE), "uint8")
+    outputs = vgg.PixelScaling(pixel_scaling)(noise)
+    for layer in base.layers[1:]:
+        outputs = layer(outputs)
+        greatest = float(keras.ops.max(outputs))
+        if not 0 < greatest < np.inf:
+            raise InputError(
+                f"weights: expected a base that passes a signal on, found {greatest:g} as the greatest value behind "
+                f"its layer {layer.name} for a picture of noise; check the weights and model.pixel_scaling"
+            )

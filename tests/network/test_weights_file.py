@@ -1,0 +1,262 @@
+"""Weights files as an attacker or damage leaves them: one line, and nothing else happens."""
+
+import os
+import pickle
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layers import one_line
+
+from kidneyct.errors import InputError
+from kidneyct.network import weights_file
+
+KERNEL, BIAS = np.arange(24, dtype="float32").reshape(2, 3, 4), np.zeros(4, "float32")
+LAYERS = [(name, [f"model_weights/{name}", name], [(2, 3, 4), (4,)]) for name in ("first", "second")]
+
+
+def write(path, spoil=None, libver="earliest"):
+    """A file of two layers, which `spoil(file)` changes."""
+    with h5py.File(path, "w", libver=libver) as file:
+        for name, _, _ in LAYERS:
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [b"kernel:0", b"bias:0"]
+            group["kernel:0"], group["bias:0"] = KERNEL, BIAS
+        if spoil:
+            spoil(file)
+    return path
+
+
+def refusal(path):
+    with pytest.raises(InputError) as error:
+        weights_file.read(path, LAYERS, "wants a VGG-16")
+    assert one_line(error).endswith("; wants a VGG-16")
+    return str(error.value)
+
+
+def test_a_kernel_comes_before_its_bias(tmp_path):
+    for kernel, bias in weights_file.read(write(tmp_path / "w.h5"), LAYERS, ""):
+        np.testing.assert_array_equal(kernel, KERNEL)
+        np.testing.assert_array_equal(bias, BIAS)
+
+
+def test_the_arrays_of_keras_2_lie_one_group_deeper(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        for name, _, _ in LAYERS:
+            file[f"{name}/{name}/bias:0"], file[f"{name}/{name}/kernel:0"] = BIAS, KERNEL
+    assert [array.shape for array in weights_file.read(tmp_path / "w.h5", LAYERS, "")[1]] == [(2, 3, 4), (4,)]
+
+
+def test_numbered_arrays_keep_their_order(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        for number in (10, 2, 0):
+            file[f"layers/dense/vars/{number}"] = np.array([number], ">f8")
+    (read,) = weights_file.read(tmp_path / "w.h5", [("dense", ["layers/dense/vars"], [(1,)] * 3)], "")
+    assert [array.tolist() for array in read] == [[0], [2], [10]]
+    assert all(array.dtype == "float32" for array in read)
+
+
+PLACE = "second/kernel:0"
+SHAPES = "second expected shapes [(2, 3, 4), (4,)], found "
+
+
+def compressed(file):
+    file.create_dataset(PLACE, data=KERNEL, compression="gzip")
+
+
+def a_compressed_bomb(file):
+    file.create_dataset(PLACE, (10**6, 10**3, 10**3), "float32", chunks=(100, 100, 100), compression="gzip")
+
+
+def a_plain_bomb(file):
+    file.create_dataset(PLACE, (10**6, 10**3, 10**3), "float32")  # never written, so the file stays small
+
+
+def a_virtual_one(file):
+    layout = h5py.VirtualLayout(KERNEL.shape, "float32")
+    layout[:] = h5py.VirtualSource("other.h5", "kernel", KERNEL.shape)
+    file.create_virtual_dataset(PLACE, layout)
+
+
+def one_kept_outside(file):
+    file.create_dataset(PLACE, KERNEL.shape, "float32", external=[("secret.bin", 0, KERNEL.nbytes)])
+
+
+def references(file):
+    file.create_dataset(PLACE, KERNEL.shape, h5py.ref_dtype)[...] = file["first"].ref
+
+
+def lists(file):
+    file.create_dataset(PLACE, KERNEL.shape, h5py.vlen_dtype("float32"))
+
+
+def filled(kind, value):
+    return lambda file: file.create_dataset(PLACE, KERNEL.shape, kind, fillvalue=value)
+
+
+SPOILT = {
+    "compressed": (compressed, "second expected a plain array, found a compressed"),
+    "a compressed bomb": (a_compressed_bomb, SHAPES + "[(1000000, 1000, 1000), (4,)]"),
+    "a plain bomb": (a_plain_bomb, SHAPES + "[(1000000, 1000, 1000), (4,)]"),
+    "virtual": (a_virtual_one, "second expected a plain array"),
+    "kept outside": (one_kept_outside, "second expected a plain array"),
+    "references": (references, "second expected numbers, found another type"),
+    "lists": (lists, "second expected numbers, found another type"),
+    "texts": (filled(h5py.string_dtype(), None), "second expected numbers, found another type"),
+    "records": (filled(np.dtype([("a", "f4")]), None), "second expected numbers, found another type"),
+    "nothing": (lambda file: file.create_dataset(PLACE, data=h5py.Empty("f4")), SHAPES),
+    "a group": (lambda file: file.create_group(PLACE), SHAPES + "[(4,)]"),
+    "NaN": (filled("float32", np.nan), "second expected finite numbers"),
+    "infinite": (filled("float32", -np.inf), "second expected finite numbers"),
+    "beyond 32 bits": (filled("float64", 1e300), "second expected finite numbers"),
+    "dangling": (lambda file: file.update({PLACE: h5py.SoftLink("/nowhere")}), SHAPES + "[(4,)]"),
+    "a loop of links": (lambda file: file.update({PLACE: h5py.SoftLink("/" + PLACE)}), SHAPES + "[(4,)]"),
+    "a link to another file": (lambda file: file.update({PLACE: h5py.ExternalLink("w.h5", PLACE)}), SHAPES + "[(4,)]"),
+    "too many": (lambda file: [file["second"].create_group(f"{number}") for number in range(20)], SHAPES + "[]"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_an_array_of_another_kind(tmp_path, kind):
+    spoil, line = SPOILT[kind]
+
+    def replace(file):
+        del file[PLACE]
+        spoil(file)
+
+    write(tmp_path / "w.h5")
+    assert line in refusal(write(tmp_path / "spoilt.h5", replace))
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/other"), h5py.ExternalLink("w.h5", "second")])
+def test_a_link_in_place_of_a_layer_is_not_followed(tmp_path, link):
+    def replace(file):
+        file.move("second", "other")
+        file["second"] = link
+
+    write(tmp_path / "w.h5")
+    assert "layer second" in refusal(write(tmp_path / "linked.h5", replace))
+    assert "found no such layer" in refusal(tmp_path / "linked.h5")
+
+
+def test_groups_that_hold_each_other(tmp_path):
+    def replace(file):
+        del file["second"]
+        group = file.create_group("second")
+        group["second"] = group
+
+    assert SHAPES + "[]" in refusal(write(tmp_path / "w.h5", replace))
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
+def test_a_cut_off_file(tmp_path, share):
+    content = write(tmp_path / "w.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(content[: int(len(content) * share)])
+    assert "cut.h5: expected an HDF5 weights file, found another or a damaged one (" in refusal(tmp_path / "cut.h5")
+
+
+@pytest.fixture(scope="module")
+def contents(tmp_path_factory):
+    """Two whole files, and where in each something stands: most of a small file is room left empty."""
+    found = []
+    for libver in ("earliest", "latest"):
+        content = write(tmp_path_factory.mktemp(libver) / "w.h5", libver=libver).read_bytes()
+        found.append((content, [at for at in range(len(content)) if any(content[max(at - 4, 0) : at + 5])]))
+    return found
+
+
+@pytest.mark.fuzz
+@given(
+    newer=st.booleans(), changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8)
+)
+def test_changed_bytes_are_one_line_or_harmless(contents, tmp_path_factory, newer, changes):
+    content, told = contents[newer]
+    changed = bytearray(content)
+    for number, value in changes:
+        changed[told[number % len(told)]] = value
+    path = tmp_path_factory.getbasetemp() / "changed.h5"
+    path.write_bytes(changed)
+    said, read = "", []
+    try:
+        read = weights_file.read(path, LAYERS, "")
+    except InputError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert bool(said) != bool(read)
+    for arrays in read:
+        assert [array.shape for array in arrays] == [(2, 3, 4), (4,)]
+        assert all(np.isfinite(array).all() for array in arrays)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    assert "pipe.h5: expected an HDF5 weights file, found a pipe or a device" in refusal(tmp_path / "pipe.h5")
+    assert "/dev/zero: expected an HDF5 weights file, found a pipe or a device" in refusal("/dev/zero")
+    assert f"{tmp_path}: expected an HDF5 weights file, found a folder" in refusal(tmp_path)
+    assert "found No such file or directory" in refusal(tmp_path / "none.h5")
+
+
+def test_an_unreadable_file(tmp_path, monkeypatch):
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    write(tmp_path / "w.h5")
+    monkeypatch.setattr(Path, "open", forbidden)
+    assert "w.h5: expected an HDF5 weights file, found Permission denied" in refusal(tmp_path / "w.h5")
+
+
+def test_odd_paths(tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path / "w") + b"\xff\n.h5")
+    assert len(weights_file.read(write(odd), LAYERS, "")) == 2
+    Path(odd).write_bytes(b"")
+    assert r"w\udcff\n.h5': expected an HDF5 weights file" in refusal(odd)
+    assert "found no path" in refusal("nul\0byte")
+    assert "found no path" in refusal("\ud800")
+    assert len(refusal(tmp_path / ("x" * 5000))) < 400
+
+
+def lambda_model(marker):
+    """A model that makes the file `marker` whenever it is built, as loading it does."""
+    path = str(marker)
+    return keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: (open(path, "w").close(), x)[1])])
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_the_code_of_a_lambda_layer_is_not_run(tmp_path, suffix):
+    path, marker = tmp_path / f"model{suffix}", tmp_path / "ran"
+    lambda_model(marker).save(path)
+    if suffix == ".h5":
+        with h5py.File(path, "a") as file:
+            assert "Lambda" in file.attrs["model_config"]
+            for name, _, _ in LAYERS:
+                file[f"model_weights/{name}/kernel"], file[f"model_weights/{name}/bias"] = KERNEL, BIAS
+    marker.unlink()
+    keras.models.load_model(path, safe_mode=False)
+    assert marker.exists()  # it is a live one
+    marker.unlink()
+    if suffix == ".h5":
+        assert len(weights_file.read(path, LAYERS, "")) == 2
+    else:
+        assert "expected an HDF5 weights file" in refusal(path)
+    assert not marker.exists()
+
+
+class Payload:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+def test_a_pickle_is_not_unpickled(tmp_path):
+    content = pickle.dumps(Payload(tmp_path / "ran"))
+    (tmp_path / "w.h5").write_bytes(content)
+    assert "expected an HDF5 weights file" in refusal(tmp_path / "w.h5")
+    assert not (tmp_path / "ran").exists()
+    pickle.loads(content)
+    assert (tmp_path / "ran").exists()
