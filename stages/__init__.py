@@ -7,18 +7,25 @@ installed kidneyct from answering in its place.
 import inspect
 import json
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct import errors
+from kidneyct import errors, record
 from kidneyct.draft import draft
 from kidneyct.roles import ROLES
 
 
 def run(main):
-    """Call main with the command line's arguments; exit as `errors.ended` says."""
-    sys.exit(errors.ended(lambda: main(*_arguments(main, sys.argv[1:]))))
+    """Call main with the command line's arguments and record what made its results; exit as `errors.ended` says."""
+
+    def recorded():
+        given, start = _arguments(main, sys.argv[1:]), time.monotonic()
+        main(*given)
+        record.write("@".join([Path(sys.argv[0]).stem, *given]), time.monotonic() - start)
+
+    sys.exit(errors.ended(recorded))
 
 
 def _arguments(main, given):
