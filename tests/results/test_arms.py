@@ -38,7 +38,8 @@ def test_gaps_are_tested_together(summary):
 def test_arms_against_each_other_and_the_parts_of_a_gain(summary):
     assert list(summary["pairs"]) == ["imagenet - stats", "imagenet - none", "stats - none"]
     assert summary["pairs"]["imagenet - none"]["accuracy"]["value"] == 0.5
-    parts = summary["gain"]["all"]
+    parts = dict(summary["gain"]["all"])
+    assert (parts.pop("collapsed"), parts.pop("runs")) == (0, 4)
     assert {name: part["accuracy"]["value"] for name, part in parts.items()} == {
         "total": 0.25,
         "scale": 0.125,

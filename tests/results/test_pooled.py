@@ -56,8 +56,7 @@ def test_a_gap_is_paired():
     without = np.array([1 / 6, 0, 1 / 8, 1 / 8])  # without series 1, 2, 5 and 9
     assert gap["error"] == pytest.approx(np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2)), abs=1e-6)
     same = pooled.estimate([model(better)], [model(better)])
-    assert {(each["value"], each["low"], each["high"]) for each in same} == {(0, 0, 0)}
-    assert pooled.p_value(same[0]) == 1
+    assert same == [{"value": 0}] * len(same)  # alike in every series: nothing to go by
 
 
 def test_seeds_are_averaged_and_widen_the_interval():

@@ -22,8 +22,8 @@ def forest(path, splits):
             _baselines(axes, split, metric)
             for place, (kind, label) in enumerate(rows):
                 if label in split[kind]:
-                    _estimate(axes, place, split[kind][label][metric], kind)
-            axes.set_xlim(-0.02, 1.02)
+                    _estimate(axes, place, split[kind][label], metric, kind)
+            axes.set_xlim(-0.02, 1.06)
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_yticks(range(len(rows)), [label for _, label in rows])
             axes.grid(axis="x", color="0.92")
@@ -46,19 +46,22 @@ def _rows(splits):
     ]
 
 
-def _estimate(axes, place, estimate, kind):
+def _estimate(axes, place, found, metric, kind):
     colour, marker, _, fill = canvas.STYLES["candidate" if kind == "arms" else "control"]
+    estimate = found[metric]
     if "low" in estimate:
         low, high = max(estimate["low"], 0), min(estimate["high"], 1)
         axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
+    collapsed = f" ({found['collapsed']} of {found['runs']} collapsed)" if found["collapsed"] else ""
     axes.annotate(
-        f"{estimate['value']:.3f}",
+        f"{estimate['value']:.3f}{collapsed}",
         (estimate["value"], place),
         (0, 6),
         textcoords="offset points",
         ha="center",
         fontsize=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )
 
 

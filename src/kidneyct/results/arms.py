@@ -57,7 +57,7 @@ def summarise(outcomes, starts, classes):
         },
         "pairs": pairs,
     }
-    return result | {"gain": _gain(models, starts, control_of, against, estimates)}
+    return result | {"gain": _gain(models, starts, control_of, result["arms"], estimates)}
 
 
 def _same_images(seeds, first):
@@ -119,12 +119,13 @@ def _trained(seeds, role):
     }
 
 
-def _gain(models, starts, control_of, against, estimates):
+def _gain(models, starts, control_of, found, estimates):
     """What of ImageNet's gain over random weights is their scale and what the features (Matsoukas et al. 2022).
 
     Of arms that differ in nothing but these two starts and have one control, for each group of such arms: `total`,
     ImageNet's less the control's random weights; `scale`, random weights of ImageNet's mean and variance less the
-    control's; `reuse`, ImageNet's less those.
+    control's; `reuse`, ImageNet's less those. `collapsed` counts the runs of either that predict one class: such a
+    start may pass no signal on, and what it reaches then tells nothing of scale.
     """
     groups = {}
     for arm, changes in starts.items():
@@ -133,9 +134,11 @@ def _gain(models, starts, control_of, against, estimates):
             groups.setdefault(rest, {})[changes["weights"]] = arm
     return {
         rest or "all": {
-            "total": _values(against[arms["imagenet"]]),
-            "scale": _values(against[arms["imagenet-stats"]]),
+            "total": _values(found[arms["imagenet"]]["against_control"]),
+            "scale": _values(found[arms["imagenet-stats"]]["against_control"]),
             "reuse": estimates(models[arms["imagenet"]], models[arms["imagenet-stats"]]),
+            "collapsed": sum(found[arm]["collapsed"] for arm in arms.values()),
+            "runs": sum(found[arm]["runs"] for arm in arms.values()),
         }
         for rest, arms in groups.items()
         if set(arms) == set(REUSE) and len({control_of[arm] for arm in arms.values()}) == 1

@@ -71,7 +71,7 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     low, high, error, freedom = interval(value, without, by_seed, effective_number(sides[0][0].sum(axis=(1, 2))))
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-        error = np.where(error > 0, error, np.nan)  # the same in every series, as at 0 or 1: nothing to go by
+    error = np.where(error > 0, error, np.nan)  # the same in every series, as at 0 or 1: nothing to go by
     ends = _percentiles(statistic, groups, seeds, np.random.default_rng(seed), resamples)
     columns = {
         "low": low,
@@ -132,9 +132,7 @@ def interval(value, without, by_seed, effective):
 
 
 def p_value(gap):
-    """Two-sided p of an estimated gap that has an error, by Student's t; 1 where there is no gap in any series."""
-    if gap["error"] == 0:
-        return 1.0 if gap["value"] == 0 else 0.0
+    """Two-sided p of an estimated gap that has an error, by Student's t."""
     return float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"]))
 
 
