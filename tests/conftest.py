@@ -5,11 +5,15 @@ many, and others each time.
 """
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
+
+# Python programs started by a process that ignores Ctrl-C, as a shell's background jobs do, would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "kidneyct-hypothesis")  # its caches, apart from the project
 hypothesis.settings.register_profile("suite", derandomize=True, database=None, deadline=None, max_examples=50)

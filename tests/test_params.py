@@ -334,6 +334,7 @@ VALID = {
     "phantom.slices_per_patient": st.integers(1, 100),
     "phantom.seed": SEEDS,
     "preprocess.image_size": st.integers(32, 1024),
+    "preprocess.allow_corrupt": st.integers(0, 100_000),
     "series.similarity": SHARES,
     "split.by": st.sampled_from(["image", "series"]),
     "split.test": SHARES,

@@ -139,25 +139,33 @@ def _conflict(text):
 
 def read(path):
     """The document in a file; InputError, naming the place, where it is no YAML, or no file that can be read."""
+    return parse(_content(path), path)
+
+
+def parse(content, source):
+    """The document in a file's bytes; InputError, naming the source and the place, where they are no YAML."""
     try:
-        return load(_text(path))
+        return load(_text(content, source))
     except Error as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from None
+        raise InputError(f"{source}: not valid YAML: {error}") from None
 
 
-def _text(path):
-    """A file's text; FileNotFoundError where there is none."""
+def _content(path):
+    """A file's bytes, no more than what is read; FileNotFoundError where there is none."""
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
             kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
             raise InputError(f"{path}: expected a file of YAML, found {kind}")
         with open(path, "rb") as file:
-            content = file.read(BYTES + 1)
+            return file.read(BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InputError(f"{path}: expected a file of YAML, can't be read: {error.strerror}") from None
+
+
+def _text(content, path):
     if len(content) > BYTES:
         raise InputError(f"{path}: expected a file of YAML, found one of more than {BYTES // 2**20} MiB")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

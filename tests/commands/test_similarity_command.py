@@ -24,6 +24,7 @@ def preprocess(count):
     np.save("data/thumbnails.npy", thumbnails)
     images = [f"{number}.png" for number in range(count)]
     index = pd.DataFrame({"image": images, "label": ["01", "NA"] * (count // 2), "sha256": range(count)})
+    index = index.assign(width=1, height=1)
     index.to_csv("data/index.csv", index=False)
 
 

@@ -73,6 +73,7 @@ def used(path, folder):
 
 
 @FEW
+@pytest.mark.fuzz
 @given(content=st.sampled_from(ZIPS), changes=CHANGES, cut=st.one_of(st.just(0), st.integers(0, 2**16)))
 def test_a_zip_with_changed_bytes(tmp_path, content, changes, cut):
     path = tmp_path / "a.zip"
@@ -89,6 +90,7 @@ NAMES = st.tuples(st.sampled_from(["Cyst/", "Stone/", "masks/", "more/"]), st.te
 
 
 @FEW
+@pytest.mark.fuzz
 @given(names=st.lists(NAMES, max_size=4))
 def test_a_zip_of_any_names(tmp_path, names):
     path = tmp_path / "a.zip"
@@ -112,6 +114,7 @@ TABLES = {
 
 
 @FEW
+@pytest.mark.fuzz
 @given(name=st.sampled_from(list(TABLES)), changes=CHANGES, content=st.one_of(st.none(), st.binary(max_size=60)))
 def test_a_table_of_any_bytes(tmp_path, name, changes, content):
     path = tmp_path / name
@@ -124,6 +127,7 @@ def test_a_table_of_any_bytes(tmp_path, name, changes, content):
 
 
 @FEW
+@pytest.mark.fuzz
 @given(changes=CHANGES, content=st.one_of(st.none(), st.binary(max_size=200)), cut=st.integers(0, 300))
 def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
     buffer = io.BytesIO()
@@ -135,6 +139,7 @@ def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
 
 
 @FEW
+@pytest.mark.fuzz
 @given(changes=CHANGES, cut=st.integers(0, 300))
 def test_a_picture_of_any_bytes(changes, cut):
     one_line(images.decode, changed(PICTURE, changes, cut), "a.png")

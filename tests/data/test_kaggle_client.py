@@ -258,12 +258,11 @@ def test_an_interrupted_stage_stops_the_client_and_the_next_one_goes_on(server, 
         told = running.communicate(timeout=30)[1]
     assert psutil.wait_procs(clients, timeout=30)[1] == []
     assert partial.stat().st_size == 1_048_576
-    assert told == (
+    interrupted = (
         "error: data.kaggle: someone/kidneys: interrupted; run it again to go on; 1,048,576 bytes stay in "
         "downloads/someone-kidneys/kidneys.zip for the next try\n"
-        if stop == signal.SIGINT
-        else ""
     )
+    assert told == {signal.SIGINT: interrupted, signal.SIGTERM: "terminated\n", signal.SIGKILL: ""}[stop]
 
     server.instead = {}
     done = subprocess.run(stage, cwd=tmp_path, env=environment, capture_output=True, text=True)

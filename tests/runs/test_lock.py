@@ -3,7 +3,7 @@
 import finished
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kidneyct.errors import InputError
@@ -11,9 +11,6 @@ from kidneyct.runs import lock
 
 PARAMETERS = {"train@candidate": {"train.learning_rate": 1e-05, "data.classes": ["a", "b"]}}
 CONFLICT = "<<<<<<< HEAD\nstages: {}\n=======\n"
-
-
-SETTINGS = settings(deadline=None, derandomize=True, database=None)
 
 
 def said(call, *arguments):
@@ -38,7 +35,7 @@ def real(tmp_path_factory):
     return yaml.safe_dump(finished.document(tmp_path_factory.mktemp("lock"), PARAMETERS)).encode()
 
 
-@SETTINGS
+@pytest.mark.fuzz
 @given(data=st.data())
 def test_changed_bytes_are_a_lock_or_one_line(real, data):
     content = bytearray(real)
@@ -59,7 +56,7 @@ TREES = st.recursive(
 )
 
 
-@SETTINGS
+@pytest.mark.fuzz
 @given(tree=TREES)
 def test_any_tree_is_a_lock_or_one_line(tree):
     parsed(yaml.safe_dump(tree).encode())
@@ -67,7 +64,7 @@ def test_any_tree_is_a_lock_or_one_line(tree):
     parsed(yaml.safe_dump({"stages": {"train@candidate": tree}}).encode())
 
 
-@SETTINGS
+@pytest.mark.fuzz
 @given(st.binary())
 def test_any_bytes_are_a_lock_or_one_line(content):
     parsed(content)
@@ -92,8 +89,8 @@ def test_what_is_amiss_is_named(text, message):
     assert message in parsed(text.encode())
 
 
-def test_a_tree_without_end_is_read():
-    assert set(parsed(b"stages: &x {a: *x}").stages) == {"a"}
+def test_a_tree_without_end_is_named():
+    assert "found the alias 'x' inside what it stands for" in parsed(b"stages: &x {a: *x}")
 
 
 def test_a_stage_that_reads_what_it_writes_is_followed_once():

@@ -51,9 +51,9 @@ def read(path):
 def parse(content, source):
     """The lock in bytes; InputError, naming the source, where they are none."""
     try:
-        document = yaml12.load(content)
-    except yaml12.Error as error:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(error).split())}; {MEND}") from None
+        document = yaml12.parse(content, source)
+    except InputError as error:
+        raise InputError(f"{error}; {MEND}") from None
     return checked(Lock, {} if document is None else document, source)
 
 
