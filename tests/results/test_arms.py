@@ -62,6 +62,12 @@ def test_baselines_are_pooled_in_the_same_way(summary):
     assert accuracies == {"majority_class": 0.5, "nearest_thumbnail": 1, "linear_model": 0.625}
 
 
+def test_models_are_compared_with_what_needs_no_network(summary):
+    gaps = {name: gap["accuracy"]["value"] for name, gap in summary["arms"]["stats"]["against_baselines"].items()}
+    assert gaps == {"majority_class": 0.375, "nearest_thumbnail": -0.125, "linear_model": 0.25}
+    assert summary["controls"]["control"]["against_baselines"]["linear_model"]["accuracy"]["value"] == 0.125
+
+
 def test_controls_that_differ_are_told_apart():
     outcomes = {"one": {0: outcome("aaaabbbb")}, "two": {0: outcome("aaaabbbb", control="bbbbaaaa")}}
     summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)

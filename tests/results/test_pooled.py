@@ -48,6 +48,15 @@ def test_accuracy_its_error_and_interval_by_hand():
     assert 0.5 <= accuracy["percentile_low"] < 0.8 < accuracy["percentile_high"] <= 1
 
 
+def test_a_recall_knows_no_more_than_the_series_of_its_class():
+    counts = np.zeros((7, 2, 2))
+    counts[:3, 0] = [[1, 0], [1, 0], [0, 1]]  # three series of an image each
+    counts[3:, 1] = [[1, 1], [0, 2], [0, 2], [0, 2]]  # four of two
+    accuracy, _, *recalls = pooled.estimate([counts])
+    assert [each["freedom"] for each in recalls] == [2, 3]
+    assert accuracy["freedom"] == pytest.approx(11**2 / 19 - 1, abs=1e-6)
+
+
 def test_a_gap_is_paired():
     """Both err on the same images but one: the gap's error knows that, the two accuracies' errors don't."""
     better, worse = [0, 0, 0, 1, 1, 1, 1, 0, 1, 1], [0, 0, 0, 1, 1, 1, 1, 0, 1, 0]

@@ -31,6 +31,10 @@ def summarise(outcomes, starts, classes):
         values = pooled.estimate(own, against)
         return _nested(dict(zip(pooled.names(classes), values, strict=True)), classes)
 
+    def against_baselines(own):
+        return {name: estimates(own, counted) for name, counted in baselines.items()}
+
+    baselines = {name: _counts(some, name, classes) for name in index.BASELINES}
     models = {arm: _counts(own, CANDIDATE, classes) for arm, own in tables.items()}
     controls = {arm: _counts(own, CONTROL, classes) for arm, own in tables.items()}
     named, control_of = _controls(controls)
@@ -45,14 +49,18 @@ def summarise(outcomes, starts, classes):
         "series": groups,
         "seeds": len(some),
         "incomplete": sorted(set(outcomes) - set(alike)),
-        "baselines": {name: estimates(_counts(some, name, classes)) for name in index.BASELINES},
+        "baselines": {name: estimates(counted) for name, counted in baselines.items()},
         "controls": {
-            name: estimates(own) | _trained(alike[_first(control_of, name)], CONTROL) for name, own in named.items()
+            name: estimates(own)
+            | _trained(alike[_first(control_of, name)], CONTROL)
+            | {"against_baselines": against_baselines(own)}
+            for name, own in named.items()
         },
         "arms": {
             arm: estimates(models[arm])
             | _trained(alike[arm], CANDIDATE)
             | {"control": control_of[arm], "against_control": against[arm]}
+            | {"against_baselines": against_baselines(models[arm])}
             for arm in models
         },
         "pairs": pairs,

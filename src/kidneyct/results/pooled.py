@@ -68,7 +68,7 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     if groups == 1:
         return [rounded({"value": each}) for each in value]
     without = statistic(1 - np.eye(groups), np.ones((groups, seeds)))
-    low, high, error, freedom = interval(value, without, by_seed, effective_number(sides[0][0].sum(axis=(1, 2))))
+    low, high, error, freedom = interval(value, without, by_seed, _effective(sides[0][0]))
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
     error = np.where(error > 0, error, np.nan)  # the same in every series, as at 0 or 1: nothing to go by
@@ -103,6 +103,13 @@ def _percentiles(statistic, groups, seeds, generator, resamples):
     return np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
 
 
+def _effective(counted):
+    """The effective number of series behind each metric (m,), from counts (g, c, c); a recall's is its class's."""
+    by_class = counted.sum(axis=2)  # (g, c)
+    whole = effective_number(by_class.sum(axis=1))
+    return np.array([whole, whole, *(effective_number(sizes) if sizes.any() else 1.0 for sizes in by_class.T)])
+
+
 def effective_number(sizes):
     """How many series of one size know as much as these of `sizes` (g,) images (Kish 1965): (Σn)² / Σn²."""
     return float(sizes.sum() ** 2 / np.square(sizes).sum())
@@ -113,12 +120,12 @@ def interval(value, without, by_seed, effective):
 
     `without` (g, m) is the statistic without each series in turn, `by_seed` (s, m) that of each seed alone. The
     standard error is the delete-one jackknife's over series (Efron & Stein 1981), with what seeds add where there are
-    several; the interval is Student's, its degrees of freedom Satterthwaite's of the `effective` number of series and
-    the number of seeds. With few and uneven series it is wider than the percentile bootstrap's and holds the truth
-    nearer to as often as it says (benchmarks/intervals.py).
+    several; the interval is Student's, its degrees of freedom Satterthwaite's of the `effective` number of series, one
+    for all metrics or (m,), and the number of seeds. With few and uneven series it is wider than the percentile
+    bootstrap's and holds the truth nearer to as often as it says (benchmarks/intervals.py).
     """
     groups, seeds = len(without), len(by_seed)
-    of_series = max(1.0, effective - 1)
+    of_series = np.maximum(1.0, np.asarray(effective) - 1)
     variances, freedoms = [(groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0)], [of_series]
     if seeds > 1:
         variances.append(by_seed.var(axis=0, ddof=1) / seeds)
