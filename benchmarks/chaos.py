@@ -133,6 +133,7 @@ def main():
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help="these alone, such as features or train@control")
     parser.add_argument("--seed", type=int, default=0, help="draws the moments (default %(default)s)")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
     generator = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         project = tiny.clone(Path(folder) / "clone")

@@ -13,7 +13,17 @@ from kidneyct import params
 
 FOLDER = Path("records")
 PACKAGES = ("dvc", "h5py", "keras", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow", "jax", "torch")
-SETTINGS = ("CUDA_", "KERAS_", "OMP_", "TF_", "XLA_")  # environment variables that begin so change what is computed
+SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
+    "CUDA_VISIBLE_DEVICES",
+    "KERAS_BACKEND",
+    "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
 
 
 def write(stage, seconds):
@@ -39,7 +49,7 @@ def made_by(stage, seconds):
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "environment": {name: text for name, text in sorted(os.environ.items()) if name.startswith(SETTINGS)},
+        "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "parameters": params.validate().model_dump(),
     }
     devices = sys.modules.get("kidneyct.network.devices")  # None in a stage that computes without Keras
