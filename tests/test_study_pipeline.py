@@ -48,7 +48,7 @@ def study(tmp_path_factory):
 def test_it_goes_on_where_it_was_killed(study):
     project, said, _ = study
     assert said.startswith("1 of 4 runs done; now study-none-by-series-0-0-")
-    assert project.run("git", "status", "--short").split() == ["??", "metrics/study.json"]
+    assert project.run("git", "status", "--short").split() == ["M", "metrics/study.json"]
     plan = project.run(sys.executable, "-m", "kidneyct", "study", "--plan")
     assert plan.endswith("4 runs, 0 of them to do\n")
 
@@ -103,3 +103,12 @@ def test_the_control_is_trained_once_for_both_arms(study):
     project, *_ = study
     trained = [line for line in project.read("study.log").splitlines() if line == "> python -m stages.train control"]
     assert len(trained) == 2  # once a fold
+
+
+def test_other_weights_retrain_the_candidate_only(study):
+    project, *_ = study
+    runs = project.read("study.log").split("$ dvc exp run ")[1:]
+    other = next(said for said in runs if "-n study-none-by-series-0-" in said.splitlines()[0])
+    ran = {line.split("'")[1] for line in other.splitlines() if line.startswith("Running stage")}
+    own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate")}
+    assert ran - {"check"} == own | {"compare"}  # and no map
