@@ -48,7 +48,7 @@ def _same(out, source):
 
 
 def watch(table, folder):
-    """Make `folder` anew: empty, or with a link to the file that series.table names: through it DVC sees the content.
+    """Make `folder` anew: without a table, or with a link to the file that series.table names: through it DVC sees the content.
 
     A copy where the file system has no links. InputError where there is no such file.
     """
@@ -56,6 +56,7 @@ def watch(table, folder):
         shutil.rmtree(folder)
     Path(folder).mkdir(parents=True)
     if table in TABLES:
+        (Path(folder) / "none.txt").write_text("series.table names no file.\n")  # DVC warns of an empty folder
         return
     content = read_bytes(table)  # what can't be read is told here, in one line
     try:
