@@ -130,7 +130,7 @@ def test_a_class_that_was_scanned_in_another_way_gives_itself_away():
 
 
 def test_near_duplicates_across_known_series_are_counted_and_named():
-    """The first series was one patient's; by the table its third slice and the fifth image are a patient's of their own."""
+    """By the table the third image and the fifth are those of a patient of their own."""
     known = np.array([0, 0, 9, 1, 9, 1, 2, 2, 2])
     parts = np.array(["test", "train", "train", "train", "test", "train", "train", "train", "test"])
     found, _ = leakage.measure(files(HASHES), pictures(*ANGLES), known, CODES, parts, 0.99, inferred=SERIES)

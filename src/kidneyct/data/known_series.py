@@ -45,7 +45,7 @@ def parse(content, where):
         )
     table = table[(table != "").any(axis=1)]
     image, series = (table[at[0]] for at in places)
-    series = [unicodedata.normalize("NFC", name.strip()) for name in series]
+    series = [_composed(name.strip()) for name in series]
     return pd.DataFrame({"image": image.to_numpy(object), "series": np.array(series, object)})
 
 
@@ -56,32 +56,28 @@ def numbers(table, images, rejected, where):
     class of the index, the table may speak. InputError, a line for each kind of fault, unless it has each image of the
     index once, no others, and a name for each series.
     """
-    known, named = set(images), set(table["image"])
+    known, named = {*images, *rejected}, set(table["image"])
     labels = {_label(image) for image in images}
-    unknown = [
-        name for name in dict.fromkeys(table["image"]) if name and name not in known and name not in set(rejected)
-    ]
-    elsewhere = [name for name in unknown if name.count("/") == 1 and _label(name) not in labels]
-    unknown = [name for name in unknown if name not in set(elsewhere)]
+    foreign = [name for name in dict.fromkeys(table["image"]) if name and name not in known]
+    elsewhere = [name for name in foreign if name.count("/") == 1 and _label(name) not in labels]
+    unknown = [name for name in foreign if name.count("/") != 1 or _label(name) in labels]
     missing = [image for image in images if image not in named]
+    nameless = table["image"] == ""
     faults = {
-        "without a name of the image": [f"line of series {name}" for name in table["series"][table["image"] == ""]],
-        "with an empty name of the series": table["image"][(table["series"] == "") & (table["image"] != "")].tolist(),
-        "twice or more": [n for n in table["image"][table["image"].duplicated()].unique() if n],
-        "that data/index.csv does not have": unknown,
-        "of data/index.csv missing": missing,
+        "line{} without the name of an image": [f"series {name}" for name in table["series"][nameless]],
+        "image{} with an empty name of the series": table["image"][(table["series"] == "") & ~nameless].tolist(),
+        "image{} twice or more": table["image"][table["image"].duplicated() & ~nameless].unique().tolist(),
+        "image{} that data/index.csv does not have": unknown,
+        "image{} of data/index.csv missing": missing,
     }
     lines = [
-        f"{where}: {len(found):,} image{'s' if len(found) > 1 else ''} {kind}: {container.listed(found)}"
+        f"{where}: {len(found):,} {kind.format('' if len(found) == 1 else 's')}: {container.listed(found)}"
         for kind, found in faults.items()
         if found
     ]
     if lines:
-        near = _near(unknown + elsewhere, missing)
-        hint = f"; names are those of data/index.csv, letter by letter: {near[1]}, not {near[0]}" if near else ""
-        raise InputError(
-            "\n".join([*lines[:-1], f"{lines[-1]}{hint or '; correct the table, or set series.table: none'}"])
-        )
+        lines[-1] += _advice(foreign, missing)
+        raise InputError("\n".join(lines))
     if elsewhere:
         print(
             f"{where}: {len(elsewhere):,} images in folders that are no class here, not used: "
@@ -96,26 +92,24 @@ def _label(name):
     return name.partition("/")[0]
 
 
-def _near(unknown, missing):
-    """A name that is nearly one of the index, and that one; None if there is none."""
-    for simplify in (
-        _folded,
-        lambda name: PurePosixPath(_folded(name)).name,
-        lambda name: PurePosixPath(_folded(name)).stem,
-    ):
-        meant = {simplify(name): name for name in reversed(missing)}
-        for name in unknown:
-            if simplify(name) in meant:
-                found = meant[simplify(name)]
-                same = (
-                    unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", found) or name.strip() == found
-                )
-                return (ascii(name), ascii(found)) if same else (shown(name), shown(found))
-    return None
+def _advice(foreign, missing):
+    """What to do; where a name is nearly one of the index, how that one is written."""
+    for part in (str, lambda name: PurePosixPath(name).name, lambda name: PurePosixPath(name).stem):
+        meant = {part(_folded(name)): name for name in reversed(missing)}
+        for name in foreign:
+            if found := meant.get(part(_folded(name))):
+                looks_alike = _composed(name).strip() == _composed(found)
+                pair = map(ascii if looks_alike else shown, (found, name))
+                return f"; names are those of data/index.csv, letter by letter: {', not '.join(pair)}"
+    return "; correct the table, or set series.table: none"
+
+
+def _composed(name):
+    return unicodedata.normalize("NFC", name)
 
 
 def _folded(name):
-    return unicodedata.normalize("NFC", name.strip().replace("\\", "/")).casefold()
+    return _composed(name).strip().replace("\\", "/").casefold()
 
 
 def agreement(known, inferred):

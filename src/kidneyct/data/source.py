@@ -48,7 +48,7 @@ def _same(out, source):
 
 
 def watch(table, folder):
-    """Make `folder` anew: without a table, or with a link to the file that series.table names: through it DVC sees the content.
+    """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
 
     A copy where the file system has no links. InputError where there is no such file.
     """
@@ -78,7 +78,8 @@ def read_bytes(table):
             "change that"
         ) from None
     if there:
-        found = "a folder" if path.is_dir() else "none" if not path.is_file() else f"{path.stat().st_size:,} bytes"
+        dangling = "a link that leads nowhere" if not path.exists() else "no file"
+        found = f"{path.stat().st_size:,} bytes" if path.is_file() else "a folder" if path.is_dir() else dangling
         raise InputError(f"params.yaml: series.table: expected a CSV file at {shown(table)}, found {found}")
     raise InputError(
         f"params.yaml: series.table: expected archive, none or the path of a CSV file, found nothing at {shown(table)} "
