@@ -59,8 +59,13 @@ def stages():
 
 
 def digests(paths):
-    """SHA-256 of each file, None where there is none."""
-    return {p: hashlib.sha256(Path(p).read_bytes()).hexdigest() if Path(p).exists() else None for p in paths}
+    """SHA-256 of each file, or of a folder's files one after the other; None where there is none."""
+    return {p: _digest(Path(p)) if Path(p).exists() else None for p in paths}
+
+
+def _digest(path):
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def commands(stage):

@@ -1,5 +1,7 @@
 """Check params.yaml whenever it changes, also where the change would rerun nothing; and that no data is in DVC's way.
 
+It also links to the file that series.table names, so that DVC sees when its content changes.
+
 DVC removes a stage's outputs before it runs the stage. So `download` depends on what this stage writes: a mistake is
 told while the user's file is still there.
 """
@@ -12,7 +14,11 @@ from kidneyct.data import source
 
 def main():
     checked = params.validate()
-    source.refuse_outputs(checked.data.source, source.outputs())
+    outputs = source.outputs()
+    source.refuse_outputs(checked.data.source, outputs)
+    if checked.series.table not in source.TABLES:
+        source.refuse_outputs(checked.series.table, outputs, "series.table")
+    source.watch(checked.series.table, "data/table")
     place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
 
 

@@ -17,8 +17,10 @@ def main():
     thumbnails = arrays.thumbnails("data/thumbnails.npy", len(files))
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
+    inferred = index.read_inferred("data/series.csv")
     index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
-    result, baselines = leakage.measure(files, thumbnails, series, codes, table["split"], p.series.similarity)
+    similarity = p.series.similarity
+    result, baselines = leakage.measure(files, thumbnails, series, codes, table["split"], similarity, inferred)
     rejected = len(index.read("data/rejected.csv"))
     write_json("metrics/leakage.json", result | {"rejected_images": rejected})
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
@@ -26,7 +28,15 @@ def main():
         predicted[name] = np.array(p.data.classes)[values]
     with draft("plots/baselines.csv") as partial:
         predicted.to_csv(partial, index=False)
-    pairs = leakage.closest_pairs(thumbnails, files["sha256"], codes, table["split"], PAIRS_PER_CLASS)
+    pairs = leakage.closest_pairs(
+        thumbnails,
+        files["sha256"],
+        series,
+        codes,
+        table["split"],
+        PAIRS_PER_CLASS,
+        similarity=None if inferred is None else similarity,
+    )
     with draft("plots/pairs.csv") as partial:
         pairs.to_csv(partial, index=False, float_format="%.6f")
     accuracy = result["accuracy"]
@@ -35,6 +45,24 @@ def main():
         f"training; without a network: nearest thumbnail {accuracy['nearest_thumbnail']:.4f}, linear model "
         f"{accuracy['linear_model']:.4f}, majority class {accuracy['majority_class']:.4f}"
     )
+    if inferred is not None:
+        tell_of_known(result, pairs[pairs["correlation"] > similarity], files["image"])
+
+
+def tell_of_known(result, near, images):
+    found = result["series"]["inference"]
+    print(
+        f"of {found['known']} known series the thumbnails would have made {found['inferred']}: adjusted Rand index "
+        f"{found['adjusted_rand_index']:.4f}, purity {found['purity']:.4f}"
+    )
+    across = result["near_duplicates"]["across_series"]["images"]
+    near = near[near["series"] == "another"].nlargest(3, "correlation")
+    if across:
+        named = (f"{images[one.test]} and {images[one.training]} ({one.correlation:.4f})" for one in near.itertuples())
+        print(
+            f"{across} test images have a near-duplicate of another known series (patient) in training: "
+            f"{'; '.join(named)}; is one patient there under two names?"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Decode every image once, into arrays whose first axis is the index."""
+"""Decode every image once, into arrays whose first axis is the index; and hand the archive's known series on."""
 
 from pathlib import Path
 
-from stages import run
+from stages import draft, run
 
 from kidneyct import params
 from kidneyct.data import archive, images, masks
@@ -14,6 +14,8 @@ def main():
     p = params.load("preprocess")
     entries = archive.images(ARCHIVE, p.data.classes)
     masks.check(ARCHIVE, entries)
+    with draft("data/patients.csv") as partial:
+        partial.write_bytes(archive.patients(ARCHIVE))
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
     kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"))
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""

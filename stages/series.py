@@ -1,20 +1,41 @@
-"""Infer from the thumbnails which images are slices of one series."""
+"""Say which images are slices of one series: as a table says, or as their thumbnails let infer."""
+
+from pathlib import Path
 
 from stages import run
 
 from kidneyct import arrays, index, params
-from kidneyct.data import series
+from kidneyct.data import known_series, series
+
+# What series.table may be -> the file that holds the table, and what a complaint calls it.
+ARCHIVE = {"archive": ("data/patients.csv", "data/archive.zip: patients.csv")}
+LINKED = "data/table/table.csv"
 
 
 def main():
     p = params.load("series")
     table = index.read("data/index.csv")
     thumbnails = arrays.thumbnails("data/thumbnails.npy", len(table))
-    table["series"] = series.infer(thumbnails, table["sha256"], p.series.similarity)
-    index.write(table[["image", "series"]], "data/series.csv")
+    columns = {"series": series.infer(thumbnails, table["sha256"], p.series.similarity)}
+    known = known_numbers(p.series.table, table["image"])
+    if known is not None:
+        columns = {"series": known, "inferred": columns["series"]}
+    table = table.assign(**columns)
+    index.write(table[["image", *columns]], "data/series.csv")
     by_class = table.groupby("label")["series"].nunique()
-    print(f"series: {table['series'].nunique()} among {len(table)} images")
+    print(f"series: {table['series'].nunique()} among {len(table)} images, {'inferred' if known is None else 'known'}")
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))
+
+
+def known_numbers(source, images):
+    """The known series number of each image, or None where series.table has the series inferred."""
+    if source == "none":
+        return None
+    path, where = ARCHIVE.get(source, (LINKED, source))
+    table = known_series.parse(Path(path).read_bytes(), where)
+    if source == "archive" and table.empty:
+        return None
+    return known_series.numbers(table, images, index.read("data/rejected.csv")["image"], where)
 
 
 if __name__ == "__main__":

@@ -336,6 +336,7 @@ VALID = {
     "preprocess.image_size": st.integers(32, 1024),
     "preprocess.allow_corrupt": st.integers(0, 100_000),
     "series.similarity": SHARES,
+    "series.table": st.one_of(st.sampled_from(["archive", "none"]), PATHS),
     "split.by": st.sampled_from(["image", "series"]),
     "split.test": SHARES,
     "split.validation": SHARES,

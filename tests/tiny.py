@@ -18,7 +18,7 @@ TINY = {
     "data": {"source": "phantom", "classes": ["Cyst", "Normal", "Stone", "Tumor"]},
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
     "preprocess": {"image_size": 32, "allow_corrupt": 0},
-    "series": {"similarity": 0.99},
+    "series": {"similarity": 0.99, "table": "archive"},
     "split": {
         "by": "image",
         "test": 0.25,

@@ -14,7 +14,7 @@ DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
 BASELINES = ("majority_class", "nearest_thumbnail", "linear_model")  # what needs no network
 TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
-WHOLE = ("width", "height", "series")
+WHOLE = ("width", "height", "series", "inferred")
 COLUMNS = {  # what a table has at least, by its file's name
     "index.csv": ("image", "label", "width", "height", "sha256"),
     "rejected.csv": ("image", "label", "reason"),
@@ -73,10 +73,19 @@ def write(table, path):
 
 def read_series(path):
     """The series number of each row, (n,) int."""
+    return _numbers(path, "series")
+
+
+def read_inferred(path):
+    """The inferred series number of each row, (n,) int, where the series are known; None where they are inferred."""
+    return _numbers(path, "inferred") if "inferred" in read(path) else None
+
+
+def _numbers(path, column):
     table = read(path)
-    if "series" not in table:
-        raise altered(path, "a table of images", "no column series")
-    return table["series"].to_numpy()
+    if column not in table:
+        raise altered(path, "a table of images", f"no column {column}")
+    return table[column].to_numpy()
 
 
 def same_rows(tables):

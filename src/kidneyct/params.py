@@ -89,6 +89,7 @@ class Preprocess(Section):
 
 class Series(Section):
     similarity: Fraction
+    table: PathLike = Field(description="archive, none, or the path of a CSV file with the columns image,series")
 
 
 class Split(Section):

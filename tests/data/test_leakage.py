@@ -29,7 +29,8 @@ def test_an_image_wise_split_leaks():
     assert found["near_duplicates"]["share"] == 1
     assert found["near_duplicates"]["median_correlation"] == pytest.approx(np.cos(np.radians(1)), abs=1e-3)
     assert found["identical_files"] == {"share": pytest.approx(1 / 3, abs=1e-6), "images": 1}
-    assert found["series"] == {"all": 3, "in_test": 3, "crossing": 3, "share_of_test_images_crossing": 1}
+    inferred = {"origin": "inferred", "all": 3, "mixed": 0}
+    assert found["series"] == inferred | {"in_test": 3, "crossing": 3, "share_of_test_images_crossing": 1}
     assert found["accuracy"]["nearest_thumbnail"] == 1
     assert found["accuracy"]["majority_class"] == pytest.approx(2 / 3, abs=1e-6)
 
@@ -40,7 +41,8 @@ def test_a_series_wise_split_does_not():
     assert found["near_duplicates"]["median_correlation"] == pytest.approx(np.cos(np.radians(59.5)), abs=0.01)
     assert found["identical_files"] == {"share": 0, "images": 0}
     # The third series is in test and validation, not in training.
-    assert found["series"] == {"all": 3, "in_test": 1, "crossing": 0, "share_of_test_images_crossing": 0}
+    inferred = {"origin": "inferred", "all": 3, "mixed": 0}
+    assert found["series"] == inferred | {"in_test": 1, "crossing": 0, "share_of_test_images_crossing": 0}
     assert found["accuracy"]["nearest_thumbnail"] == 1  # at 120° the series at 60° is nearest: class 1
 
 
@@ -76,12 +78,12 @@ def test_a_linear_model_learns_what_a_line_separates():
 
 def test_closest_pairs_prefer_other_files():
     parts = np.array(["train", "test", "test", "train", "test", "train", "train", "train", "test"])
-    pairs = leakage.closest_pairs(pictures(*ANGLES), HASHES, CODES, parts, 1)
+    pairs = leakage.closest_pairs(pictures(*ANGLES), HASHES, SERIES, CODES, parts, 1)
     found = list(zip(pairs["test"], pairs["training"], strict=True))
     assert found[0] == (2, 0)
     assert found[1] in {(4, 3), (4, 5), (8, 7)}  # all one degree apart
     assert pairs["correlation"][1] == pytest.approx(np.cos(np.radians(1)), abs=1e-3)
-    two = leakage.closest_pairs(pictures(*ANGLES), HASHES, CODES, parts, 2)
+    two = leakage.closest_pairs(pictures(*ANGLES), HASHES, SERIES, CODES, parts, 2)
     assert two[["test", "training"]].values.tolist()[:2] == [[2, 0], [1, 0]]  # the same file last
 
 
@@ -125,3 +127,24 @@ def test_a_class_that_was_scanned_in_another_way_gives_itself_away():
     found = leakage.measure(table, thumbnails, np.arange(200), codes, parts, 0.9)[0]
     assert found["null_controls"]["acquisition"] == 1
     assert found["accuracy"]["linear_model"] < 0.7
+
+
+def test_near_duplicates_across_known_series_are_counted_and_named():
+    """By the table the third image and the fifth are those of a patient of their own."""
+    known = np.array([0, 0, 9, 1, 9, 1, 2, 2, 2])
+    parts = np.array(["test", "train", "train", "train", "test", "train", "train", "train", "test"])
+    found, _ = leakage.measure(files(HASHES), pictures(*ANGLES), known, CODES, parts, 0.99, inferred=SERIES)
+    # Near another series': image 0 its slice 2 (2 degrees), image 4 slices 3 and 5; image 8 has its own series' only.
+    assert found["near_duplicates"]["across_series"] == {"share": pytest.approx(2 / 3, abs=1e-6), "images": 2}
+    assert found["near_duplicates"]["share"] == 1
+    assert found["series"]["origin"] == "known"
+    assert (found["series"]["all"], found["series"]["mixed"]) == (4, 1)  # series 9 has a slice of each class
+    assert found["series"]["inference"]["known"] == 4
+    arguments = pictures(*ANGLES), HASHES, known, CODES, parts, 1
+    pairs = leakage.closest_pairs(*arguments, similarity=0.99)
+    assert pairs[["test", "training", "series"]].values.tolist() == [
+        [0, 1, "same"],  # the same file, as there is no other test image of its class
+        [0, 2, "another"],
+        [4, 3, "another"],
+    ]
+    assert "another" not in leakage.closest_pairs(*arguments[:2], SERIES, *arguments[3:])["series"].tolist()

@@ -123,7 +123,7 @@ def test_the_archive_is_laid_out_as_kaggles_with_masks(tmp_path):
         patients = pd.read_csv(container.open("patients.csv"))
     assert listed["Class"].value_counts().to_dict() == {"Cyst": 4, "Normal": 4}
     assert patients["image"].tolist() == names
-    assert patients["patient"].tolist() == [f"{label}-{n}" for label in ("Cyst", "Normal") for n in (1, 1, 2, 2)]
+    assert patients["series"].tolist() == [f"{label}-{n}" for label in ("Cyst", "Normal") for n in (1, 1, 2, 2)]
 
 
 def test_the_same_archive_has_the_same_bytes(tmp_path):

@@ -40,3 +40,53 @@ def test_what_stays_where_it_is_is_allowed(project):
     os.link(project / "data/archive.zip", project / "kept.zip")  # DVC removes one of the two names
     for name in ("kaggle", "phantom", "kept.zip", "scans", "data", "nowhere", "a\0b", "x" * 5000):
         source.refuse_outputs(name, OUTS)
+
+
+def test_a_table_is_linked_to_and_none_where_there_is_none(project):
+    (project / "mine.csv").write_text("image,series\n")
+    source.watch("mine.csv", "data/table")
+    assert (project / "data/table/table.csv").resolve() == project / "mine.csv"
+    for word in source.TABLES:
+        source.watch(word, "data/table")
+        assert [path.name for path in (project / "data/table").iterdir()] == ["none.txt"]
+    assert (project / "mine.csv").exists()
+
+
+def test_where_there_are_no_links_a_table_is_copied(project, monkeypatch):
+    def refused(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    (project / "mine.csv").write_text("image,series\n")
+    source.watch("mine.csv", "data/table")
+    assert (project / "data/table/table.csv").read_text() == "image,series\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("nowhere.csv", "expected archive, none or the path of a CSV file, found nothing at nowhere.csv (seen from "),
+        ("scans", "expected a CSV file at scans, found a folder"),
+        ("lost.csv", "expected a CSV file at lost.csv, found a link that leads nowhere"),
+        ("pipe", "expected a CSV file at pipe, found no file"),
+        ("large.csv", "expected a CSV file at large.csv, found 536,870,913 bytes"),
+        ("x" * 5000, "can't be read ("),
+    ],
+)
+def test_a_table_that_is_no_file_is_told_in_a_line(project, table, line):
+    (project / "lost.csv").symlink_to("nothing.csv")
+    os.mkfifo(project / "pipe")
+    with (project / "large.csv").open("wb") as file:
+        file.truncate(2**29 + 1)
+    with pytest.raises(InputError) as caught:
+        source.watch(table, "data/table")
+    assert str(caught.value).startswith("params.yaml: series.table: ")
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_output_is_no_table(project):
+    with pytest.raises(
+        InputError, match=r"params.yaml: series.table: found data/series.csv, which is data/series.csv,"
+    ):
+        source.refuse_outputs("data/series.csv", ["data/series.csv"], "series.table")

@@ -137,7 +137,8 @@ def run(tmp_path_factory):
             "test_images": 8,
             "near_duplicates": {"share": 0.25, "median_correlation": 0.9},
             "identical_files": {"share": 0.0, "images": 0},
-            "series": {"all": 8, "in_test": 4, "crossing": 0, "share_of_test_images_crossing": 0.0},
+            "series": {"origin": "inferred", "all": 8, "mixed": 0, "in_test": 4, "crossing": 0}
+            | {"share_of_test_images_crossing": 0.0},
             "accuracy": {"majority_class": 0.25, "nearest_thumbnail": 0.625, "linear_model": 0.5},
             "null_controls": {
                 "permuted_labels": {"majority_class": 0.125, "nearest_thumbnail": 0.375, "linear_model": 0.3},

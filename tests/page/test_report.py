@@ -546,3 +546,34 @@ def test_images_left_out_are_counted(run):
     assert "could not be read" not in text_of(run)
     text = text_of(run._replace(leakage=run.leakage | {"rejected_images": 3}))
     assert "unit scaling; 3 more could not be read and were left out" in text
+
+
+def test_the_page_says_where_the_series_come_from(run, page):
+    text = Outline(page).text
+    assert "8, inferred: thumbnails that correlate above 0.99" in text
+    assert "no table of patients was given" in section(page, "limits")
+    assert "Rand" not in text
+
+    agreement = {"known": 8, "inferred": 9, "adjusted_rand_index": 0.875, "purity": 0.9375}
+    series = run.leakage["series"] | {"origin": "known", "inference": agreement, "mixed": 1}
+    near = run.leakage["near_duplicates"] | {"across_series": {"share": 0.25, "images": 2}}
+    leakage = run.leakage | {"series": series, "near_duplicates": near}
+    for table, words in {
+        "archive": "patients.csv of the images' archive",
+        "/home/someone/mine.csv": "mine.csv",
+    }.items():
+        parameters = run.parameters | {"series": {"similarity": 0.99, "table": table}}
+        parameters["split"] = run.parameters["split"] | {"by": "series"}
+        known = report.page(run._replace(leakage=leakage, parameters=parameters))
+        assert "/home/someone" not in known
+        text = Outline(known).text
+        assert f"8, known: {words} says which patient or scan each image is of; 1 of them with images of" in text
+        assert f"series, known: patient or scan, as {words} has them." in text
+        assert f"Series are those of {words}, which was not checked" in text
+        assert "2 test images have a near-duplicate of another known series (patient) in training: one patient" in text
+        leak = {" ".join(row[0]).split(" (")[0]: row[1] for row in rows(section(known, "leak")) if len(row) == 2}
+        assert leak["have a near-duplicate of another known series"] == ["25.0", "%", "(2)"]
+        assert leak["known series"] == ["8"]
+        assert leak["series inferred"] == ["9"]
+        assert leak["adjusted Rand index"] == ["0.875"]
+        assert leak["purity"] == ["93.8", "%"]

@@ -14,7 +14,8 @@ from kidneyct.errors import InputError, shown
 
 ROOT = "CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone/CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone"
 MASKS = "masks"
-TABLES = ("kidneyData.csv", "patients.csv")
+PATIENTS = "patients.csv"  # says which patient or scan each image is of: columns image and series
+TABLES = ("kidneyData.csv", PATIENTS)
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 LONGEST = 255  # bytes of a file's name, as file systems have it
@@ -87,6 +88,15 @@ def images(path, classes):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
     with container.opened(path) as archive:
         return _find(archive.names, classes, path)
+
+
+def patients(path):
+    """The content of a zip's table of known series, its header alone where the zip has none; bytes."""
+    with container.opened(path) as archive:
+        found = [name for name in archive.names if PurePosixPath(name).name == PATIENTS]
+        if len(found) > 1:
+            raise InputError(f"{path}: expected one {PATIENTS}, found {container.listed(found)}; keep one")
+        return archive.read(found[0]) if found else b"image,series\n"
 
 
 def write(path, members):

@@ -6,19 +6,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kidneyct.data import null_controls
+from kidneyct.data import known_series, null_controls
 from kidneyct.data import series as thumbnail_series
 from kidneyct.rounding import rounded
 
 PERMUTATIONS = 5
 
 
-def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
+def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, seed=0):
     """The leak of a split: what of the test images the training images hold, baselines' accuracy, and null controls.
 
-    All arguments but the last two have a row for each image: `index` (sha256, width, height), thumbnails (n, 25, 25),
-    series, codes and parts (n,). A near-duplicate is a thumbnail that correlates above `similarity`. Only the part
-    "train" is looked up; validation images are neither. `series_crossing` counts the series with images in both.
+    The first five arguments have a row for each image: `index` (sha256, width, height), thumbnails (n, 25, 25),
+    series, codes and parts (n,); so has `inferred`, where the series are known. A near-duplicate is a thumbnail that
+    correlates above `similarity`. Only the part "train" is looked up; validation images are neither. `crossing` counts
+    the series with images in both, `mixed` those of two classes or more. Where series are known, `inference` says how
+    well they would have been inferred, and `across_series` how many test images have a near-duplicate of another
+    series, say of another patient, in training.
 
     `null_controls` are what a leak alone is worth: nearest thumbnail and linear model once the series have swapped
     their labels at random, a mean over PERMUTATIONS; and a linear model that sees only how a picture was made.
@@ -48,16 +51,21 @@ def measure(index, thumbnails, series, codes, parts, similarity, seed=0):
     made = null_controls.acquisition(thumbnails, index["width"], index["height"])
     identical = np.isin(hashes[test], hashes[train])
     crossing = np.intersect1d(series[test], series[train])
+    near = {"share": np.mean(correlation > similarity), "median_correlation": np.median(correlation)}
+    origin = {"origin": "inferred"}
+    if inferred is not None:
+        across = across_series(thumbnails, series, train, test)[1] > similarity
+        near["across_series"] = {"share": np.mean(across), "images": int(across.sum())}
+        origin = {"origin": "known", "inference": known_series.agreement(series, inferred)}
     result = rounded(
         {
             "test_images": len(test),
-            "near_duplicates": {
-                "share": np.mean(correlation > similarity),
-                "median_correlation": np.median(correlation),
-            },
+            "near_duplicates": near,
             "identical_files": {"share": np.mean(identical), "images": int(identical.sum())},
-            "series": {
+            "series": origin
+            | {
                 "all": len(np.unique(series)),
+                "mixed": int((pd.crosstab(series, codes) > 0).sum(axis=1).gt(1).sum()),
                 "in_test": len(np.unique(series[test])),
                 "crossing": len(crossing),
                 "share_of_test_images_crossing": np.mean(np.isin(series[test], crossing)),
@@ -83,19 +91,34 @@ def linear(features, codes, train, test, strength=0.01):
     return model.fit(features[train], codes[train]).predict(features[test])
 
 
-def closest_pairs(thumbnails, hashes, codes, parts, per_class):
+def across_series(thumbnails, series, train, test):
+    """For each test row the training image of another series that is most like it: position in `train`, correlation."""
+    return thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=(series[test], series[train]))
+
+
+def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarity=None):
     """For each class the test images nearest to a training image, the closest first.
 
-    Returns a table of test and training, rows of the index, and the correlation of their thumbnails.
-    Pairs of one and the same file are left out where others are to be had: they look alike without telling much.
+    Returns a table of test and training, rows of the index, the correlation of their thumbnails, and whether they are
+    of one series: same or another. Pairs of one and the same file are left out where others are to be had: they look
+    alike without telling much. With `similarity`, where series are known, then come as many near-duplicates of another
+    series, if there are others than these; the same file in two series is one too.
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
-    hashes, codes = np.asarray(hashes), np.asarray(codes)
+    hashes, series, codes = np.asarray(hashes), np.asarray(series), np.asarray(codes)
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
     same = hashes[test] == hashes[train][position]
+    if similarity is not None:
+        other, likeness = across_series(thumbnails, series, train, test)
     pairs = []
     for code in np.unique(codes[test]):
         of_class = np.flatnonzero(codes[test] == code)
         order = of_class[np.lexsort((-correlation[of_class], same[of_class]))][:per_class]
         pairs += [(test[at], train[position[at]], float(correlation[at])) for at in order]
-    return pd.DataFrame(pairs, columns=["test", "training", "correlation"])
+        if similarity is not None:
+            near = of_class[likeness[of_class] > similarity]
+            order = near[np.argsort(-likeness[near], kind="stable")][:per_class]
+            pairs += [(test[at], train[other[at]], float(likeness[at])) for at in order]
+    table = pd.DataFrame(list(dict.fromkeys(pairs)), columns=["test", "training", "correlation"])
+    one = series[table["test"]] == series[table["training"]]
+    return table.assign(series=np.where(one, "same", "another"))

@@ -384,10 +384,10 @@ def _encode(array, kind, **options):
 def members(classes, patients_per_class, slices_per_patient, seed):
     """Archive members (name, bytes) laid out as Kaggle's: JPEGs, lesion masks and two tables.
 
-    `kidneyData.csv` lists the images as Kaggle's does; `patients.csv` says which patient and slice each is.
+    `kidneyData.csv` lists the images as Kaggle's does; `patients.csv` says each one's patient (series) and slice.
     """
     listed = [",image_id,path,diag,target,Class"]
-    patients = ["image,label,patient,slice"]
+    patients = ["image,series,label,slice"]
     row = 0
     with tqdm(
         total=len(classes) * patients_per_class * slices_per_patient, desc="phantom", unit="slice", disable=None
@@ -402,7 +402,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
                     yield f"{ROOT}/{stem}.jpg", _encode(rgb, "JPEG", quality=JPEG_QUALITY)
                     yield f"{MASKS}/{stem}.png", _encode(one.mask.astype(np.uint8) * 255, "PNG")
                     listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
-                    patients.append(f"{stem}.jpg,{label},{label}-{number},{one.position}")
+                    patients.append(f"{stem}.jpg,{label}-{number},{label},{one.position}")
                     row += 1
                     progress.update()
     yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()

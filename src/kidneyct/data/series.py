@@ -51,10 +51,11 @@ def _by_appearance(labels):
     return np.argsort(np.argsort(first))[inverse]
 
 
-def nearest(query, reference, block=BLOCK):
+def nearest(query, reference, block=BLOCK, apart=None):
     """The most similar of the reference thumbnails for each of the query's, the first of equals.
 
-    Returns their positions (q,) int and correlations (q,) float32.
+    `apart`, the series of both, (q,) and (r,), leaves those of the same series out. Returns their positions (q,) int
+    and correlations (q,) float32, -inf where none is left.
     """
     query, reference = standardise(query), standardise(reference)
     position, best = np.zeros(len(query), int), np.full(len(query), -np.inf, "float32")
@@ -62,6 +63,8 @@ def nearest(query, reference, block=BLOCK):
         at = slice(start, start + block)
         for first in range(0, len(reference), block):
             correlations = query[at] @ reference[first : first + block].T
+            if apart is not None:
+                correlations[apart[0][at, None] == apart[1][None, first : first + block]] = -np.inf
             here = correlations.argmax(axis=1)
             value = correlations[np.arange(len(here)), here]
             better = value > best[at]

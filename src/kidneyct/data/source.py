@@ -1,11 +1,16 @@
-"""The user's own data, `data.source`, is no output of the pipeline: DVC removes a stage's outputs before it runs."""
+"""The user's own files, `data.source` and `series.table`: no outputs of the pipeline, as DVC removes those; a link."""
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 from kidneyct import yaml12
+from kidneyct.data.container import LARGEST
 from kidneyct.errors import InputError, shown
+
+TABLES = ("archive", "none")  # what series.table may be beside a path
+LINK = "table.csv"
 
 
 def outputs(pipeline="dvc.yaml"):
@@ -19,14 +24,14 @@ def outputs(pipeline="dvc.yaml"):
     return list(dict.fromkeys(found))
 
 
-def refuse_outputs(source, outs):
-    """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one."""
+def refuse_outputs(source, outs, key="data.source"):
+    """InputError where `source`, of the parameter `key`, or what it links to, is one of the paths `outs` or in one."""
     held = []
     with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
         held = [out for out in outs if _holds(out, source) or _same(out, source)]
     if held:
         raise InputError(
-            f"params.yaml: data.source: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
+            f"params.yaml: {key}: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
             "removes; move the file elsewhere and give its new path"
         )
 
@@ -40,3 +45,43 @@ def _same(out, source):
     """Whether two names are one file's, such as where a file system sees no case; another hard link stays."""
     there = os.path.exists(source) and os.path.exists(out)
     return there and os.path.samefile(source, out) and os.stat(out).st_nlink == 1
+
+
+def watch(table, folder):
+    """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
+
+    A copy where the file system has no links. InputError where there is no such file.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    Path(folder).mkdir(parents=True)
+    if table in TABLES:
+        (Path(folder) / "none.txt").write_text("series.table names no file.\n")  # DVC warns of an empty folder
+        return
+    content = read_bytes(table)  # what can't be read is told here, in one line
+    try:
+        os.symlink(os.path.abspath(table), Path(folder) / LINK)
+    except OSError:
+        (Path(folder) / LINK).write_bytes(content)
+
+
+def read_bytes(table):
+    """The content of the file that series.table names; InputError where it is none that may be read."""
+    try:
+        there = os.path.lexists(table)
+        path = Path(table)
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"params.yaml: series.table: {shown(table)}: can't be read ({getattr(error, 'strerror', None) or error}); "
+            "change that"
+        ) from None
+    if there:
+        dangling = "a link that leads nowhere" if not path.exists() else "no file"
+        found = f"{path.stat().st_size:,} bytes" if path.is_file() else "a folder" if path.is_dir() else dangling
+        raise InputError(f"params.yaml: series.table: expected a CSV file at {shown(table)}, found {found}")
+    raise InputError(
+        f"params.yaml: series.table: expected archive, none or the path of a CSV file, found nothing at {shown(table)} "
+        f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+    )

@@ -17,6 +17,7 @@ from kidneyct.page import gallery, titles
 from kidneyct.results import evaluation, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
+PATHS = ("weights", "data.source", "series.table")
 PACKAGES = ("kidneyct", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "dvc")
 
 
@@ -143,7 +144,7 @@ def flat(section, prefix=""):
             texts |= flat(value, f"{prefix}{name}.")
         else:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            texts[prefix + name] = Path(text).name if prefix + name in ("weights", "data.source") else text
+            texts[prefix + name] = Path(text).name if prefix + name in PATHS else text
     return texts
 
 
