@@ -12,7 +12,9 @@ from kidneyct.data import source
 
 def main():
     checked = params.validate()
-    source.refuse_outputs(checked.data.source, source.outputs())
+    outs = source.outputs()
+    source.refuse_outputs(checked.data.source, outs)
+    source.refuse_outputs(checked.data.labels, outs, "data.labels")
     place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
 
 

@@ -15,7 +15,7 @@ def main():
     entries = archive.images(ARCHIVE, p.data.classes)
     masks.check(ARCHIVE, entries)
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"))
+    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

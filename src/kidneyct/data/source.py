@@ -1,4 +1,4 @@
-"""The user's own data, `data.source`, is no output of the pipeline: DVC removes a stage's outputs before it runs."""
+"""The user's own data, such as `data.source`, is no output of the pipeline: DVC removes these before a stage runs."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ def outputs(pipeline="dvc.yaml"):
     return list(dict.fromkeys(found))
 
 
-def refuse_outputs(source, outs):
-    """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one."""
+def refuse_outputs(source, outs, key="data.source"):
+    """InputError where `source`, a path that `key` gives, or what it is a link to, is one of `outs` or lies in one."""
     held = []
     with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
         held = [out for out in outs if _holds(out, source) or _same(out, source)]
     if held:
         raise InputError(
-            f"params.yaml: data.source: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
+            f"params.yaml: {key}: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
             "removes; move the file elsewhere and give its new path"
         )
 
