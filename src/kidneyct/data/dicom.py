@@ -144,8 +144,11 @@ def _parsed(content):
     if DEFLATED.encode() in content[:4096]:  # a few bytes might unpack to any number
         raise InputError("a deflated file (Deflated Explicit VR Little Endian); save it with another transfer syntax")
     data = pydicom.dcmread(io.BytesIO(content), force=True)
-    if data.file_meta.get("MediaStorageSOPClassUID") == MEDIA_DIRECTORY:
+    announced = data.file_meta.get("MediaStorageSOPClassUID")
+    if announced == MEDIA_DIRECTORY:
         raise NoSlice("a DICOMDIR of another name")
+    if announced and data.get("SOPClassUID") and announced != data.SOPClassUID:
+        raise InputError("not readable as DICOM (another SOPClassUID than its first lines say); fetch it again")
     if not (data.get("SOPClassUID") or data.get("Modality")):
         raise InputError("not readable as DICOM (neither SOPClassUID nor Modality); fetch it again or remove it")
     if not data.file_meta.get("TransferSyntaxUID"):

@@ -135,6 +135,9 @@ def p_value(value):
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+PATHS = ("weights", "data.source", "data.labels")
+
+
 def flat(section, prefix=""):
     """Dotted name -> text of each parameter; of a path only its last part."""
     texts = {}
@@ -143,7 +146,7 @@ def flat(section, prefix=""):
             texts |= flat(value, f"{prefix}{name}.")
         else:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            texts[prefix + name] = Path(text).name if prefix + name in ("weights", "data.source") else text
+            texts[prefix + name] = Path(text).name if prefix + name in PATHS else text
     return texts
 
 
