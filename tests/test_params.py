@@ -136,6 +136,13 @@ def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key
     assert allowed in line
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", ["file", [40, 400], [-600.5, 1]])
+def test_a_window_is_given_as_it_is_written(tmp_path, value):
+    path = written(tmp_path, {"preprocess.window": value})
+    assert params.load("preprocess", path).preprocess.window == value
+
+
 def test_every_mistake_is_told(tmp_path):
     with pytest.raises(InputError) as caught:
         params.validate(written(tmp_path, {"seed": -1, "train.epochs": 0}))

@@ -97,7 +97,7 @@ def _window(value):
 
 class Preprocess(Section):
     image_size: _whole(32, 1024)
-    window: Annotated[str | list[float], PlainValidator(_window)] = Field(
+    window: Annotated[str | list[float | int], PlainValidator(_window)] = Field(
         description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
     )
     allow_corrupt: _whole(0, 100_000)

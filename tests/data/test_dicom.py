@@ -9,7 +9,6 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom import uid
-from pydicom.sequence import Sequence
 
 from kidneyct.data import dicom
 from kidneyct.errors import InputError
@@ -201,36 +200,8 @@ def test_the_first_window_of_a_file(centre, width, expected):
     assert dicom.slices(ct.file(**changes))[0].window == expected
 
 
-def enhanced():
-    """An enhanced CT of three frames from top to bottom, each with an intercept and a window of its own."""
-    data = ct.dataset(np.stack([ct.RAMP] * 3), SOPClassUID=f"{ct.CT}.1", NumberOfFrames=3, RescaleSlope=None)
-    for name in ("RescaleIntercept", "ImageOrientationPatient", "ImagePositionPatient"):
-        del data[name]
-
-    def item(**values):
-        one = pydicom.Dataset()
-        for name, value in values.items():
-            setattr(one, name, value)
-        return one
-
-    data.SharedFunctionalGroupsSequence = Sequence(
-        [item(PlaneOrientationSequence=Sequence([item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])]))]
-    )
-    data.PerFrameFunctionalGroupsSequence = Sequence(
-        item(
-            PlanePositionSequence=Sequence([item(ImagePositionPatient=[0, 0, -5 * frame])]),
-            PixelValueTransformationSequence=Sequence(
-                [item(RescaleSlope=1, RescaleIntercept=-1024 - frame, RescaleType="HU")]
-            ),
-            FrameVOILUTSequence=Sequence([item(WindowCenter=40 + frame, WindowWidth=400)]),
-        )
-        for frame in range(3)
-    )
-    return data
-
-
 def test_each_frame_of_an_enhanced_ct():
-    content = ct.packed(enhanced())
+    content = ct.packed(ct.enhanced())
     found = dicom.slices(content)
     assert [(one.frame, one.height, one.window) for one in found] == [(n, -5 * n, (40 + n, 400)) for n in range(3)]
     assert len({one.digest for one in found}) == 3

@@ -1,13 +1,16 @@
 """A user's folder or zip of DICOM files: which class, which patient, which order, and that nobody is named."""
 
+import hashlib
 import io
 import zipfile
 
 import ct
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom import uid
 
 from kidneyct import arrays, index
@@ -224,9 +227,7 @@ def test_labels_of_pictures(tmp_path):
 
 
 def test_frames_of_an_enhanced_ct_are_slices(tmp_path):
-    from test_dicom import enhanced
-
-    pictures, _ = taken(ct.put(tmp_path, {"Cyst/a": ct.packed(enhanced())} | STONE))
+    pictures, _ = taken(ct.put(tmp_path, {"Cyst/a": ct.packed(ct.enhanced())} | STONE))
     cysts = [values(content)[0, 0] for name, content in sorted(pictures.items()) if name.startswith("Cyst")]
     assert cysts == [-1026, -1025, -1024]  # upwards: the last frame first
 
@@ -238,32 +239,18 @@ def test_values_out_of_range_are_told(tmp_path, capsys):
 
 
 SECRET = b"SECRET"
+NAMING = [
+    *("PatientName", "OtherPatientIDs", "InstitutionName", "InstitutionAddress", "ReferringPhysicianName"),
+    *("OperatorsName", "StationName", "StudyDescription", "SeriesDescription", "AccessionNumber", "StudyID"),
+    *("PatientAddress", "PatientComments", "ImageComments", "ProtocolName", "DeviceSerialNumber"),
+    *("ManufacturerModelName", "PhysiciansOfRecord", "IssuerOfPatientID"),
+]
 
 
 def secretive(pixels, number):
     """A slice whose every tag that may name somebody says SECRET, private ones and sequences too."""
     data = ct.dataset(pixels, PatientID=f"SECRETID{number}", WindowCenter=40, WindowWidth=400)
-    for name in [
-        "PatientName",
-        "OtherPatientIDs",
-        "InstitutionName",
-        "InstitutionAddress",
-        "ReferringPhysicianName",
-        "OperatorsName",
-        "StationName",
-        "StudyDescription",
-        "SeriesDescription",
-        "AccessionNumber",
-        "StudyID",
-        "PatientAddress",
-        "PatientComments",
-        "ImageComments",
-        "ProtocolName",
-        "DeviceSerialNumber",
-        "ManufacturerModelName",
-        "PhysiciansOfRecord",
-        "IssuerOfPatientID",
-    ]:
+    for name in NAMING:
         setattr(data, name, f"SECRET{number}")
     data.PatientBirthDate = data.StudyDate = data.SeriesDate = data.ContentDate = "19770707"
     data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = (f"1.2.77.{n}.{number}" for n in (1, 2, 3))
@@ -280,11 +267,7 @@ def secretive(pixels, number):
 
 def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
     """Also not by file names, folders, tables or masks, and not as a digest of the identifier."""
-    import hashlib
-
     mask = io.BytesIO()
-    from PIL.PngImagePlugin import PngInfo
-
     note = PngInfo()
     note.add_text("Title", "SECRET mask")
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask, "PNG", pnginfo=note)
@@ -363,8 +346,6 @@ def test_another_window_reads_the_same_archive(through_dicom, tmp_path):
 
 
 def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
-    import pydicom
-
     path = through_dicom / "scans/Stone/Stone-1/IM0002"
     data = pydicom.dcmread(path)
     assert (data.PatientID, data.InstanceNumber, data.ImagePositionPatient[2]) == ("Stone-1", 2, 1)
