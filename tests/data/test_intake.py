@@ -232,6 +232,21 @@ def test_frames_of_an_enhanced_ct_are_slices(tmp_path):
     assert cysts == [-1026, -1025, -1024]  # upwards: the last frame first
 
 
+def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
+    files = {
+        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], WindowCenter=40, WindowWidth=400),
+        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", WindowCenter=40, WindowWidth=400),
+    }
+    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x"}))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path}: left out 1, a picture among DICOM files: preview.png",
+        f"{tmp_path}: 3 CT slices of 2 patients, by PatientID",
+        f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
+        f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
+        f"{tmp_path}: 1 without a window of its own; preprocess.window: file takes 40, 400",
+    ]
+
+
 def test_values_out_of_range_are_told(tmp_path, capsys):
     taken(ct.put(tmp_path, {"Cyst/a": ct.file(RescaleSlope=100), "Stone/b": STONE["Stone/z"]}))
     said = "1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/a\n"

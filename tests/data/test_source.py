@@ -40,3 +40,9 @@ def test_what_stays_where_it_is_is_allowed(project):
     os.link(project / "data/archive.zip", project / "kept.zip")  # DVC removes one of the two names
     for name in ("kaggle", "phantom", "kept.zip", "scans", "data", "nowhere", "a\0b", "x" * 5000):
         source.refuse_outputs(name, OUTS)
+
+
+def test_the_key_that_gives_an_output_is_named(project):
+    with pytest.raises(InputError, match=r"^params\.yaml: data\.labels: found data/maps/a\.csv, which is data/maps, "):
+        source.refuse_outputs("data/maps/a.csv", OUTS, "data.labels")
+    source.refuse_outputs("none", OUTS, "data.labels")

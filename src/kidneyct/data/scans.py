@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from kidneyct.data import container, dicom, images, labels, window
+from kidneyct.data import archive, container, dicom, images, labels, window
 from kidneyct.data.archive import MASKS, ROOT, SUFFIXES
 from kidneyct.errors import InputError, shown
 
@@ -40,20 +40,19 @@ def members(names, read, classes, source, table=None):
     `table` are the labels as `labels.read` gives them; None where class folders say them. What is sound but no CT slice
     is left out, and told; InputError, with a line for each, where files are damaged.
     """
-    others = [name for name in names if not _may_be(name) and _in_sight(name)]
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
-    pictures = [name for name in others if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    pictures = [name for name in names if archive.is_image(PurePosixPath(name)) and not _is_mask(name)]
+    left_out |= dict.fromkeys(pictures, "a picture among DICOM files")
     if table:
         of_file, top = _by_table(table, found, left_out), PurePosixPath()
     else:
         of_file, top = _by_folder(found, classes, source)
-        outside = sorted(set(found) - set(of_file))
-        left_out |= dict.fromkeys(outside, "outside the class folders")
-        pictures = [name for name in pictures if _label(name, top, classes)]
-        if pictures:
+        left_out |= dict.fromkeys(set(found) - set(of_file), "outside the class folders")
+        inside = [name for name in pictures if _label(name, top, classes)]
+        if inside:
             raise InputError(
                 f"{source}: expected DICOM files or pictures, found both in the class folders: "
-                f"{container.listed(sorted(of_file), 2)}, {container.listed(pictures, 2)}; keep one kind"
+                f"{container.listed(sorted(of_file), 2)}, {container.listed(inside, 2)}; keep one kind"
             )
     _tell_left_out(left_out, source)
     named = _names({file: found[file] for file in of_file}, of_file, source)
@@ -70,6 +69,11 @@ def members(names, read, classes, source, table=None):
 def _in_sight(name):
     path = PurePosixPath(name)
     return "__MACOSX" not in path.parts and not path.name.startswith(".")
+
+
+def _is_mask(name):
+    path = PurePosixPath(name)
+    return _in_sight(name) and MASKS in path.parts[:-1] and path.suffix.lower() == ".png"
 
 
 def _may_be(name):
@@ -176,6 +180,9 @@ def _tell_taken(named, source):
     remarks = Counter(remark for one in named for remark in one.slice.remarks)
     if nameless := sum(not one.slice.patient for one in named):
         remarks["without PatientID, whose StudyInstanceUID, or else SeriesInstanceUID, took its place"] = nameless
+    if windowless := sum(not one.slice.window for one in named):
+        usual = ", ".join(map(str, window.SOFT_TISSUE))
+        remarks[f"without a window of its own; preprocess.window: {window.FILE} takes {usual}"] = windowless
     for remark, count in sorted(remarks.items()):
         files = sorted({one.file for one in named if remark in one.slice.remarks})
         print(f"{source}: {count} {remark}" + (f": {container.listed(files)}" if files else ""), flush=True)
@@ -260,9 +267,9 @@ def _masks(named, names, read, top, source):
         of_stem[str(path.with_suffix("") if path.suffix.lower() == dicom.SUFFIX else path)].append(one)
     unused = []
     for name in names:
-        parts = PurePosixPath(name).parts
-        if MASKS not in parts[:-1] or PurePosixPath(name).suffix.lower() != ".png" or not _in_sight(name):
+        if not _is_mask(name):
             continue
+        parts = PurePosixPath(name).parts
         stem = str(PurePosixPath(*parts[parts.index(MASKS) + 1 :]).with_suffix(""))
         slices = of_stem.pop(stem, [])
         if len(slices) != 1:

@@ -16,6 +16,7 @@ from kidneyct.errors import InputError, shown
 FILE = "file"  # preprocess.window: each file's own window
 SOFT_TISSUE = (40, 400)  # centre and width in HU, usual for the abdomen; for files without a window of their own
 OFFSET = 32768  # added to Hounsfield units, so that 16 bits without a sign hold them
+QUICK = 3  # of zlib's levels; the usual 6 takes four times as long for 2 % less
 MARK, CENTRE, WIDTH = "HounsfieldOffset", "WindowCentre", "WindowWidth"  # keywords of the text chunks
 MODE = "I;16"  # what Pillow calls a grey PNG file of 16 bits
 NARROWEST = 1  # PS3.3 C.11.2.1.2.1: "Window Width shall always be greater than or equal to 1"
@@ -57,7 +58,9 @@ def encode(hounsfield, window):
         for keyword, value in zip((CENTRE, WIDTH), window, strict=True):
             mark.add_text(keyword, repr(float(value)))
     buffer = io.BytesIO()
-    Image.fromarray((hounsfield.astype("int32") + OFFSET).astype(np.uint16)).save(buffer, "PNG", pnginfo=mark)
+    Image.fromarray((hounsfield.astype("int32") + OFFSET).astype(np.uint16)).save(
+        buffer, "PNG", pnginfo=mark, compress_level=QUICK
+    )
     return buffer.getvalue()
 
 
