@@ -63,7 +63,7 @@ def test_a_slice_is_the_same_however_it_is_compressed(tmp_path, syntax):
     content = (tmp_path / "a").read_bytes()
     assert pydicom.dcmread(tmp_path / "a").file_meta.TransferSyntaxUID != uid.ExplicitVRLittleEndian
     np.testing.assert_array_equal(units(content)[0], units(ct.shipped("CT_small.dcm"))[0])
-    assert "not readable as DICOM (" in refused(content[:-3000]) or "no pixel data" in refused(content[:-3000])
+    assert "cut short; fetch it again" in refused(content[:-3000])
 
 
 def test_real_compressed_slices():
@@ -124,7 +124,8 @@ def test_what_is_left_out(changes, line):
         ({"PixelData": None}, "no pixel data, perhaps as it is cut short; fetch it again"),
         ({"Rows": 60000, "Columns": 60000}, "larger than 178,956,970 pixels (60000x60000); make it smaller"),
         ({"Rows": 0}, "expected rows and columns, found 0x8; fetch it again"),
-        ({"Rows": 9}, "not readable as DICOM (The number of bytes of pixel data is less than expected"),
+        ({"Rows": 9}, "expected 144 bytes of pixels, found 128, as it is cut short; fetch it again"),
+        ({"NumberOfFrames": 2}, "expected 256 bytes of pixels, found 128, as it is cut short; fetch it again"),
         ({"HighBit": 11}, "expected its 16 bits at the lower end of 16, found high bit 11; convert it first"),
         ({"ImagePositionPatient": [0, 0]}, "expected 3 numbers as its position or orientation, found [0.0, 0.0]"),
         ({"NumberOfFrames": -3}, "expected 1 frame or more, found -3; fetch it again"),

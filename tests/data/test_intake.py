@@ -144,14 +144,15 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     assert refused(ct.put(tmp_path / "in", files)).splitlines() == [
         f"{tmp_path}/in: 2 of 4 files can't be used; mend them, or take them away:",
         "  Cyst/b: no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first",
-        "  Cyst/c.dcm: not readable as DICOM (neither SOPClassUID nor Modality); fetch it again or remove it",
+        "  Cyst/c.dcm: not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
+        "remove it",
     ]
     cut = {f"Cyst/{n}": ct.file(ct.RAMP + n)[:-60] for n in range(30)} | STONE
     lines = refused(ct.put(tmp_path / "cut", cut)).splitlines()
     assert lines[0] == f"{tmp_path}/cut: 30 of 31 files can't be used; mend them, or take them away:"
     assert len(lines) == 22
     assert lines[-1] == "  and 10 more such files"
-    assert all("less than expected" in line for line in lines[1:-1])
+    assert all("expected 128 bytes of pixels, found 68," in line for line in lines[1:-1])
 
 
 def test_a_failure_leaves_no_archive(tmp_path):

@@ -123,10 +123,9 @@ def test_what_is_no_slice_is_one_line(tmp_path):
     ct.put(tmp_path, names)
     lines = {
         "mr.dcm": "no CT image but MR Image Storage",
-        "cut": "not readable as DICOM (The number of bytes of pixel data is less than expected (119 vs 128 bytes) - "
-        "the dataset may be corrupted, have an invalid group 0028 element value, or the transfer syntax may be "
-        "incorrect); fetch it again",
-        "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality); fetch it again or remove it",
+        "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
+        "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
+        "remove it",
     }
     for name, line in lines.items():
         with pytest.raises(InputError) as caught:

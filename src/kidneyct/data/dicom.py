@@ -150,7 +150,9 @@ def _parsed(content):
     if announced and data.get("SOPClassUID") and announced != data.SOPClassUID:
         raise InputError("not readable as DICOM (another SOPClassUID than its first lines say); fetch it again")
     if not (data.get("SOPClassUID") or data.get("Modality")):
-        raise InputError("not readable as DICOM (neither SOPClassUID nor Modality); fetch it again or remove it")
+        raise InputError(
+            "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or remove it"
+        )
     if not data.file_meta.get("TransferSyntaxUID"):
         implicit, little = data.original_encoding
         explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
@@ -225,6 +227,9 @@ def _check_pixels(data):
         available = False
     if not available and syntax.is_encapsulated:
         raise InputError(f"its compression can't be read ({shown(syntax.name)}); save it uncompressed")
+    expected, there = rows * columns * _frames(data) * data.BitsAllocated // 8, len(data.PixelData)
+    if there < expected and not syntax.is_encapsulated:
+        raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
 
 
 def _rescale(data, frame):
