@@ -14,10 +14,11 @@ from kidneyct.data import source
 
 def main():
     checked = params.validate()
-    outputs = source.outputs()
-    source.refuse_outputs(checked.data.source, outputs)
+    outs = source.outputs()
+    source.refuse_outputs(checked.data.source, outs)
+    source.refuse_outputs(checked.data.labels, outs, "data.labels")
     if checked.series.table not in source.TABLES:
-        source.refuse_outputs(checked.series.table, outputs, "series.table")
+        source.refuse_outputs(checked.series.table, outs, "series.table")
     source.watch(checked.series.table, "data/table")
     place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
 

@@ -5,7 +5,7 @@ from collections import Counter
 from stages import place, run
 
 from kidneyct import params
-from kidneyct.data import archive, kaggle, phantom
+from kidneyct.data import archive, intake, kaggle, phantom
 
 ARCHIVE = "data/archive.zip"
 
@@ -22,7 +22,7 @@ def main():
         phantom.announce(*asked, place(ARCHIVE).parent)
         archive.write(ARCHIVE, phantom.members(*asked, p.phantom.seed))
     else:
-        archive.write(ARCHIVE, archive.from_source(p.data.source, classes))
+        archive.write(ARCHIVE, intake.members(p.data.source, classes, p.data.labels))
     counts = Counter(image.label for image in archive.images(ARCHIVE, classes))
     print(f"{sum(counts.values())} images:", ", ".join(f"{label} {counts[label]}" for label in classes))
 

@@ -17,7 +17,7 @@ def main():
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"))
+    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

@@ -71,6 +71,19 @@ def written(tmp_path, changes):
         ({"explain.images_per_class": 10**9}, "explain.images_per_class", str(10**9), "from 1 to 200"),
         ({"explain.mistakes": 10**9}, "explain.mistakes", str(10**9), "from 0 to 200"),
         ({"explain.measured_images": 10**9}, "explain.measured_images", str(10**9), "from 1 to 10000"),
+        ({"preprocess.window": "own"}, "preprocess.window", "'own'", "file, or [centre, width] with a width of 1"),
+        ({"preprocess.window": [40]}, "preprocess.window", "[40]", "[centre, width]"),
+        ({"preprocess.window": [40, 0.5]}, "preprocess.window", "[40, 0.5]", "a width of 1 or more"),
+        ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
+        ({"preprocess.window": [True, 400]}, "preprocess.window", "[True, 400]", "[centre, width]"),
+        ({"preprocess.window": [40, 10**6]}, "preprocess.window", "[40, 1000000]", "up to 100000 both"),
+        ({"data.labels": ""}, "data.labels", "''", "none, or the path of a CSV file"),
+        (
+            {"data.labels": "a.csv"},
+            "data.labels",
+            "'a.csv' beside data.source 'kaggle'",
+            "a data.source that is a path",
+        ),
         ({"preprocess.image_size": 10**9}, "preprocess.image_size", str(10**9), "from 32 to 1024"),
         ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
         ({"data.source": "x" * 5000}, "data.source", "'xxx", "the path of a folder or zip"),
@@ -121,6 +134,13 @@ def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key
     assert len(line) < len(str(path)) + 500
     assert found in line
     assert allowed in line
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", ["file", [40, 400], [-600.5, 1]])
+def test_a_window_is_given_as_it_is_written(tmp_path, value):
+    path = written(tmp_path, {"preprocess.window": value})
+    assert params.load("preprocess", path).preprocess.window == value
 
 
 def test_every_mistake_is_told(tmp_path):
@@ -328,11 +348,13 @@ VALID = {
     "weights": st.one_of(st.sampled_from(["imagenet", "imagenet-stats", "none", "photographs"]), PATHS),
     "seed": SEEDS,
     "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
+    "data.labels": st.just("none"),  # a path only beside a source that is one
     "data.kaggle": st.tuples(SLUGS, SLUGS).map("/".join),
     "data.classes": st.lists(NAMES, min_size=2, max_size=5, unique=True),
     "phantom.patients_per_class": st.integers(1, 100_000),
     "phantom.slices_per_patient": st.integers(1, 100),
     "phantom.seed": SEEDS,
+    "preprocess.window": st.one_of(st.just("file"), st.tuples(st.floats(-1e5, 1e5), st.floats(1, 1e5)).map(list)),
     "preprocess.image_size": st.integers(32, 1024),
     "preprocess.allow_corrupt": st.integers(0, 100_000),
     "series.similarity": SHARES,

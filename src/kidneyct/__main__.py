@@ -4,9 +4,16 @@ import argparse
 import sys
 
 from kidneyct import errors
-from kidneyct.commands import NOTICE, demo, grid, predict, similarity, study
+from kidneyct.commands import NOTICE, demo, grid, phantom, predict, similarity, study
 
-COMMANDS = {"demo": demo, "grid": grid, "predict": predict, "similarity": similarity, "study": study}
+COMMANDS = {
+    "demo": demo,
+    "grid": grid,
+    "phantom": phantom,
+    "predict": predict,
+    "similarity": similarity,
+    "study": study,
+}
 DESCRIPTION = """\
 Does ImageNet pre-training transfer to kidney CT? The study itself is a DVC pipeline: `dvc repro` runs it, with the
 settings in params.yaml, and trains two models, a candidate from ImageNet's weights and a control from random ones.

@@ -12,6 +12,7 @@ from kidneyct.errors import InputError
 from kidneyct.yaml12 import LONGEST, shown
 
 LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
+GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 MOST = 20  # mistakes that are told one by one
 
@@ -58,7 +59,8 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    source: PathLike = Field(description="kaggle, phantom, or the path of a folder or zip of class folders")
+    source: PathLike = Field(description="kaggle, phantom, or the path of a folder or zip of images or DICOM files")
+    labels: PathLike = Field(description="none, or the path of a CSV file")
     kaggle: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[1-9][0-9]{0,8})?$",
         description="owner/name, or owner/name/version, of letters, digits, -, _ and .",
@@ -82,8 +84,22 @@ class Phantom(Section):
     seed: Seed
 
 
+def _window(value):
+    numbers = isinstance(value, list) and all(
+        isinstance(number, int | float) and not isinstance(number, bool) for number in value
+    )
+    if value != "file" and not (
+        numbers and len(value) == 2 and abs(value[0]) <= GREATEST_VALUE and 1 <= value[1] <= GREATEST_VALUE
+    ):
+        raise ValueError
+    return value
+
+
 class Preprocess(Section):
     image_size: _whole(32, 1024)
+    window: Annotated[str | list[float | int], PlainValidator(_window)] = Field(
+        description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
+    )
     allow_corrupt: _whole(0, 100_000)
 
 
@@ -166,6 +182,8 @@ class Params(Section):
     def _possible(self):
         if self.explain.images_per_class * len(self.data.classes) > DRAWN:
             raise _wrong("explain.images_per_class", "data.classes")
+        if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
+            raise _wrong("data.labels", "data.source")
         images = self.phantom.patients_per_class * self.phantom.slices_per_patient
         if self.data.source == "phantom" and self.split.folds > images:
             raise _wrong("split.folds", "phantom.patients_per_class", "phantom.slices_per_patient")
@@ -175,6 +193,7 @@ class Params(Section):
 # What a rule allows, by the key that its error names first.
 RULES = {
     "data.classes": "names of class folders, each once",
+    "data.labels": "a table only for a data.source that is a path, else none",
     "explain.images_per_class": f"images of all classes together up to {DRAWN}",
     "split.fold": "a whole number from 0 that stays below split.folds",
     "split.folds": "no more folds than the phantom has images of a class",

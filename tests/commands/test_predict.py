@@ -3,21 +3,24 @@
 import errno
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
 import zlib
 from pathlib import Path
 
+import ct
 import finished
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from kidneyct import __main__ as door
-from kidneyct.data import images
+from kidneyct.data import images, window
 from kidneyct.maps import explainer
 from kidneyct.network import classifier, vgg
 from kidneyct.runs import prediction
@@ -144,6 +147,24 @@ def test_the_maps_are_compiled_once_a_command(workspace, inputs, tmp_path, capsy
     assert status == 0
     assert made == [(("saliency", "gradcam"), {"batch_size": 1})]
     assert seen == [1, 1]
+
+
+def test_dicom_is_seen_through_the_window_of_the_run(workspace, tmp_path, capsys):
+    """As dvc.lock has it: another window than the file's own gives what the same greys as PNG give."""
+    folder, _ = workspace
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    values = yaml.safe_load((other / "dvc.lock").read_text())
+    values["stages"]["preprocess"]["params"]["params.yaml"]["preprocess.window"] = [-500, 1500]
+    finished.write(other, values)
+    ct.put(tmp_path, {"scan": ct.file(WindowCenter=40, WindowWidth=80), "mr": ct.shipped("MR_small.dcm")})
+    for run_folder, chosen in ((folder, (40, 80)), (other, (-500, 1500))):
+        Image.fromarray(window.linear(ct.RAMP - 1024, *chosen)).save(tmp_path / "grey.png")
+        ask = (tmp_path / "scan", tmp_path / "grey.png", tmp_path / "mr", "--workspace", run_folder, "--json")
+        status, out, err = run(capsys, *ask)
+        scan, grey = json.loads(out)["predictions"]
+        assert (status, scan | {"file": ""}) == (1, grey | {"file": ""})
+        assert f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err
 
 
 def test_what_is_asked_wrongly_is_one_line(workspace, tmp_path, capsys):

@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+import ct
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kidneyct import arrays, index
-from kidneyct.data import archive, images, masks
+from kidneyct.data import archive, dicom, images, masks
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]
@@ -143,3 +144,13 @@ def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
 @given(changes=CHANGES, cut=st.integers(0, 300))
 def test_a_picture_of_any_bytes(changes, cut):
     one_line(images.decode, changed(PICTURE, changes, cut), "a.png")
+
+
+DICOMS = [ct.file(), ct.shipped("CT_small.dcm"), ct.shipped("J2K_pixelrep_mismatch.dcm")[:9999]]
+
+
+@FEW
+@pytest.mark.fuzz
+@given(content=st.sampled_from(DICOMS), changes=CHANGES, cut=st.one_of(st.just(0), st.integers(0, 300)))
+def test_a_dicom_file_of_any_bytes(content, changes, cut):
+    one_line(dicom.picture, changed(content, changes, cut), "a")

@@ -59,6 +59,10 @@ def test_a_thumbnail_holds_block_means():
 
 GOOD = png(np.zeros((40, 40), np.uint8))
 DEEP = png(np.zeros((40, 40), np.uint16))
+DEEP_LINE = (
+    "expected 8 bits a channel, found mode I;16, which does not say what its values mean; set preprocess.window to "
+    "[centre, width]"
+)
 SOME_BAD = {
     "Cyst/a.png": GOOD,
     "Cyst/b.png": b"text",
@@ -86,7 +90,7 @@ def test_allowed_ones_are_left_out_without_a_gap(tmp_path):
     assert rejected.values.tolist() == [
         ["Cyst/b.png", "Cyst", "not a readable image (no known format); replace or remove it"],
         ["Stone/c.png", "Stone", "not a readable image (no known format); replace or remove it"],
-        ["Stone/d.png", "Stone", "expected 8 bits a channel, found mode I;16; convert it first"],
+        ["Stone/d.png", "Stone", f"{DEEP_LINE} of them, or convert it first"],
     ]
     assert tensors[:, 0, 0, 0].tolist() == thumbnails[:, 0, 0].tolist() == [0, 9]
     (tmp_path / "good").mkdir()

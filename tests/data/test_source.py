@@ -90,3 +90,9 @@ def test_an_output_is_no_table(project):
         InputError, match=r"params.yaml: series.table: found data/series.csv, which is data/series.csv,"
     ):
         source.refuse_outputs("data/series.csv", ["data/series.csv"], "series.table")
+
+
+def test_the_key_that_gives_an_output_is_named(project):
+    with pytest.raises(InputError, match=r"^params\.yaml: data\.labels: found data/maps/a\.csv, which is data/maps, "):
+        source.refuse_outputs("data/maps/a.csv", OUTS, "data.labels")
+    source.refuse_outputs("none", OUTS, "data.labels")

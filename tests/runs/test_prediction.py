@@ -3,9 +3,11 @@
 import errno
 import os
 
+import ct
 import numpy as np
 import pytest
 
+from kidneyct.data import dicom, window
 from kidneyct.errors import InputError
 from kidneyct.runs import prediction
 from kidneyct.runs.workspace import Workspace
@@ -91,9 +93,44 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path):
     files, problems = prediction.find(arguments)
     assert files == [tmp_path / "unnamed", inside / "a.JPG", inside / "b.png"]
     assert problems == [
-        (str(tmp_path / "empty"), "no image in this folder (.jpeg, .jpg, .png)"),
+        (str(tmp_path / "empty"), "no image in this folder (.jpeg, .jpg, .png or DICOM)"),
         (str(tmp_path / "none"), "no such file or folder"),
     ]
+
+
+def test_dicom_files_of_any_name_are_found_in_folders(tmp_path):
+    files = {"a.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "notes.txt": b"x" * 200}
+    ct.put(tmp_path, files)
+    assert prediction.find([tmp_path]) == ([tmp_path / "1.2.840.10", tmp_path / "a.dcm"], [])
+    places = prediction.pictures([tmp_path / "1.2.840.10", tmp_path / "a.dcm"], tmp_path / "maps")
+    assert [path.name for path in places.values()] == ["1.2.840.10.png", "a.png"]
+
+
+def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
+    """Through the run's window, whatever the file is called."""
+    ct.put(tmp_path, {"scan": ct.file(WindowCenter=0, WindowWidth=900)})
+    ((units, _),) = dicom.hounsfield(ct.file(), [0])
+    (tmp_path / "scan.png").write_bytes(window.encode(units, (0, 900)))
+    for chosen, expected in ((window.FILE, (0, 900)), ([-500, 1500], (-500, 1500))):
+        found = [prediction.read(tmp_path / name, 8, chosen) for name in ("scan", "scan.png")]
+        np.testing.assert_array_equal(found[0][0][..., 0], window.linear(units, *expected))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_no_slice_is_one_line(tmp_path):
+    names = {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"}
+    ct.put(tmp_path, names)
+    lines = {
+        "mr.dcm": "no CT image but MR Image Storage",
+        "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
+        "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
+        "remove it",
+    }
+    for name, line in lines.items():
+        with pytest.raises(InputError) as caught:
+            prediction.read(tmp_path / name, 32)
+        assert str(caught.value) == f"{tmp_path / name}: {line}"
 
 
 def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):

@@ -30,9 +30,7 @@ named), 2 if the command or the run's folder is at fault."""
 
 
 def add_arguments(parser):
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="an image, or a folder to search for .jpg, .jpeg and .png"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="an image, DICOM too, or a folder to search for such")
     parser.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"whose model ({ROLES[0]})")
     parser.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")

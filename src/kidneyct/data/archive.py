@@ -1,5 +1,6 @@
 """One layout for every source of images: a zip laid out as Kaggle's."""
 
+import contextlib
 import os
 import shutil
 import unicodedata
@@ -28,15 +29,12 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def _find(names, classes, where):
+def in_class_folders(names, classes, where):
     """The image files among `names`, sorted; InputError where the class folders are not there once each."""
     parents = {}
     for name in names:
         path = PurePosixPath(name)
-        parts = path.parts
-        if path.suffix.lower() not in SUFFIXES or len(parts) < 2 or {MASKS, "__MACOSX"} & set(parts[:-2]):
-            continue
-        if path.name.startswith("."):
+        if len(path.parts) < 2 or not is_image(path):
             continue
         parents.setdefault(path.parent.parent, {}).setdefault(path.parent.name, []).append(name)
     complete = [parent for parent, folders in parents.items() if set(classes) <= set(folders)]
@@ -58,6 +56,18 @@ def _find(names, classes, where):
     ]
     _check_names(images, where)
     return sorted(images)
+
+
+def _labelled(labelled, where):
+    images = [Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labelled.items()]
+    _check_names(images, where)
+    return sorted(images)
+
+
+def is_image(path):
+    """Whether a file is called as an image of the study is, and lies where one may."""
+    inside = {MASKS, "__MACOSX"} & set(path.parts[:-2])
+    return path.suffix.lower() in SUFFIXES and not inside and not path.name.startswith(".")
 
 
 def _check_names(images, where):
@@ -87,7 +97,7 @@ def left_out(names, images):
 def images(path, classes):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
     with container.opened(path) as archive:
-        return _find(archive.names, classes, path)
+        return in_class_folders(archive.names, classes, path)
 
 
 def patients(path):
@@ -121,12 +131,9 @@ def take(source, path):
             shutil.copyfile(source, partial)
 
 
-def from_source(source, classes):
-    """The members (name, bytes) of a folder or zip of class folders, laid out under ROOT.
-
-    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
-    in the class folders is left out, and named.
-    """
+@contextlib.contextmanager
+def source_opened(source):
+    """The Container of `data.source`, a path; InputError where there is nothing, or no folder or zip."""
     try:
         os.lstat(source)
     except (FileNotFoundError, NotADirectoryError):
@@ -136,13 +143,25 @@ def from_source(source, classes):
         ) from None
     except (OSError, ValueError):
         pass  # no path at all, or none that may be read: told below
-    with container.opened(source) as found:
-        yield from _members(found.names, found.read, classes, shown(source))
+    with container.opened(source) as opened:
+        yield opened
 
 
-def _members(names, read, classes, source):
-    found = _find(names, classes, source)
-    others = left_out(names, found)
+def from_source(source, classes):
+    """The members (name, bytes) of a folder or zip of class folders, as `laid_out` gives them."""
+    with source_opened(source) as opened:
+        yield from laid_out(opened, classes, shown(source))
+
+
+def laid_out(opened, classes, source, labelled=None):
+    """The members (name, bytes) of a Container of class folders, laid out under ROOT.
+
+    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
+    in the class folders is left out, and named. Where images are `labelled`, name -> label, folders say nothing.
+    """
+    names, read = opened
+    taken = in_class_folders(names, classes, source) if labelled is None else _labelled(labelled, source)
+    others = left_out(names, taken) if labelled is None else []
     if others:
         print(
             f"{source}: left out of the class folders {container.listed(others)}: taken are "
@@ -161,7 +180,7 @@ def _members(names, read, classes, source):
         if target in beside:
             raise InputError(f"{source}: expected one {shown(target)}, found {shown(beside[target])} and {shown(name)}")
         beside[target] = name
-    for image in found:
+    for image in taken:
         yield f"{ROOT}/{image.image}", read(image.member)
     for target, name in beside.items():
         yield target, read(name)

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from kidneyct import arrays, index
-from kidneyct.data import container
+from kidneyct.data import container, window
 from kidneyct.errors import InputError, shown
 
 THUMBNAIL_SIZE = 25
@@ -18,20 +18,26 @@ EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
 
-def decode(content, name, formats=FORMATS):
+def decode(content, name, formats=FORMATS, chosen=None):
     """An image file's bytes as an RGB picture, upright as its EXIF says; InputError, naming the image, if it can't be.
 
-    Refused are also more than 8 bits a channel, animations, and pictures that are transparent somewhere: what is seen
+    A grey PNG of 16 bits is seen through `chosen`, as `preprocess.window`, where that is given. Refused are also other
+    pictures of more than 8 bits a channel, animations, and pictures that are transparent somewhere: what is seen
     there depends on what lies behind. Of a JPEG of several pictures the first is taken, its main one.
     """
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)
         depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
-        if picture.mode not in EIGHT_BIT_MODES or depth > 8:
+        deep = chosen is not None and depth == 16 and picture.mode == window.MODE
+        if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
             raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
         if picture.format == "PNG" and picture.is_animated:
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)
+        if deep:
+            if "transparency" in picture.info:
+                raise InputError(f"{name}: expected an opaque picture, found a transparent grey; save it without it")
+            picture = window.grey(picture, name, chosen)
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             if picture.getchannel("A").getextrema()[0] < 255:
@@ -62,13 +68,14 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder):
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
-    where these are more than `allowed`, or all of a class; memory does not grow with the number of images.
+    where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
+    16 bits are seen through `chosen`, as `preprocess.window`.
     """
     lines, rejected = [], []
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
@@ -80,7 +87,7 @@ def preprocess(archive, images, image_size, allowed, folder):
         for entry in tqdm(images, desc="preprocess", unit="image", disable=None):
             try:
                 content = opened.read(entry.member)
-                picture = decode(content, entry.image)
+                picture = decode(content, entry.image, chosen=chosen)
             except InputError as error:
                 reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
                 rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))

@@ -48,6 +48,7 @@ class Slice(NamedTuple):
     position: int  # from 0, along the series
     image: np.ndarray  # (512, 512) uint8 grey
     mask: np.ndarray  # (512, 512) bool, the lesion
+    hounsfield: np.ndarray  # (512, 512) int16, what the image shows through its window, in whole units
 
 
 def grid():
@@ -340,7 +341,7 @@ def patient(label, number, slices, seed):
         mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, cavity, x, y, z)
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
-        yield Slice(label, number, position, to_grey(hu), mask)
+        yield Slice(label, number, position, to_grey(hu), mask, hu.round().astype(np.int16))
 
 
 def _check_classes(classes):

@@ -1,4 +1,4 @@
-"""The user's own files, `data.source` and `series.table`: no outputs of the pipeline, as DVC removes those; a link."""
+"""The user's own files, such as `data.source`: none is an output of the pipeline, as DVC removes those; a link to one."""
 
 import contextlib
 import os

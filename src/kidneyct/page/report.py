@@ -136,6 +136,9 @@ def p_value(value):
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+PATHS = ("weights", "data.source", "data.labels")
+
+
 def flat(section, prefix=""):
     """Dotted name -> text of each parameter; of a path only its last part."""
     texts = {}

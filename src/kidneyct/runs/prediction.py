@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from kidneyct.data import images, series
+from kidneyct.data import dicom, images, series, window
 from kidneyct.data.archive import SUFFIXES
 from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
@@ -21,8 +21,9 @@ PERCENTILE = 1  # of the training images that lie below the threshold of likenes
 def find(paths):
     """The image files among `paths`, each once, folders searched through and sorted; and what is amiss.
 
-    Returns (files, problems): paths, and (path, reason) pairs. In a folder only files named .jpg, .jpeg or .png
-    count; a file named by itself is taken whatever its name. InputError for an empty name.
+    Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
+    count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
+    InputError for an empty name.
     """
     if "" in paths:
         raise InputError("predict: expected names of files or folders, found an empty one; leave it out")
@@ -34,7 +35,7 @@ def find(paths):
             files += inside
             problems += amiss
             if not (inside or amiss):
-                problems.append((str(path), f"no image in this folder ({', '.join(sorted(SUFFIXES))})"))
+                problems.append((str(path), f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)"))
         elif kind == "file":
             files.append(path)
         else:
@@ -66,13 +67,24 @@ def _inside(folder):
         links = [Path(top, name) for name in below if Path(top, name).is_symlink()]
         problems.extend((str(link), "a link to a folder, not searched; name it by itself") for link in links)
         for file in (Path(top, name) for name in names):
-            if file.suffix.lower() in SUFFIXES:
-                kind = _kind(file)
+            kind = _kind(file)
+            if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (kind == "file" and _is_dicom(file)):
                 if kind == "file":
                     files.append(file)
                 else:
                     problems.append((str(file), kind))
     return sorted(files), sorted(problems)
+
+
+def _is_dicom(file):
+    """Whether a file of another name is DICOM, and no directory of such; one that can't be read is none."""
+    if file.name.upper() == dicom.DIRECTORY:
+        return False
+    try:
+        with file.open("rb") as opened:
+            return dicom.is_dicom(opened.read(dicom.START))
+    except OSError:
+        return False
 
 
 def pictures(files, folder):
@@ -88,10 +100,12 @@ def pictures(files, folder):
     except OSError as error:
         raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
     for file in files:
-        name, count = file.stem, 1
+        # A DICOM file may be called by an identifier, whose last number is no suffix.
+        stem = file.name if file.suffix[1:].isdecimal() else file.stem
+        name, count = stem, 1
         while name.casefold() in taken:  # files of one name from several folders
             count += 1
-            name = f"{file.stem}-{count}"
+            name = f"{stem}-{count}"
         taken.add(name.casefold())
         places[file] = folder / f"{name}.png"
     originals = {file.resolve() for file in files}
@@ -154,13 +168,17 @@ def threshold(training, numbers):
     return float(np.percentile(np.concatenate(across), PERCENTILE)) if across else -1.0
 
 
-def read(path, image_size):
-    """A file as the pipeline sees it: tensor (s, s, 3) and thumbnail (25, 25), both uint8; InputError names it."""
+def read(path, image_size, chosen=window.FILE):
+    """A file as the pipeline sees it: tensor (s, s, 3) and thumbnail (25, 25), both uint8; InputError names it.
+
+    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`.
+    """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    picture = images.decode(content, str(path))
+    as_dicom = dicom.is_dicom(content) or Path(path).suffix.lower() == dicom.SUFFIX
+    picture = (dicom.picture if as_dicom else images.decode)(content, str(path), chosen=chosen)
     return images.tensor(picture, image_size), images.thumbnail(picture)
 
 
@@ -175,7 +193,7 @@ def predict(workspace, network, files, explain=None):
         outcomes, tensors, thumbnails = {}, [], []
         for file in files[start : start + BATCH_SIZE]:
             try:
-                tensor, thumbnail = read(file, workspace.image_size)
+                tensor, thumbnail = read(file, workspace.image_size, workspace.window)
             except InputError as error:
                 outcomes[file] = str(error)
                 continue

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from kidneyct import arrays, index
+from kidneyct.data import window
 from kidneyct.errors import InputError, missing
-from kidneyct.params import Model, Section, Text
+from kidneyct.params import Model, Preprocess, Section, Text
 from kidneyct.runs import lock
 
 INDEX = "data/index.csv"
@@ -28,6 +29,7 @@ class Workspace(NamedTuple):
     thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
     series: np.ndarray  # (n,) int, theirs too
     digest: str = ""  # MD5 of the weights
+    window: str | list = window.FILE  # of 16-bit images, as preprocess.window
 
 
 class _Used(Section, extra="ignore"):
@@ -35,6 +37,7 @@ class _Used(Section, extra="ignore"):
 
     classes: list[Text] = Field(alias="data.classes", min_length=2)
     image_size: PositiveInt = Field(alias="preprocess.image_size")
+    window: Preprocess.model_fields["window"].rebuild_annotation() = Field(window.FILE, alias="preprocess.window")
     dense_units: PositiveInt = Field(alias="model.dense_units")
     pixel_scaling: Model.model_fields["pixel_scaling"].annotation = Field(alias="model.pixel_scaling")
     normalize: Model.model_fields["normalize"].annotation = Field(alias="model.normalize")
@@ -75,6 +78,7 @@ def read(folder, role):
         thumbnails[rows],
         series[rows],
         written[weights],
+        used.window,
     )
 
 

@@ -1,0 +1,242 @@
+"""One DICOM file: real ones that pydicom brings along, and slices of which something is changed."""
+
+import io
+
+import ct
+import gdcm
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom import uid
+
+from kidneyct.data import dicom
+from kidneyct.errors import InputError
+
+
+def units(content, frame=0):
+    ((found, beyond),) = dicom.hounsfield(content, [frame])
+    return found, beyond
+
+
+def read(content):
+    return list(dicom.hounsfield(content, [one.frame for one in dicom.slices(content)]))
+
+
+def refused(content, kind=InputError):
+    with pytest.raises(kind) as caught:
+        read(content)
+    assert type(caught.value) is kind
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def test_a_real_slice():
+    content = ct.shipped("CT_small.dcm")
+    (one,) = dicom.slices(content)
+    assert (one.patient, one.height, one.number, one.window, one.remarks) == ("1CT1", -75.699997, 1, None, ())
+    data = pydicom.dcmread(io.BytesIO(content))
+    np.testing.assert_array_equal(units(content)[0], data.pixel_array.astype(int) - 1024)
+
+
+SYNTAXES = {
+    "JPEG lossless": gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+    "JPEG-LS": gdcm.TransferSyntax.JPEGLSLossless,
+    "JPEG 2000": gdcm.TransferSyntax.JPEG2000Lossless,
+    "RLE": gdcm.TransferSyntax.RLELossless,
+    "implicit": gdcm.TransferSyntax.ImplicitVRLittleEndian,
+}
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
+def test_a_slice_is_the_same_however_it_is_compressed(tmp_path, syntax):
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(pydicom.data.get_testdata_file("CT_small.dcm", download=False))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    writer.SetFileName(str(tmp_path / "a"))
+    assert writer.Write()
+    content = (tmp_path / "a").read_bytes()
+    assert pydicom.dcmread(tmp_path / "a").file_meta.TransferSyntaxUID != uid.ExplicitVRLittleEndian
+    np.testing.assert_array_equal(units(content)[0], units(ct.shipped("CT_small.dcm"))[0])
+    assert "cut short; fetch it again" in refused(content[:-3000])
+
+
+def test_real_compressed_slices():
+    for name, window, lowest, highest in (
+        ("693_J2KI.dcm", (40, 100), -3995, 1812),
+        ("J2K_pixelrep_mismatch.dcm", (40, 100), -2000, 1896),
+    ):
+        content = ct.shipped(name)
+        assert dicom.slices(content)[0].window == window
+        found, beyond = units(content)
+        assert (found.shape, found.min(), found.max(), beyond) == ((512, 512), lowest, highest, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("MR_small.dcm", "no CT image but MR Image Storage"),
+        ("MR_small_RLE.dcm", "no CT image but MR Image Storage"),
+        ("SC_rgb_rle.dcm", "no CT image but Secondary Capture Image Storage"),
+        ("test-SR.dcm", "no CT image but Comprehensive SR Storage"),
+        ("liver_1frame.dcm", "no CT image but Segmentation Storage"),
+        ("examples_palette.dcm", "no CT image but Ultrasound Image Storage"),
+    ],
+)
+def test_real_files_that_are_no_ct(name, line):
+    assert refused(ct.shipped(name), dicom.NoSlice) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer (ImageType)"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "a colour picture (RGB)"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, "no axial slice (ImageOrientationPatient)"),
+        ({"BurnedInAnnotation": "YES"}, "a picture with text in its pixels (BurnedInAnnotation), which may be a name"),
+        ({"RescaleType": "OD"}, "no picture of Hounsfield units (RescaleType OD)"),
+        ({"SOPClassUID": "1.2.3"}, "no CT image but 1.2.3"),
+        ({"SOPClassUID": None, "Modality": "DX"}, "no CT image but of modality DX"),
+    ],
+)
+def test_what_is_left_out(changes, line):
+    content = ct.dataset(**changes)
+    if "SOPClassUID" not in content:
+        content.file_meta = pydicom.dataset.FileMetaDataset()
+        content.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+        buffer = io.BytesIO(b"")
+        pydicom.dcmwrite(buffer, content, enforce_file_format=False)
+        assert refused(buffer.getvalue(), dicom.NoSlice) == line
+    else:
+        assert refused(ct.packed(content), dicom.NoSlice) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"RescaleSlope": None}, "no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first"),
+        ({"RescaleSlope": 0}, "expected a rescale slope and intercept, found 0 and -1024; convert it first"),
+        ({"PixelData": None}, "no pixel data, perhaps as it is cut short; fetch it again"),
+        ({"Rows": 60000, "Columns": 60000}, "larger than 178,956,970 pixels (60000x60000); make it smaller"),
+        ({"Rows": 0}, "expected rows and columns, found 0x8; fetch it again"),
+        ({"Rows": 9}, "expected 144 bytes of pixels, found 128, as it is cut short; fetch it again"),
+        ({"NumberOfFrames": 2}, "expected 256 bytes of pixels, found 128, as it is cut short; fetch it again"),
+        ({"HighBit": 11}, "expected its 16 bits at the lower end of 16, found high bit 11; convert it first"),
+        ({"ImagePositionPatient": [0, 0]}, "expected 3 numbers as its position or orientation, found [0.0, 0.0]"),
+        ({"NumberOfFrames": -3}, "expected 1 frame or more, found -3; fetch it again"),
+        ({"Columns": None}, "not readable as DICOM ("),
+    ],
+)
+def test_what_is_wrong_with_a_slice(changes, line):
+    assert refused(ct.file(**changes)).startswith(line)
+
+
+@pytest.mark.parametrize("cut", range(140, len(ct.file()) - 1, 23))
+def test_a_file_that_is_cut_short(cut):
+    assert "fetch it again" in refused(ct.file()[:cut])
+
+
+def test_a_compression_that_is_not_known_and_one_that_may_burst():
+    data = ct.dataset()
+    data.PixelData = pydicom.encaps.encapsulate([b"x" * 100])
+    data["PixelData"].is_undefined_length = True
+    line = refused(ct.packed(data, uid.HTJ2KLossless))
+    assert line.startswith("its compression can't be read (High-Throughput JPEG 2000")
+    assert refused(ct.shipped("image_dfl.dcm")).startswith("a deflated file")
+
+
+def test_slope_and_intercept_are_applied_rounded_and_clipped():
+    stored = np.array([[-32768, -3, -1, 0], [1, 2, 3, 32767]], "<i2")
+    found, beyond = units(ct.file(stored, RescaleSlope=2.5, RescaleIntercept=-0.5))
+    assert found.tolist() == [[-32768, -8, -3, 0], [2, 5, 7, 32767]]  # -8.0, -3.0, -0.5, 2.0, 4.5, 7.0
+    assert beyond == 2
+
+
+def test_padding_is_air_also_where_it_needs_more_bits_than_are_stored():
+    stored = np.array([[0xF830, 0, 1024, 0xF000 + 1024]], "<u2")  # -2000 in 16 bits; an old overlay in the last
+    found, _ = units(ct.file(stored, BitsStored=12, HighBit=11, PixelPaddingValue=0xF830))
+    assert found.tolist() == [[-1000, -1024, 0, 0]]
+    stored = np.array([[-2000, -1990, -1980, 1024]], "<i2")
+    found, _ = units(ct.file(stored, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1990))
+    assert found.tolist() == [[-1000, -1000, -3004, 0]]
+
+
+def test_a_sign_in_12_bits():
+    stored = np.array([[0x0FFF, 0x0800, 0x07FF]], "<i2")  # -1, -2048, 2047
+    found, _ = units(ct.file(stored, BitsStored=12, HighBit=11, RescaleIntercept=0))
+    assert found.tolist() == [[-1, -2048, 2047]]
+
+
+def test_hounsfield_units_do_not_depend_on_how_they_are_shown():
+    """PS3.3 C.7.6.3.1.2: the inversion of MONOCHROME1 follows all other transformations."""
+    content = ct.file(PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(units(content)[0], units(ct.file())[0])
+    assert dicom.slices(content)[0].remarks == (
+        "of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted",
+    )
+
+
+def test_orientation_is_told_and_nothing_is_turned():
+    turned = ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])
+    np.testing.assert_array_equal(units(turned)[0], units(ct.file())[0])
+    told = "stored turned or mirrored (ImageOrientationPatient), taken as stored"
+    assert dicom.slices(turned)[0].remarks == (told,)
+    assert dicom.slices(ct.file(ImageOrientationPatient=[1, 0, 0, 0, 0.87, -0.5]))[0].remarks == ()  # a tilted gantry
+    assert dicom.slices(ct.file(ImageOrientationPatient=None))[0].remarks == (
+        "without ImageOrientationPatient, taken as axial",
+    )
+
+
+@pytest.mark.parametrize(
+    ("centre", "width", "expected"),
+    [(40, 400, (40, 400)), ([50, 300], [350, 2000], (50, 350)), (40, 0, None), (None, 400, None)],
+)
+def test_the_first_window_of_a_file(centre, width, expected):
+    changes = {name: value for name, value in (("WindowCenter", centre), ("WindowWidth", width)) if value is not None}
+    assert dicom.slices(ct.file(**changes))[0].window == expected
+
+
+def test_each_frame_of_an_enhanced_ct():
+    content = ct.packed(ct.enhanced())
+    found = dicom.slices(content)
+    assert [(one.frame, one.height, one.window) for one in found] == [(n, -5 * n, (40 + n, 400)) for n in range(3)]
+    assert len({one.digest for one in found}) == 3
+    for frame, (values, _) in zip((2, 0), dicom.hounsfield(content, [2, 0]), strict=True):
+        np.testing.assert_array_equal(values, ct.RAMP - 1024 - frame)
+    with pytest.raises(InputError, match=r"^a: expected one slice, found 3 frames; save one of them$"):
+        dicom.picture(content, "a")
+
+
+def test_a_file_without_its_first_128_bytes_is_read_where_it_is_asked_for():
+    content = ct.file()
+    assert dicom.is_dicom(content)
+    assert not dicom.is_dicom(content[132:])
+    assert len(dicom.slices(content[132:])) == 1
+    assert refused(b"\0" * 128 + b"DICM" + b"junk" * 99).endswith("fetch it again or remove it")
+    assert refused(b"").endswith("fetch it again or remove it")
+
+
+def test_a_picture_of_one_slice():
+    picture = dicom.picture(ct.file(WindowCenter=0, WindowWidth=3), "a")
+    assert (picture.mode, np.unique(np.asarray(picture)).tolist()) == ("RGB", [0, 255])
+    wide = np.asarray(dicom.picture(ct.file(), "a", [-500, 2001]))[..., 0]
+    assert wide.ravel()[[0, 1]].tolist() == [61, 65]  # (-1024 + 500.5) / 2000 * 255 + 127.5 = 60.75; and 64.58
+
+
+def test_what_fails_is_one_line_and_nothing_else_is_said(capfd):
+    content = bytearray(ct.shipped("693_J2KI.dcm"))
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    with pytest.raises(InputError) as caught:
+        dicom.picture(bytes(content), "a")
+    assert str(caught.value).startswith("a: ")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pictures_of_any_size_are_bounded(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 31)
+    assert refused(ct.file()) == "larger than 62 pixels (8x8); make it smaller"

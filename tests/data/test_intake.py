@@ -1,0 +1,373 @@
+"""A user's folder or zip of DICOM files: which class, which patient, which order, and that nobody is named."""
+
+import hashlib
+import io
+import zipfile
+
+import ct
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydicom import uid
+
+from kidneyct import arrays, index
+from kidneyct.data import archive, images, intake, masks, phantom, phantom_scans, window
+from kidneyct.errors import InputError
+
+CLASSES = ["Cyst", "Stone"]
+STONE = {"Stone/z": ct.file(ct.RAMP + 900, PatientID="P9", StudyInstanceUID="9", SeriesInstanceUID="9.1")}
+NONE = "none"
+
+
+def taken(source, table=NONE, classes=CLASSES):
+    """The archive's images, name -> grey values, and its other members, name -> bytes."""
+    members = dict(intake.members(str(source), classes, str(table)))
+    start = f"{archive.ROOT}/"
+    pictures = {name.removeprefix(start): content for name, content in members.items() if name.startswith(start)}
+    return pictures, {name: content for name, content in members.items() if not name.startswith(start)}
+
+
+def values(content):
+    return np.asarray(Image.open(io.BytesIO(content))).astype(int) - 32768
+
+
+def refused(source, table=NONE):
+    with pytest.raises(InputError) as caught:
+        taken(source, table)
+    return str(caught.value)
+
+
+def slices(patient, heights, study="1", start=0, **changes):
+    """Files of a series, each of other pixels, by name."""
+    return {
+        f"IM{n}": ct.file(
+            ct.RAMP + start + n,
+            PatientID=patient,
+            StudyInstanceUID=study,
+            SeriesInstanceUID=f"{study}.1",
+            ImagePositionPatient=[0, 0, height],
+            **changes,
+        )
+        for n, height in enumerate(heights)
+    }
+
+
+def below(folder, files):
+    return {f"{folder}/{name}": content for name, content in files.items()}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_slices_lie_in_order_under_pseudonyms(tmp_path, capsys, packed):
+    """Patient P1's slices 0, 1, 2 lie at 30, 10 and 20 mm; the file called as a picture's preview is none."""
+    files = below("scans/Cyst/somebody/series", slices("P1", (30, 10, 20))) | below("scans", STONE)
+    files |= {"scans/DICOMDIR": b"x", "scans/Cyst/notes.txt": b"x", "scans/patients.csv": b"P1"}
+    source = ct.put(tmp_path / "in", files)
+    if packed:
+        with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+            for name, content in files.items():
+                file.writestr(name, content)
+        source = tmp_path / "in.zip"
+    pictures, others = taken(source)
+    table = pd.read_csv(io.BytesIO(others.pop("patients.csv")))
+    assert others == {}
+    assert list(table.columns) == ["image", "series"]
+    assert table["image"].tolist() == sorted(pictures)
+    patient, stone = table["series"][0], table["series"][3]
+    assert {patient, stone} == {"patient-0001", "patient-0002"}
+    assert table["image"].tolist() == [*(f"Cyst/{patient}-000{n}.png" for n in (1, 2, 3)), f"Stone/{stone}-0001.png"]
+    for number, original in ((1, 1), (2, 2), (3, 0)):
+        expected = ct.RAMP + original - 1024
+        np.testing.assert_array_equal(values(pictures[f"Cyst/{patient}-000{number}.png"]), expected)
+    told = capsys.readouterr().out
+    assert f"{source}: 4 CT slices of 2 patients, by PatientID\n" in told
+    assert f"{source}: left out 2, no DICOM file: scans/Cyst/notes.txt, scans/patients.csv\n" in told
+
+
+def test_pseudonyms_depend_on_pixels_alone(tmp_path):
+    one = taken(ct.put(tmp_path / "a", below("Cyst", slices("P1", (0, 1))) | STONE))
+    renamed = {"Cyst/1": "P-7", "Cyst/0": "P-7", "Stone/a": "A"}
+    again = {
+        name: ct.file(
+            pixels, PatientID=renamed[name], StudyInstanceUID=f"5.{len(name)}", ImagePositionPatient=[0, 0, z]
+        )
+        for name, pixels, z in (("Cyst/1", ct.RAMP, 0), ("Cyst/0", ct.RAMP + 1, 1), ("Stone/a", ct.RAMP + 900, 0))
+    }
+    assert taken(ct.put(tmp_path / "b", again)) == one
+
+
+def test_without_heights_the_instance_number_orders(tmp_path):
+    files = {f"Cyst/{n}": ct.file(ct.RAMP + n, InstanceNumber=10 - n, ImagePositionPatient=None) for n in range(3)}
+    pictures, _ = taken(ct.put(tmp_path, files | STONE))
+    cysts = [values(content)[0, 0] + 1024 for name, content in sorted(pictures.items()) if name.startswith("Cyst")]
+    assert cysts == [2, 1, 0]
+
+
+def test_a_patient_of_two_series_and_two_classes_keeps_one_pseudonym(tmp_path):
+    files = below("Cyst", slices("P1", (0, 1))) | below("Stone", slices("P1", (5,), study="2", start=100))
+    _, others = taken(ct.put(tmp_path, files))
+    table = pd.read_csv(io.BytesIO(others["patients.csv"]))
+    assert table["series"].unique().tolist() == ["patient-0001"]
+    assert sorted(name[-8:-4] for name in table["image"]) == ["0001", "0002", "0003"]
+
+
+def test_where_there_is_no_patient_the_study_takes_its_place(tmp_path, capsys):
+    files = below("Cyst/a", slices("", (0, 1), study="7")) | below("Cyst/b", slices("", (0,), study="8", start=50))
+    files |= below("Stone/c", slices("", (0,), study="9", start=90)) | below("Stone/d", slices("P3", (3,), study="9"))
+    _, others = taken(ct.put(tmp_path, files))
+    table = pd.read_csv(io.BytesIO(others["patients.csv"]))
+    assert table["series"].value_counts().tolist() == [2, 2, 1]  # study 9 is P3's, as another of its files says
+    said = "4 without PatientID, whose StudyInstanceUID, or else SeriesInstanceUID, took its place\n"
+    assert said in capsys.readouterr().out
+    nobody = ct.file(PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
+    assert "x: expected a PatientID, StudyInstanceUID or SeriesInstanceUID, found none; without one" in refused(
+        ct.put(tmp_path, {"Cyst/x": nobody})
+    )
+
+
+def test_what_is_no_slice_is_left_out_and_named(tmp_path, capsys):
+    scout = ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    files = {"Cyst/a.dcm": ct.file(), "Cyst/scout": scout, "Cyst/mr": ct.shipped("MR_small.dcm"), "out": ct.file()}
+    pictures, _ = taken(ct.put(tmp_path, files | STONE))
+    assert len(pictures) == 2
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        f"{tmp_path}: left out 1, a localizer (ImageType): Cyst/scout",
+        f"{tmp_path}: left out 1, no CT image but MR Image Storage: Cyst/mr",
+        f"{tmp_path}: left out 1, outside the class folders: out",
+    ]
+
+
+def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
+    files = {"Cyst/a": ct.file(), "Cyst/b": ct.file(RescaleSlope=None), "Cyst/c.dcm": b"text"} | STONE
+    assert refused(ct.put(tmp_path / "in", files)).splitlines() == [
+        f"{tmp_path}/in: 2 of 4 files can't be used; mend them, or take them away:",
+        "  Cyst/b: no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first",
+        "  Cyst/c.dcm: not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
+        "remove it",
+    ]
+    cut = {f"Cyst/{n}": ct.file(ct.RAMP + n)[:-60] for n in range(30)} | STONE
+    lines = refused(ct.put(tmp_path / "cut", cut)).splitlines()
+    assert lines[0] == f"{tmp_path}/cut: 30 of 31 files can't be used; mend them, or take them away:"
+    assert len(lines) == 22
+    assert lines[-1] == "  and 10 more such files"
+    assert all("expected 128 bytes of pixels, found 68," in line for line in lines[1:-1])
+
+
+def test_a_failure_leaves_no_archive(tmp_path):
+    source = ct.put(tmp_path / "in", {"Cyst/a": ct.file()[:-60]} | STONE)
+    with pytest.raises(InputError):
+        archive.write(tmp_path / "a.zip", intake.members(str(source), CLASSES))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_class_folders_that_are_not_there(tmp_path):
+    source = ct.put(tmp_path / "in", {"Cyst/a": ct.file(), "Other/b": ct.file()})
+    assert refused(source) == (
+        f"{source}: expected folders Cyst, Stone with DICOM files side by side in one place, found none; Stone missing "
+        "or empty; change data.source or data.classes, or give a table as data.labels"
+    )
+    assert f"{tmp_path}/mr: expected CT slices, found none in 1 files; change data.source" in refused(
+        ct.put(tmp_path / "mr", {"Cyst/a": ct.shipped("MR_small.dcm")})
+    )
+    both = {"Cyst/a": ct.file(), "Cyst/b.png": window.encode(np.zeros((8, 8), int), None), "Stone/c.jpg": b"x"}
+    assert "expected DICOM files or pictures, found both in the class folders: Cyst/b.png and others among Cyst/a" in (
+        refused(ct.put(tmp_path / "both", both))
+    )
+    assert "expected DICOM files or pictures, found both" in refused(
+        ct.put(tmp_path / "few", {"Cyst/a": ct.file(), "Cyst/b.png": b"x"} | STONE)
+    )
+
+
+def test_pictures_beside_a_stray_dicom_file_are_pictures(tmp_path):
+    pictures, _ = taken(ct.put(tmp_path, {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"}))
+    assert pictures == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}
+
+
+TABLES = {
+    "file": "file,label\nx/IM0,Cyst\nx/IM1,Stone\n",
+    "series": "series,label\n1.1,Cyst\n2.1,Stone\n",
+    "patient": "patient,label\nP1,Cyst\nP2,Stone\n",
+}
+
+
+@pytest.mark.parametrize("key", TABLES)
+def test_labels_from_a_table(tmp_path, key):
+    first, second = slices("P1", (0,)), slices("P2", (0,), study="2", start=7)
+    source = ct.put(tmp_path / "in", {"x/IM0": first["IM0"], "x/IM1": second["IM0"]})
+    (tmp_path / "labels.csv").write_text(TABLES[key])
+    pictures, _ = taken(source, tmp_path / "labels.csv")
+    assert {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in pictures.items()} == {
+        "Cyst": 0,
+        "Stone": 7,
+    }
+
+
+def test_a_table_that_names_what_is_no_slice(tmp_path):
+    source = ct.put(tmp_path / "in", {"x/IM0": ct.file(), "x/mr": ct.shipped("MR_small.dcm")})
+    (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\nx/mr,Stone\n")
+    assert "expected files of CT slices, found x/mr (no CT image but MR Image Storage); remove their lines" in refused(
+        source, tmp_path / "labels.csv"
+    )
+    (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\n")
+    assert refused(source, tmp_path / "labels.csv") == (
+        f"{source}: expected CT slices of each class, found none of Stone"
+    )
+
+
+def test_labels_of_pictures(tmp_path):
+    source = ct.put(tmp_path / "in", {"x/a.png": b"1", "y/b.jpg": b"2", "masks/Cyst/a.png": b"3"})
+    (tmp_path / "labels.csv").write_text("file,label\nx/a.png,Cyst\ny/b.jpg,Stone\n")
+    assert taken(source, tmp_path / "labels.csv") == (
+        {"Cyst/a.png": b"1", "Stone/b.jpg": b"2"},
+        {"masks/Cyst/a.png": b"3"},
+    )
+    (tmp_path / "labels.csv").write_text("patient,label\nP1,Cyst\n")
+    assert "expected a column file, as only DICOM files know their patient" in refused(source, tmp_path / "labels.csv")
+
+
+def test_frames_of_an_enhanced_ct_are_slices(tmp_path):
+    pictures, _ = taken(ct.put(tmp_path, {"Cyst/a": ct.packed(ct.enhanced())} | STONE))
+    cysts = [values(content)[0, 0] for name, content in sorted(pictures.items()) if name.startswith("Cyst")]
+    assert cysts == [-1026, -1025, -1024]  # upwards: the last frame first
+
+
+def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
+    files = {
+        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], WindowCenter=40, WindowWidth=400),
+        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", WindowCenter=40, WindowWidth=400),
+    }
+    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x"}))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path}: left out 1, a picture among DICOM files: preview.png",
+        f"{tmp_path}: 3 CT slices of 2 patients, by PatientID",
+        f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
+        f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
+        f"{tmp_path}: 1 without a window of its own; preprocess.window: file takes 40, 400",
+    ]
+
+
+def test_values_out_of_range_are_told(tmp_path, capsys):
+    taken(ct.put(tmp_path, {"Cyst/a": ct.file(RescaleSlope=100), "Stone/b": STONE["Stone/z"]}))
+    said = "1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/a\n"
+    assert said in capsys.readouterr().out
+
+
+SECRET = b"SECRET"
+NAMING = [
+    *("PatientName", "OtherPatientIDs", "InstitutionName", "InstitutionAddress", "ReferringPhysicianName"),
+    *("OperatorsName", "StationName", "StudyDescription", "SeriesDescription", "AccessionNumber", "StudyID"),
+    *("PatientAddress", "PatientComments", "ImageComments", "ProtocolName", "DeviceSerialNumber"),
+    *("ManufacturerModelName", "PhysiciansOfRecord", "IssuerOfPatientID"),
+]
+
+
+def secretive(pixels, number):
+    """A slice whose every tag that may name somebody says SECRET, private ones and sequences too."""
+    data = ct.dataset(pixels, PatientID=f"SECRETID{number}", WindowCenter=40, WindowWidth=400)
+    for name in NAMING:
+        setattr(data, name, f"SECRET{number}")
+    data.PatientBirthDate = data.StudyDate = data.SeriesDate = data.ContentDate = "19770707"
+    data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = (f"1.2.77.{n}.{number}" for n in (1, 2, 3))
+    block = data.private_block(0x0009, "SECRET CREATOR", create=True)
+    block.add_new(0x01, "LO", "SECRET private")
+    block.add_new(0x02, "OB", b"SECRET bytes")
+    other = type(data)()
+    other.PatientID = "SECRETOTHER"
+    data.OtherPatientIDsSequence = [other]
+    content = bytearray(ct.packed(data))
+    content[:12] = b"SECRET START"
+    return bytes(content)
+
+
+def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
+    """Also not by file names, folders, tables or masks, and not as a digest of the identifier."""
+    mask = io.BytesIO()
+    note = PngInfo()
+    note.add_text("Title", "SECRET mask")
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask, "PNG", pnginfo=note)
+    files = {
+        f"SECRET/{label}/SECRET{n}/SECRETfile{n}.dcm": secretive(ct.RAMP + n, n) for n, label in enumerate(CLASSES)
+    }
+    files |= {
+        "SECRET/masks/Cyst/SECRET0/SECRETfile0.png": mask.getvalue(),
+        "SECRET/patients.csv": b"image,series\nSECRET,SECRETID0\n",
+        "SECRET/kidneyData.csv": b"SECRET",
+        "SECRET/report.dcm": ct.shipped("test-SR.dcm"),
+    }
+    ct.put(tmp_path / "in", files)
+    out = tmp_path / "out"
+    out.mkdir()
+    archive.write(out / "archive.zip", intake.members(str(tmp_path / "in"), CLASSES))
+    entries = archive.images(out / "archive.zip", CLASSES)
+    images.preprocess(out / "archive.zip", entries, 32, 0, out)
+    assert masks.check(out / "archive.zip", entries) == 1
+    digests = [
+        digest(f"SECRETID{n}".encode()).hexdigest().encode() for n in (0, 1) for digest in (hashlib.md5, hashlib.sha256)
+    ]
+    contents = {path.name: path.read_bytes() for path in out.iterdir()}
+    with zipfile.ZipFile(out / "archive.zip") as opened:
+        names = opened.namelist()
+        contents |= {name: opened.read(name) for name in names}
+        for name in names:
+            if name.endswith(".png"):
+                with Image.open(io.BytesIO(opened.read(name))) as picture:
+                    said = set(picture.info)
+                assert said <= {"HounsfieldOffset", "WindowCentre", "WindowWidth"}
+    assert len(contents) == 5 + 4
+    for name, content in contents.items():
+        for word in (SECRET, b"1977", b"1.2.77", b"PYDICOM", *(digest[:12] for digest in digests)):
+            assert word.lower() not in content.lower(), (name, word)
+            assert word.decode().lower() not in name.lower()
+
+
+@pytest.fixture(scope="module")
+def through_dicom(tmp_path_factory):
+    """The phantom as DICOM files, and what an archive of these and `preprocess` make of it."""
+    folder = tmp_path_factory.mktemp("phantom")
+    assert phantom_scans.write(folder / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
+    archive.write(folder / "a.zip", intake.members(str(folder / "scans"), phantom.CLASSES))
+    entries = archive.images(folder / "a.zip", phantom.CLASSES)
+    images.preprocess(folder / "a.zip", entries, 512, 0, folder)
+    return folder
+
+
+def test_the_phantom_is_the_same_through_dicom(through_dicom):
+    """Its Hounsfield units exactly; its greys but for what rounding to these, the formula, and JPEG's loss change."""
+    table, tensors = index.read(through_dicom / "index.csv"), arrays.images(through_dicom / "images.npy")
+    with zipfile.ZipFile(through_dicom / "a.zip") as opened:
+        patients = pd.read_csv(opened.open("patients.csv"))
+    assert patients["image"].tolist() == table["image"].tolist()
+    assert sorted(patients["series"].value_counts()) == [2, 2, 2, 2]
+    drawn = masks.read(through_dicom / "a.zip", table["image"])
+    for label in phantom.CLASSES:
+        rows = np.flatnonzero(table["label"] == label)
+        for row, one in zip(rows, phantom.patient(label, 1, 2, seed=3), strict=True):
+            expected = window.linear(one.hounsfield, phantom.WINDOW_CENTRE, phantom.WINDOW_WIDTH)
+            np.testing.assert_array_equal(tensors[row], np.repeat(expected[..., None], 3, axis=2))
+            np.testing.assert_array_equal(drawn[row], one.mask)
+            assert np.abs(tensors[row][..., 0].astype(int) - one.image).max() <= 1
+            rgb = np.repeat(one.image[..., None], 3, axis=2)
+            with Image.open(io.BytesIO(phantom._encode(rgb, "JPEG", quality=phantom.JPEG_QUALITY))) as jpeg:
+                loss = np.abs(np.asarray(jpeg).astype(int) - tensors[row])
+            assert loss.mean() < 2
+
+
+def test_another_window_reads_the_same_archive(through_dicom, tmp_path):
+    entries = archive.images(through_dicom / "a.zip", phantom.CLASSES)
+    images.preprocess(through_dicom / "a.zip", entries, 64, 0, tmp_path, [300, 2000])
+    bone, soft = arrays.images(tmp_path / "images.npy"), arrays.images(through_dicom / "images.npy")
+    assert (bone == 255).mean() < 0.001 < (soft == 255).mean()
+
+
+def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
+    path = through_dicom / "scans/Stone/Stone-1/IM0002"
+    data = pydicom.dcmread(path)
+    assert (data.PatientID, data.InstanceNumber, data.ImagePositionPatient[2]) == ("Stone-1", 2, 1)
+    assert data.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
+    assert "StudyDate" not in data or data.StudyDate == ""
+    phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)
+    assert (tmp_path / "again/Stone/Stone-1/IM0002").read_bytes() == path.read_bytes()
+    with pytest.raises(InputError, match="expected a new or empty folder, found another; choose another name"):
+        phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)
