@@ -84,8 +84,10 @@ def _model(run):
 
 def _data(run):
     p, classes = run.parameters, run.opened.classes
-    source = {"kaggle": f"Kaggle, {p['data.kaggle']}" if "data.kaggle" in p else "Kaggle", "phantom": "generated here"}
-    named = source.get(p["data.source"]) or f"a copy named {report.flat({'data.source': p['data.source']})['data.source']}"
+    copy = report.flat({"data.source": p["data.source"]})["data.source"]  # its name, not the way to it
+    named = {"kaggle": f"Kaggle, {p['data.kaggle']}", "phantom": "generated here"}.get(
+        p["data.source"], f"a copy named {copy}"
+    )
     rows = [
         [count["label"] or "all", f"{count['images']:,} ({count['series']:,})"]
         + [f"{count['parts'][part][0]:,} ({count['parts'][part][1]:,})" for part in index.PARTS]
@@ -133,8 +135,8 @@ def _results(run):
     return "\n\n".join(
         [
             "## Results",
-            f"On {len(run.predictions):,} test images of {len(np.unique(series)):,} series, apart from training and from "
-            "the choice of the epoch; 95 % intervals over series where there are any to be had:",
+            f"On {len(run.predictions):,} test images of {len(np.unique(series)):,} series, apart from training and "
+            "from the choice of the epoch; 95 % intervals over series where there are any to be had:",
             table(["measure", "value"], rows),
             *collapsed,
             "Accuracy on the same images without a network:",
@@ -158,27 +160,25 @@ def _leak(run):
     if not crossing:
         return f"No series crosses the split. {share} of the test images have a near-duplicate in training."
     return (
-        f"**Leak: {crossing:,} of the {of:,} series in the test part have slices in training too, and {share} of the test "
-        "images a near-duplicate there.** The figures say how well such slices are recognised again, not how well a new "
-        "patient's are classified."
+        f"**Leak: {crossing:,} of the {of:,} series in the test part have slices in training too, and {share} of the "
+        "test images a near-duplicate there.** The figures say how well such slices are recognised again, not how well "
+        "a new patient's are classified."
     )
 
 
 def _thumbnails(run, with_thumbnails):
     count = f"{len(run.opened.thumbnails):,}"
-    told = (
-        f"`thumbnails.safetensors` holds those of the {count} training images, 25 × 25 pixels, grey. "
-        + (
-            "They are generated."
-            if _generated(run)
-            else "They are pictures of patients: pass them on as you may pass on the images."
+    if not with_thumbnails:
+        told = (
+            f"Those of the {count} training images were left out, so `kidneyct predict` can't tell whether an image "
+            "looks like them."
         )
-        + " `kidneyct predict` compares an image with them and says where it looks unlike."
-        if with_thumbnails
-        else f"Those of the {count} training images were left out, so `kidneyct predict` can't tell whether an image looks "
-        "like them."
+        return f"## Training thumbnails\n\n{told}"
+    whose = "generated ones" if _generated(run) else "pictures of patients: pass them on as you may pass on the images"
+    return (
+        f"## Training thumbnails\n\n`thumbnails.safetensors` holds those of the {count} training images, 25 × 25 "
+        f"pixels, grey; {whose}. `kidneyct predict` compares an image with them and says where it looks unlike."
     )
-    return f"## Training thumbnails\n\n{told}"
 
 
 def _licence(run):

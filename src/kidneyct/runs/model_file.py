@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from safetensors import numpy as safetensors
 
 from kidneyct import params
@@ -35,8 +35,14 @@ LARGE_ZIP_END = b"PK\x06\x07"  # stands 20 bytes before the last record where a 
 AGAIN = "ask for the file again, or make it anew with kidneyct export"
 
 
+def _different(classes):
+    if len(set(classes)) < len(classes):
+        raise ValueError("found one class twice")
+    return classes
+
+
 class _Data(params.Section):
-    classes: params.Data.model_fields["classes"].annotation = Field(min_length=2, max_length=30)
+    classes: Annotated[list[params.ClassName], Field(min_length=2, max_length=30), AfterValidator(_different)]
 
 
 class _Parameters(params.Section):
@@ -50,7 +56,7 @@ class _Parameters(params.Section):
 class _Likeness(params.Section):
     percentile: Annotated[float, Field(gt=0, lt=100)]
     threshold: Annotated[float, Field(ge=-1.01, le=1.01)]
-    images: PositiveInt  # that trained
+    images: Annotated[int, Field(ge=1, le=10**9)]  # that trained
     thumbnails: bool  # whether theirs are in the file
 
 
@@ -95,7 +101,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
     members = {
         ABOUT: (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: card.encode(),
-        WEIGHTS: safetensors.save({name: np.ascontiguousarray(values, "<f4") for name, values in arrays.items()}),
+        WEIGHTS: safetensors.save({name: np.asarray(values, "<f4", order="C") for name, values in arrays.items()}),
     }
     if with_thumbnails:
         members[THUMBNAILS] = safetensors.save({"thumbnails": np.ascontiguousarray(run.opened.thumbnails)})
@@ -249,10 +255,10 @@ def _member(archive, name, most, path):
 
 
 def _check_format(path, about):
-    """InputError where model.json is not of this format; told before all else, as a newer one may differ in all else."""
+    """InputError where model.json is not of this format; told before all else, which a newer one may have otherwise."""
     number = about.get("format") if isinstance(about, dict) else None
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise _damaged(path, ABOUT, "none", "a format, a whole number from 1,")
+        raise _damaged(path, ABOUT, "none", "a format, a whole number from 1")
     if number > FORMAT:
         raise _newer(path, f"format {shown(number, 20)}, this one reads {FORMAT}")
 
@@ -314,7 +320,7 @@ def _thumbnails(path, archive, images, sums):
     arrays = _tensors(path, THUMBNAILS, content)
     found = {name: (str(values.dtype), values.shape) for name, values in arrays.items()}
     if found != {"thumbnails": ("uint8", (images, 25, 25))}:
-        raise _damaged(path, THUMBNAILS, f"{shown(found, 100)}", f"thumbnails of uint8, ({images}, 25, 25),")
+        raise _damaged(path, THUMBNAILS, f"{shown(found, 100)}", f"thumbnails of uint8, ({images}, 25, 25)")
     return arrays["thumbnails"]
 
 
