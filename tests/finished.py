@@ -54,7 +54,7 @@ def pipeline():
 def read_by(stages, values):
     """What each of some stages reads of params.yaml, by dotted name, where it holds `values`, nested."""
     flat = locks.dotted(values)
-    return {stage: {key: flat[key] for key in params.declared(stage)} for stage in stages if stage != "check"}
+    return {stage: {key: flat[key] for key in params.declared(stage)} for stage in stages}
 
 
 def document(folder, parameters, chain):

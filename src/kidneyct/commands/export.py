@@ -15,7 +15,7 @@ training images' thumbnails and checksums. Opening it runs nothing."""
 EXAMPLES = """\
 examples:
   kidneyct export candidate.zip
-      candidate.zip: the candidate of this run, 128 MiB, with the thumbnails of 8,712 training images: …
+      candidate.zip: the candidate of this run, 133 MiB, with the thumbnails of 8,712 training images: …
 
   kidneyct export control.zip --role control --without-thumbnails
       the other model, without the thumbnails
