@@ -49,7 +49,7 @@ def _head(run):
     return (
         f"# A classifier of {seen}: {titles.models(run.parameters['weights'], blocks)[run.role]}\n\n"
         "**Research software. Not a medical device, not for clinical use.**\n\n"
-        f"A VGG-16 that tells {', '.join(run.opened.classes)} apart. Before training its convolutions had "
+        f"A VGG-16 that tells {', '.join(run.opened.classes)} apart. Its convolutions started from "
         f"{titles.start(start, blocks)}. It is one of the two models of a run of kidneyct, which asks whether ImageNet "
         "pre-training transfers to kidney CT."
     )
