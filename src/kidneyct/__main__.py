@@ -4,10 +4,11 @@ import argparse
 import sys
 
 from kidneyct import errors
-from kidneyct.commands import NOTICE, demo, grid, phantom, predict, similarity, study
+from kidneyct.commands import NOTICE, demo, export, grid, phantom, predict, similarity, study
 
 COMMANDS = {
     "demo": demo,
+    "export": export,
     "grid": grid,
     "phantom": phantom,
     "predict": predict,
@@ -24,6 +25,7 @@ examples:
   kidneyct study             the whole comparison of starts, in one table and one picture
   kidneyct grid              a line for each finished run: accuracies, gap, leak
   kidneyct predict scan.png  the class that the candidate takes an image for
+  kidneyct export FILE       the candidate as one file, for others to predict with
 
 `kidneyct COMMAND --help` tells more."""
 

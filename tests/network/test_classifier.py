@@ -8,7 +8,7 @@ import pytest
 from layers import one_line
 
 from kidneyct.errors import InputError
-from kidneyct.network import classifier, devices, vgg
+from kidneyct.network import classifier, devices, normalization, vgg
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,19 @@ def test_frozen_blocks_do_not_train(blocks, trained):
 def test_a_trained_network_is_the_one_that_was_saved(network, pixels, tmp_path):
     network.save_weights(tmp_path / "model.weights.h5")
     again = classifier.trained(tmp_path / "model.weights.h5", 64, 8, 4, "unit")
+    assert np.array_equal(again.predict_on_batch(pixels), network.predict_on_batch(pixels))
+
+
+@pytest.mark.parametrize("normalize", ["none", "features"])
+def test_a_network_is_filled_with_the_arrays_of_another(normalize, pixels):
+    network = classifier.network(vgg.base(64), 8, 4, "caffe", normalize, seed=1)
+    if normalize == "features":
+        normalization.adapt(network, pixels, np.arange(6))
+    arrays = classifier.arrays(network)
+    assert classifier.shapes(vgg.base(64), 8, 4, normalize) == {name: each.shape for name, each in arrays.items()}
+    assert {each.dtype for each in arrays.values()} == {np.dtype("float32")}
+    assert ("normalization/mean" in arrays) == (normalize == "features")
+    again = classifier.filled(vgg.base(64), arrays, 8, 4, "caffe", normalize)
     assert np.array_equal(again.predict_on_batch(pixels), network.predict_on_batch(pixels))
 
 

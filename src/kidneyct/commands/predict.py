@@ -10,8 +10,8 @@ from kidneyct.roles import ROLES
 
 HELP = "classify images with the trained model of a finished run"
 DESCRIPTION = """\
-Classify images with the model that a finished run trained, and say how much each image resembles those that the model
-was trained on."""
+Classify images with the model that a finished run trained, or with one that was exported from such a run, and say how
+much each image resembles those that the model was trained on."""
 EXAMPLES = """\
 examples:
   kidneyct predict scan.png folder/
@@ -22,6 +22,9 @@ examples:
   kidneyct predict scan.png --explain maps/
       the same, and maps/scan.png shows the image, its saliency map and its Grad-CAM
 
+  kidneyct predict --model candidate.zip scan.png
+      with the model in a file that kidneyct export wrote; no run is needed here
+
 Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
 kind of picture, not an unusual finding.
 
@@ -31,21 +34,24 @@ named), 2 if the command or the run's folder is at fault."""
 
 def add_arguments(parser):
     parser.add_argument("files", nargs="+", metavar="FILE", help="an image, DICOM too, or a folder to search for such")
-    parser.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"whose model ({ROLES[0]})")
-    parser.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
+    parser.add_argument("--role", choices=ROLES, help=f"whose model ({ROLES[0]})")
+    parser.add_argument("--workspace", metavar="DIR", help="folder of the finished run (here)")
+    parser.add_argument("--model", metavar="FILE", help="a model that kidneyct export wrote, instead of a run's")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     parser.add_argument("--explain", metavar="DIR", help="write DIR/NAME.png for each file: image, saliency, Grad-CAM")
 
 
 def run(options):
-    from kidneyct.runs import prediction, workspace
+    from kidneyct.runs import prediction
 
-    for option in ("workspace", "explain"):
+    for option, expected in {"workspace": "folder", "explain": "folder", "model": "file"}.items():
         if getattr(options, option) == "":
-            raise InputError(f"--{option}: expected a folder, found an empty name")
+            raise InputError(f"--{option}: expected a {expected}, found an empty name")
     files, amiss = prediction.find(options.files)
     pictures = prediction.pictures(files, options.explain) if options.explain else None
-    opened = workspace.read(options.workspace, options.role)
+    opened = _opened(options)
+    if opened.thumbnails is None:
+        print(f"{shown(options.model)}: holds no training thumbnails, so likeness can't be told", file=sys.stderr)
     results, problems = {}, []
 
     def tell(name, reason):
@@ -73,6 +79,17 @@ def run(options):
     return 1 if problems else 0
 
 
+def _opened(options):
+    from kidneyct.runs import model_file, workspace
+
+    if options.model is None:
+        return workspace.read(options.workspace or ".", options.role or ROLES[0])
+    for option in ("role", "workspace"):
+        if getattr(options, option) is not None:
+            raise InputError(f"--model: the file holds one model and needs no run; leave out --{option}")
+    return model_file.read(options.model)
+
+
 def _beside_the_bar():
     from tqdm import tqdm
 
@@ -83,19 +100,11 @@ def _outcomes(opened, files, pictures, tell):
     """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
-    from kidneyct.network import classifier, devices
-    from kidneyct.runs import prediction, workspace
+    from kidneyct.network import devices
+    from kidneyct.runs import prediction, trained
 
     devices.prepare(seed=0)
-    network = classifier.trained(
-        opened.weights,
-        opened.image_size,
-        opened.dense_units,
-        len(opened.classes),
-        opened.pixel_scaling,
-        opened.normalize,
-    )
-    workspace.check_weights(opened)
+    network = trained.network(opened)
     draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
     outcomes = prediction.predict(opened, network, files, draw)
     return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)
@@ -143,7 +152,8 @@ def print_row(name, result, widths, heading):
     if heading:
         print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
     remark = "  looks unlike the training images" if result["unlike"] else ""
-    cells = f"{result['class']:<{second}}  {result['probability']:>11.4f}  {result['likeness']:>8.4f}{remark}"
+    likeness = "unknown" if result["likeness"] is None else f"{result['likeness']:.4f}"
+    cells = f"{result['class']:<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"
     print(f"{shown(name):<{first}}  {cells}", flush=True)
 
 

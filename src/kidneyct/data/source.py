@@ -1,4 +1,4 @@
-"""The user's own files, such as `data.source`: none is an output of the pipeline, as DVC removes those; a link to one."""
+"""The user's own files, such as `data.source`: none is an output of the pipeline, which DVC removes; a link to one."""
 
 import contextlib
 import os

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import psutil
 
 from kidneyct.errors import InputError
@@ -55,6 +56,38 @@ def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize=
     found = weights_file.read(weights, places, "run dvc repro for a new one")
     for layer, arrays in zip(layers, found, strict=True):
         layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
+    return model
+
+
+def arrays(network):
+    """All weights of a network, "layer/weight" -> float32 array."""
+    return {
+        f"{layer.name}/{weight.name}": np.asarray(keras.ops.convert_to_numpy(weight), "float32")
+        for layer in network.layers
+        for weight in layer.weights
+    }
+
+
+def shapes(base, dense_units, classes, normalize):
+    """The shapes of what `arrays` gives of the network over a base, without the cost of building its head."""
+    *_, channels = features = base.output.shape[1:]
+    found = {f"{layer.name}/{weight.name}": tuple(weight.shape) for layer in base.layers for weight in layer.weights}
+    if normalize == "features":
+        moments = {"mean": (channels,), "variance": (channels,), "count": ()}
+        found |= {f"{normalization.NAME}/{name}": shape for name, shape in moments.items()}
+    head = {"dense": (math.prod(features), dense_units), SCORES: (dense_units, classes)}
+    for name, (inputs, units) in head.items():
+        found |= {f"{name}/kernel": (inputs, units), f"{name}/bias": (units,)}
+    return found
+
+
+def filled(base, arrays, dense_units, classes, pixel_scaling, normalize):
+    """The network over a base with the weights that `arrays` gave of another one, of the same `shapes`."""
+    model = network(base, dense_units, classes, pixel_scaling, normalize, seed=0)
+    for layer in model.layers:
+        own = [arrays[f"{layer.name}/{weight.name}"] for weight in layer.weights]
+        if own:
+            layer.load_own_variables({str(number): array for number, array in enumerate(own)})
     return model
 
 

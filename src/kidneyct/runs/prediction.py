@@ -185,10 +185,13 @@ def read(path, image_size, chosen=window.FILE):
 def predict(workspace, network, files, explain=None):
     """Yield (file, result) for each file: a dict, or the text of an InputError where it can't be read.
 
-    A result holds class, probability, probabilities (by class), likeness and unlike. `explain(files, tensors,
-    results)` is called with each batch, where given, after its results. Memory is bounded by the batch.
+    A result holds class, probability, probabilities (by class), likeness and unlike; the last two are None where an
+    exported model has no thumbnails. `explain(files, tensors, results)` is called with each batch, where given, after
+    its results. Memory is bounded by the batch.
     """
-    limit = threshold(workspace.thumbnails, workspace.series)
+    training, limit = workspace.thumbnails, workspace.threshold
+    if limit is None:
+        limit = threshold(training, workspace.series)
     for start in range(0, len(files), BATCH_SIZE):
         outcomes, tensors, thumbnails = {}, [], []
         for file in files[start : start + BATCH_SIZE]:
@@ -208,7 +211,7 @@ def predict(workspace, network, files, explain=None):
                 raise InputError(
                     f"{workspace.weights}: the model gives no numbers; train it again with other parameters"
                 )
-            alike = likeness(np.stack(thumbnails), workspace.thumbnails)  # (b,)
+            alike = [None] * len(readable) if training is None else likeness(np.stack(thumbnails), training)  # (b,)
             for file, row, correlation in zip(readable, probabilities, alike, strict=True):
                 outcomes[file] = _result(workspace.classes, row, correlation, limit)
         yield from outcomes.items()
@@ -221,6 +224,6 @@ def _result(classes, probabilities, correlation, limit):
         "class": classes[probabilities.argmax()],
         "probability": rounded(probabilities.max()),
         "probabilities": rounded(dict(zip(classes, probabilities, strict=True))),
-        "likeness": rounded(correlation, 4),
-        "unlike": bool(correlation < limit),
+        "likeness": None if correlation is None else rounded(correlation, 4),
+        "unlike": None if correlation is None else bool(correlation < limit),
     }

@@ -1,20 +1,29 @@
 """What of a finished run predictions need: what it was run with, not what params.yaml says by now."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from pydantic import Field, PositiveInt
 
 from kidneyct import arrays, index
 from kidneyct.data import window
-from kidneyct.errors import InputError, missing
+from kidneyct.errors import InputError, altered, missing
 from kidneyct.params import Model, Preprocess, Section, Text
 from kidneyct.runs import lock
 
 INDEX = "data/index.csv"
 TABLES = {"split": "data/split.csv", "series": "data/series.csv", "thumbnails": "data/thumbnails.npy"}
+NUMBERS = {
+    "index": INDEX,
+    "leakage": "metrics/leakage.json",
+    "comparison": "metrics/comparison.json",
+    "evaluation": "metrics/{role}/evaluation.json",
+    "predictions": "plots/{role}/predictions.csv",
+}
 
 
 class Workspace(NamedTuple):
@@ -26,10 +35,27 @@ class Workspace(NamedTuple):
     dense_units: int
     pixel_scaling: str
     normalize: str
-    thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
-    series: np.ndarray  # (n,) int, theirs too
-    digest: str = ""  # MD5 of the weights
+    thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
+    series: np.ndarray | None  # (n,) int, theirs too; an exported model has the threshold instead
     window: str | list = window.FILE  # of 16-bit images, as preprocess.window
+    digest: str = ""  # MD5 of the weights of a run's folder, SHA-256 of those inside an exported model
+    threshold: float | None = None  # of likeness, where it is known already
+    exported: bool = False  # `weights` is the file of an exported model
+
+
+class Finished(NamedTuple):
+    """A whole run as its last stage left it, for those who were not there; `role` is the one that is opened."""
+
+    opened: Workspace
+    role: str
+    parameters: dict  # by dotted name, of all stages that its comparison came from
+    table: pd.DataFrame  # image, label, split
+    hashes: pd.Series  # of the image files
+    series: np.ndarray  # (n,)
+    leakage: dict
+    comparison: dict
+    evaluation: dict
+    predictions: pd.DataFrame
 
 
 class _Used(Section, extra="ignore"):
@@ -58,7 +84,7 @@ def read(folder, role):
     stages = lock.one_run(known, train, first=("preprocess",), source=source)
     if "preprocess" not in stages:
         raise InputError(f"{source}: expected {train} to have read what preprocess wrote, found not; run dvc repro")
-    used = lock.checked(_Used, stages["preprocess"].parameters | stages[train].parameters, f"{source}: {train}")
+    parameters = used(stages["preprocess"].parameters | stages[train].parameters, f"{source}: {train}")
     written = lock.written(stages)
     weights = f"models/{role}/model.weights.h5"
     for path in TABLES.values():
@@ -68,18 +94,70 @@ def read(folder, role):
     series = index.read_series(folder / TABLES["series"])
     thumbnails = arrays.thumbnails(folder / TABLES["thumbnails"], len(table))
     rows = index.rows(table, "train")
-    return Workspace(
-        folder / weights,
-        used.classes,
-        used.image_size,
-        used.dense_units,
-        used.pixel_scaling,
-        used.normalize,
-        thumbnails[rows],
-        series[rows],
-        written[weights],
-        used.window,
+    own = {"weights": folder / weights, "thumbnails": thumbnails[rows], "series": series[rows]}
+    return Workspace(**parameters, **own, digest=written[weights])
+
+
+def used(parameters, source):
+    """What of a run's parameters, by dotted name, a prediction needs, as Workspace has it; InputError names the source.
+
+    Those of a run's folder and those of an exported model pass through here, so that both know the same.
+    """
+    return lock.checked(_Used, parameters, source).model_dump()
+
+
+def finished(folder, role):
+    """The whole run in a folder; InputError where a stage up to the comparison is missing, or of another run.
+
+    Stricter than `read`: all that the comparison came from, of both roles, is of one run and of one set of parameters,
+    from the archive on.
+    """
+    opened = read(folder, role)
+    folder = Path(folder)
+    source = folder / "dvc.lock"
+    known = lock.read(source)
+    if "compare" not in known.stages:
+        raise InputError(f"{source}: expected a finished stage compare, found none; run dvc repro")
+    stages = lock.one_run(known, "compare", source=source)
+    written = lock.written(stages)
+    paths = {name: path.format(role=role) for name, path in NUMBERS.items()}
+    every = [*paths.values(), *TABLES.values(), str(opened.weights.relative_to(folder))]
+    for path in every:
+        _check(folder, path, written)
+    numbers = {name: _numbers(folder / paths[name]) for name in ("leakage", "comparison", "evaluation")}
+    run = Finished(
+        opened,
+        role,
+        _parameters(stages, source),
+        index.read(folder / TABLES["split"]),
+        index.read(folder / paths["index"])["sha256"],
+        index.read_series(folder / TABLES["series"]),
+        predictions=index.read(folder / paths["predictions"]),
+        **numbers,
     )
+    for path in every:  # what another dvc repro wrote meanwhile
+        _check(folder, path, written)
+    return run
+
+
+def _parameters(stages, source):
+    """What all of some stages read of params.yaml; InputError where they did not read the same."""
+    parameters, readers = {}, {}
+    for name, stage in stages.items():
+        for key, value in stage.parameters.items():
+            other = readers.setdefault(key, name)
+            if parameters.setdefault(key, value) != value:
+                raise InputError(
+                    f"{source}: {name} was run with {key}: {value}, {other} with {parameters[key]}; {lock.BACK}"
+                )
+    return parameters
+
+
+def _numbers(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise altered(path, "metrics in JSON", error) from None
 
 
 def thumbnails(parameters):

@@ -1,0 +1,80 @@
+"""`kidneyct export`: a run's trained model as one file for others."""
+
+import os
+from pathlib import Path
+
+from kidneyct.commands import NOTICE
+from kidneyct.errors import InputError, shown
+from kidneyct.roles import ROLES
+
+HELP = "write a finished run's trained model into one file, for others"
+DESCRIPTION = """\
+Write the model that a finished run trained into one file, with all that `kidneyct predict --model FILE` needs: no run,
+no data and no project have to be where it is used. It is a zip of the weights (safetensors), a model card to read, the
+training images' thumbnails and checksums. Opening it runs nothing."""
+EXAMPLES = """\
+examples:
+  kidneyct export candidate.zip
+      candidate.zip: the candidate of this run, 133 MiB, with the thumbnails of 8,712 training images: …
+
+  kidneyct export control.zip --role control --without-thumbnails
+      the other model, without the thumbnails
+
+  kidneyct predict --model candidate.zip scan.png
+      on another machine, in any folder
+
+The thumbnails, 25x25 pixels, are pictures of patients where the training images are. They tell whether an image looks
+like those that the model was trained on; without them `predict` says that likeness can't be told.
+
+The same run gives the same file. No file is overwritten but one that this command wrote."""
+
+
+def add_arguments(parser):
+    parser.add_argument("file", metavar="FILE", help="the file to write")
+    parser.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"whose model ({ROLES[0]})")
+    parser.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
+    parser.add_argument("--without-thumbnails", action="store_true", help="leave out the training images' thumbnails")
+
+
+def run(options):
+    from kidneyct.runs import model_file, workspace
+
+    for option, expected in {"file": "FILE: expected a name", "workspace": "--workspace: expected a folder"}.items():
+        if getattr(options, option) == "":
+            raise InputError(f"{expected}, found an empty one")
+    model_file.check_place(options.file)
+    finished = workspace.finished(options.workspace, options.role)
+    network, with_thumbnails = _trained(finished.opened), not options.without_thumbnails
+    model_file.write(options.file, finished, network, _card(finished, with_thumbnails), with_thumbnails)
+    images = len(finished.opened.thumbnails)
+    if with_thumbnails:
+        told = (
+            f"with the thumbnails of {images:,} training images: pictures of patients, where those are; "
+            "--without-thumbnails leaves them out"
+        )
+    else:
+        told = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
+    size = os.path.getsize(options.file) / 2**20
+    print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {told}")
+    print(f"Use it anywhere: kidneyct predict --model {shown(Path(options.file).name)} scan.png")
+    print(NOTICE)
+    return 0
+
+
+def _trained(opened):
+    from kidneyct.network import classifier, devices
+    from kidneyct.runs import trained
+
+    devices.prepare(seed=0)
+    return classifier.arrays(trained.network(opened))
+
+
+def _card(finished, with_thumbnails):
+    from kidneyct.page import card
+
+    try:
+        return card.card(finished, with_thumbnails)
+    except KeyError as error:
+        raise InputError(
+            f"metrics: expected what this version of kidneyct writes, found no {error.args[0]!r}; run dvc repro"
+        ) from None

@@ -1,0 +1,233 @@
+"""`kidneyct export`, and `kidneyct predict --model` of what it wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import finished
+import pytest
+import whole_run
+from PIL import Image
+
+from kidneyct import __main__ as door
+from kidneyct import yaml12
+from kidneyct.errors import InputError
+from kidneyct.runs import model_file, workspace
+
+
+def run(capsys, *arguments):
+    status = door.main([*map(str, arguments)])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def exported(workspace, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "candidate.zip"
+    assert door.main(["export", str(path), "--workspace", str(workspace[0])]) == 0
+    return path
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Two images of the training series, one that is like none, and one that is no image."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, picture in enumerate([*whole_run.slices(0, 2), 255 - whole_run.slices(1, 1)[0]]):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+def test_an_exported_model_says_what_the_run_says(workspace, exported, inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no project
+    outputs = []
+    for number, source in enumerate((("--workspace", workspace[0]), ("--model", exported))):
+        table = run(capsys, "predict", inputs, *source, "--explain", f"maps{number}")
+        outputs.append((table, run(capsys, "predict", inputs, *source, "--json")))
+    assert outputs[0] == outputs[1]
+    assert outputs[0][0][0] == 1  # text.jpg
+    assert [result["unlike"] for result in json.loads(outputs[0][1][1])["predictions"]] == [False, False, True]
+    for name in ("0.png", "1.png", "2.png"):
+        assert Path("maps0", name).read_bytes() == Path("maps1", name).read_bytes()
+
+
+def test_without_thumbnails_likeness_can_t_be_told(workspace, exported, inputs, tmp_path, capsys):
+    path = tmp_path / "m.zip"
+    status, out, _ = run(capsys, "export", path, "--workspace", workspace[0], "--without-thumbnails")
+    assert (status, out.splitlines()) == (
+        0,
+        [
+            f"{path}: the candidate of this run, 56 MiB, without the thumbnails of the 16 training images: predict "
+            "can't tell likeness",
+            "Use it anywhere: kidneyct predict --model m.zip scan.png",
+            "Research software, not for clinical use.",
+        ],
+    )
+    status, out, err = run(capsys, "predict", inputs / "2.png", "--model", path)
+    assert (status, out.splitlines()[1].split()[-1]) == (0, "unknown")
+    assert f"{path}: holds no training thumbnails, so likeness can't be told\n" in err
+    (of_it,) = json.loads(run(capsys, "predict", inputs / "2.png", "--model", path, "--json")[1])["predictions"]
+    (of_run,) = json.loads(run(capsys, "predict", inputs / "2.png", "--model", exported, "--json")[1])["predictions"]
+    assert of_it == of_run | {"likeness": None, "unlike": None}
+
+
+def test_the_command_says_what_is_in_the_file(workspace, exported, capsys):
+    before = exported.read_bytes()
+    status, out, _ = run(capsys, "export", exported, "--workspace", workspace[0])  # over its own
+    assert status == 0
+    assert out.startswith(
+        f"{exported}: the candidate of this run, 56 MiB, with the thumbnails of 16 training images: pictures of "
+        "patients, where those are; --without-thumbnails leaves them out\n"
+    )
+    assert exported.read_bytes() == before
+
+
+def test_both_roles_are_exported(workspace, inputs, tmp_path, capsys):
+    assert run(capsys, "export", tmp_path / "m.zip", "--workspace", workspace[0], "--role", "control")[0] == 0
+    of_it = run(capsys, "predict", inputs, "--model", tmp_path / "m.zip")
+    assert of_it == run(capsys, "predict", inputs, "--workspace", workspace[0], "--role", "control")
+
+
+def test_the_installed_package_is_enough(exported, inputs, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    environment = {"PYTHONPATH": os.path.abspath("src"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    call = [sys.executable, "-m", "kidneyct", "predict", "--model", exported, inputs / "0.png"]
+    done = subprocess.run(call, cwd=empty, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["export", ""], "FILE: expected a name, found an empty one"),
+        (["export", "x.zip", "--workspace="], "--workspace: expected a folder, found an empty one"),
+        (["predict", "a.png", "--model="], "--model: expected a file, found an empty name"),
+        (
+            ["predict", "a.png", "--model", "m", "--role", "control"],
+            "--model: the file holds one model and needs no run; leave out --role",
+        ),
+        (
+            ["predict", "a.png", "--model", "m", "--workspace", "."],
+            "--model: the file holds one model and needs no run; leave out --workspace",
+        ),
+        (
+            ["predict", "a.png", "--model", "m"],
+            "m: expected a model that kidneyct export wrote, found no such file; give the file that kidneyct export "
+            "wrote",
+        ),
+        (
+            ["export", "x.zip", "--workspace", "none"],
+            "none/dvc.lock: not there; give the folder of a finished run with --workspace, or run dvc repro",
+        ),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(arguments, line, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, *arguments) == (2, "", f"error: {line}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def copy(workspace, tmp_path):
+    """The run in a folder whose dvc.lock and metrics a test may change."""
+    for name in ("data", "models", "plots"):
+        (tmp_path / name).symlink_to(workspace[0] / name)
+    for path in (workspace[0] / "metrics").rglob("*.json"):
+        place = tmp_path / path.relative_to(workspace[0])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+    (tmp_path / "dvc.lock").write_bytes((workspace[0] / "dvc.lock").read_bytes())
+    return tmp_path
+
+
+def relocked(folder, change):
+    tree = yaml12.read(folder / "dvc.lock")
+    change(tree["stages"])
+    finished.write(folder, tree)
+
+
+def no_comparison(stages):
+    del stages["compare"]
+
+
+def another_control(stages):
+    (out,) = [out for out in stages["train@control"]["outs"] if out["path"].endswith(".h5")]
+    out["md5"] = "f" * 32
+
+
+def another_archive(stages):
+    stages["download"]["outs"][0]["md5"] = "f" * 32
+
+
+def another_batch(stages):
+    stages["train@control"]["params"]["params.yaml"]["train.batch_size"] = 9
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (no_comparison, "expected a finished stage compare, found none; run dvc repro"),
+        (another_control, "models/control/model.weights.h5 is of another run: train@control wrote it anew, and "),
+        (
+            another_archive,
+            "data/archive.zip is of another run: download wrote it anew, and preprocess has not been",
+        ),
+        (another_batch, "was run with train.batch_size: "),
+    ],
+)
+def test_a_mixed_or_unfinished_run_is_not_exported(copy, change, line):
+    workspace.finished(copy, "candidate")
+    relocked(copy, change)
+    with pytest.raises(InputError) as error:
+        workspace.finished(copy, "candidate")
+    assert str(error.value).startswith(f"{copy / 'dvc.lock'}: ")
+    assert line in str(error.value)
+
+
+def test_every_number_is_the_one_that_the_lock_knows(copy, capsys):
+    path = copy / "metrics/comparison.json"
+    path.write_text(path.read_text().replace("0.", "0.9", 1))
+    status, _, err = run(capsys, "export", copy / "m.zip", "--workspace", copy)
+    assert (status, err) == (
+        2,
+        f"error: {path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
+        "dvc.lock, or dvc repro for a new one\n",
+    )
+    assert not (copy / "m.zip").exists()
+
+
+def test_metrics_of_another_version_are_one_line(copy, capsys):
+    path = copy / "metrics/leakage.json"
+    tree = json.loads(path.read_text())
+    del tree["near_duplicates"]
+    path.write_text(json.dumps(tree))
+
+    def known(stages):
+        for stage in stages.values():
+            for entry in (*stage["deps"], *stage["outs"]):
+                if entry["path"] == "metrics/leakage.json":
+                    entry["md5"] = finished.md5(path)
+
+    relocked(copy, known)
+    status, _, err = run(capsys, "export", copy / "m.zip", "--workspace", copy)
+    expected = (
+        "error: metrics: expected what this version of kidneyct writes, found no 'near_duplicates'; run dvc repro\n"
+    )
+    assert (status, err) == (2, expected)
+
+
+def test_weights_of_another_architecture_are_refused(exported, tmp_path, inputs, capsys, monkeypatch):
+    """The description asks for more units than the weights have; nothing is built for them."""
+    opened = model_file.read(exported)
+    monkeypatch.setattr(model_file, "read", lambda path: opened._replace(dense_units=17))
+    status, out, err = run(capsys, "predict", inputs / "0.png", "--model", exported)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"error: {exported}: weights.safetensors: expected dense/kernel of shape (512, 17), found (512, 16); ask for "
+        "the file again, or make it anew with kidneyct export\n"
+    )

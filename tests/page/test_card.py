@@ -1,0 +1,80 @@
+"""The model card: the figures of the run, what they are not worth, and no machine's paths."""
+
+import finished
+import pytest
+import whole_run
+
+from kidneyct.page import card
+from kidneyct.runs import workspace
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    whole_run.write(folder)
+    return workspace.finished(folder, "candidate")
+
+
+def with_(run, **parameters):
+    return run._replace(
+        parameters=run.parameters | {key.replace("__", "."): value for key, value in parameters.items()}
+    )
+
+
+def test_the_figures_are_the_run_s(run):
+    text = card.card(run, with_thumbnails=True)
+    accuracy = run.evaluation["accuracy"]
+    assert f"| accuracy | {100 * accuracy:.1f} %" in text
+    assert f"| macro AUROC | {run.evaluation['macro_auroc']:.3f} |" in text
+    assert "On 8 test images of 4 series" in text
+    assert "| all | 24 (4) | 16 (4) | 0 (0) | 8 (4) |" in text
+    assert "| Cyst | 6 (1) | 4 (1) | 0 (0) | 2 (1) |" in text
+    assert "| nearest thumbnail (25 × 25, grey) | 100.0 % |" in text
+    assert "not for clinical use" in text
+    assert "32 × 32 pixels" in text
+
+
+def test_a_leak_is_told(run):
+    leak = "**Leak: 4 of the 4 series in the test part have slices in training too, and 100.0 % of the test images"
+    assert leak in card.card(run, with_thumbnails=True)
+    none = run.leakage | {"series": run.leakage["series"] | {"crossing": 0}}
+    text = card.card(with_(run, split__by="series")._replace(leakage=none), with_thumbnails=True)
+    assert "Leak:" not in text
+    assert "By series: all slices of a series lie on one side." in text
+    assert "No series crosses the split." in text
+
+
+def test_a_collapsed_model_is_told(run):
+    collapsed = run._replace(
+        evaluation=run.evaluation | {"collapsed": True}, predictions=run.predictions.assign(predicted="Stone")
+    )
+    assert "**Collapsed: it predicts Stone for every test image.**" in card.card(collapsed, with_thumbnails=True)
+
+
+def test_whose_pictures_and_whose_weights_they_are(run):
+    assert "25 × 25 pixels, grey; generated ones." in card.card(run, with_thumbnails=True)
+    assert "were left out, so `kidneyct predict` can't tell" in card.card(run, with_thumbnails=False)
+    real = with_(run, data__source="kaggle")
+    assert "pictures of patients: pass them on as you may pass on the images" in card.card(real, with_thumbnails=True)
+    assert "The data set's licence is not confirmed" in card.card(real, with_thumbnails=True)
+    assert "Oxford's VGG, CC BY 4.0" in card.card(real, with_thumbnails=True)
+    assert "Oxford's" not in card.card(real._replace(role="control"), with_thumbnails=True)
+    assert "Oxford's" not in card.card(with_(run, weights="none"), with_thumbnails=True)
+
+
+def test_of_a_path_only_the_name_stands_in_it(run):
+    text = card.card(with_(run, data__source="/home/someone/scans.zip", weights="/home/someone/w.h5"), True)
+    assert "/home" not in text
+    assert "Source: a copy named scans.zip." in text
+    assert "w.h5" in text
+
+
+def test_the_same_run_gives_the_same_card(run):
+    assert card.card(run, True) == card.card(run, True)
+    assert card.table(["a|b"], [["c|d"]]) == "| a\\|b |\n| :-- |\n| c\\|d |"
+
+
+def test_every_parameter_is_in_it(run):
+    text = card.card(run, with_thumbnails=True)
+    for values in finished.read_by(whole_run.WHOLE, whole_run.PARAMETERS).values():
+        assert all(f"| {key} | " in text for key in values)

@@ -1,0 +1,80 @@
+"""A whole finished run, as the stages leave it, without the time that they take."""
+
+import json
+
+import finished
+import numpy as np
+import pandas as pd
+import tiny
+from PIL import Image
+
+from kidneyct import index, params, predictions
+from kidneyct.data import images, leakage
+from kidneyct.network import classifier, normalization, vgg
+from kidneyct.results import calibration, comparison, evaluation
+from kidneyct.roles import ROLES
+
+PARAMETERS = params.validate().model_dump()
+PARAMETERS = {
+    name: value | tiny.TINY.get(name, {}) if isinstance(value, dict) else tiny.TINY.get(name, value)
+    for name, value in PARAMETERS.items()
+} | {"weights": "imagenet"}
+PARAMETERS["model"] = PARAMETERS["model"] | {"normalize": "features"}
+CLASSES, SIDE = PARAMETERS["data"]["classes"], PARAMETERS["preprocess"]["image_size"]
+WHOLE = [
+    stage for stage in finished.pipeline() if stage.partition("@")[0] not in ("explain", "measure", "draw", "report")
+]
+
+
+def slices(series, count):
+    """Smooth random pictures (count, 64, 64, 3): all share a body, those of a series are nearly one picture."""
+    body, own = (np.random.default_rng(seed).integers(0, high, (4, 4)) for seed, high in ((0, 200), (series + 1, 56)))
+    scan = Image.fromarray((body + own).astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(series).integers(-6, 7, (count, 64, 64))
+    return np.repeat(np.clip(np.asarray(scan, int) + noise, 0, 255).astype("uint8")[..., None], 3, axis=3)
+
+
+def write(folder):
+    """Four series of six images, one a class, four of each train and two test; untrained networks as the models.
+
+    Returns the candidate's network.
+    """
+    for name in ("data", "metrics", *(f"{top}/{role}" for top in ("models", "metrics", "plots") for role in ROLES)):
+        (folder / name).mkdir(parents=True)
+    pictures = [Image.fromarray(picture) for number in range(4) for picture in slices(number, 6)]
+    thumbnails = np.stack([images.thumbnail(picture) for picture in pictures])
+    np.save(folder / "data/thumbnails.npy", thumbnails)
+    labels, series = np.repeat(CLASSES, 6), np.repeat(range(4), 6)
+    table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
+    files = table.assign(width=64, height=64, sha256=[f"{number:064x}" for number in range(24)])
+    files.to_csv(folder / "data/index.csv", index=False)
+    table["split"] = (["train"] * 4 + ["test"] * 2) * 4
+    table.to_csv(folder / "data/split.csv", index=False)
+    table[["image"]].assign(series=series).to_csv(folder / "data/series.csv", index=False)
+    codes, test = index.codes(table["label"], CLASSES), index.rows(table, "test")
+    pixels = np.stack([images.tensor(picture, SIDE) for picture in pictures])
+    networks, evaluations, told, histories = {}, {}, {}, {}
+    for seed, role in enumerate(ROLES, start=3):
+        model = PARAMETERS["model"]
+        given = (len(CLASSES), model["pixel_scaling"], model["normalize"])
+        network = networks[role] = classifier.network(vgg.base(SIDE), model["dense_units"], *given, seed=seed)
+        normalization.adapt(network, pixels, index.rows(table, "train"))
+        network.save_weights(folder / f"models/{role}/model.weights.h5")
+        probabilities = network.predict_on_batch(pixels[test])
+        evaluations[role] = evaluation.evaluate(codes[test], probabilities, CLASSES)
+        evaluations[role] |= calibration.calibrate(codes[test], probabilities)
+        told[role] = predictions.tabulate(table, test, CLASSES, probabilities)
+        told[role].to_csv(folder / f"plots/{role}/predictions.csv", index=False)
+        histories[role] = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "kept": [1]})
+        write_json(folder / f"metrics/{role}/evaluation.json", evaluations[role])
+    leak, _ = leakage.measure(files, thumbnails, series, codes, table["split"], PARAMETERS["series"]["similarity"])
+    write_json(folder / "metrics/leakage.json", leak)
+    compared = comparison.compare(evaluations, told, histories, series[test], CLASSES)
+    write_json(folder / "metrics/comparison.json", compared)
+    chain = finished.pipeline()
+    finished.lock(folder, finished.read_by(WHOLE, PARAMETERS), {stage: chain[stage] for stage in WHOLE})
+    return networks[ROLES[0]]
+
+
+def write_json(path, tree):
+    path.write_text(json.dumps(tree))
