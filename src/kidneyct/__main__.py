@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from kidneyct import errors
-from kidneyct.commands import NOTICE, demo, grid, predict, similarity, study
+from kidneyct.commands import NOTICE, app, demo, grid, predict, similarity, study
 
-COMMANDS = {"demo": demo, "grid": grid, "predict": predict, "similarity": similarity, "study": study}
+COMMANDS = {"app": app, "demo": demo, "grid": grid, "predict": predict, "similarity": similarity, "study": study}
 DESCRIPTION = """\
 Does ImageNet pre-training transfer to kidney CT? The study itself is a DVC pipeline: `dvc repro` runs it, with the
 settings in params.yaml, and trains two models, a candidate from ImageNet's weights and a control from random ones.
@@ -17,6 +17,7 @@ examples:
   kidneyct study             the whole comparison of starts, in one table and one picture
   kidneyct grid              a line for each finished run: accuracies, gap, leak
   kidneyct predict scan.png  the class that the candidate takes an image for
+  kidneyct app               a page to drop images on, with what both models say of them
 
 `kidneyct COMMAND --help` tells more."""
 

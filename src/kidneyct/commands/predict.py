@@ -85,19 +85,9 @@ def _outcomes(opened, files, pictures, tell):
     """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
-    from kidneyct.network import classifier, devices
-    from kidneyct.runs import prediction, workspace
+    from kidneyct.runs import models, prediction
 
-    devices.prepare(seed=0)
-    network = classifier.trained(
-        opened.weights,
-        opened.image_size,
-        opened.dense_units,
-        len(opened.classes),
-        opened.pixel_scaling,
-        opened.normalize,
-    )
-    workspace.check_weights(opened)
+    network = models.load(opened)
     draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
     outcomes = prediction.predict(opened, network, files, draw)
     return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)

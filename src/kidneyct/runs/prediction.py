@@ -160,7 +160,15 @@ def read(path, image_size):
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    picture = images.decode(content, str(path))
+    return seen(content, str(path), image_size)
+
+
+def seen(content, name, image_size):
+    """A file's bytes as the pipeline sees them: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
+
+    InputError, naming the image, where they are none.
+    """
+    picture = images.decode(content, name)
     return images.tensor(picture, image_size), images.thumbnail(picture)
 
 
@@ -185,17 +193,26 @@ def predict(workspace, network, files, explain=None):
         readable = [file for file, outcome in outcomes.items() if outcome is None]
         if readable:
             pixels = np.stack(tensors)  # (b, s, s, 3)
-            probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
-            if not np.isfinite(probabilities).all():
-                raise InputError(
-                    f"{workspace.weights}: the model gives no numbers; train it again with other parameters"
-                )
-            alike = likeness(np.stack(thumbnails), workspace.thumbnails)  # (b,)
-            for file, row, correlation in zip(readable, probabilities, alike, strict=True):
-                outcomes[file] = _result(workspace.classes, row, correlation, limit)
+            results = classify(workspace, network, pixels, np.stack(thumbnails), limit)
+            outcomes |= dict(zip(readable, results, strict=True))
         yield from outcomes.items()
         if readable and explain:
             explain(readable, pixels, [outcomes[file] for file in readable])
+
+
+def classify(workspace, network, pixels, thumbnails, limit):
+    """The result of each image of a batch, as `predict` yields it: pixels (b, s, s, 3), thumbnails (b, 25, 25).
+
+    `limit` is the `threshold`. InputError where the model gives no numbers.
+    """
+    probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"{workspace.weights}: the model gives no numbers; train it again with other parameters")
+    alike = likeness(thumbnails, workspace.thumbnails)  # (b,)
+    return [
+        _result(workspace.classes, row, correlation, limit)
+        for row, correlation in zip(probabilities, alike, strict=True)
+    ]
 
 
 def _result(classes, probabilities, correlation, limit):

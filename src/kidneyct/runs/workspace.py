@@ -1,16 +1,18 @@
 """What of a finished run predictions need: what it was run with, not what params.yaml says by now."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationError
 
 from kidneyct import arrays, index
 from kidneyct.errors import InputError, missing
 from kidneyct.params import Model, Section, Text
-from kidneyct.runs import lock
+from kidneyct.roles import ROLES
+from kidneyct.runs import experiments, lock
 
 INDEX = "data/index.csv"
 TABLES = {"split": "data/split.csv", "series": "data/series.csv", "thumbnails": "data/thumbnails.npy"}
@@ -28,6 +30,16 @@ class Workspace(NamedTuple):
     thumbnails: np.ndarray  # (n, 25, 25) uint8, the training images'
     series: np.ndarray  # (n,) int, theirs too
     digest: str = ""  # MD5 of the weights
+    names: tuple = ()  # the training images', as in the index; none where they are not known
+    labels: tuple = ()  # theirs too
+
+
+class About(NamedTuple):
+    """What is known of a run beside its models."""
+
+    parameters: dict  # that it was run with, by dotted name
+    headline: dict | None  # metrics/headline.json, None where there is none of this run
+    amiss: str = ""  # why there is none
 
 
 class _Used(Section, extra="ignore"):
@@ -75,7 +87,47 @@ def read(folder, role):
         thumbnails[rows],
         series[rows],
         written[weights],
+        tuple(table["image"].iloc[rows]),
+        tuple(table["label"].iloc[rows]),
     )
+
+
+def read_all(folder):
+    """Both roles' models, role -> `Workspace`, and what is known `About` their run; InputErrors as `read` has them."""
+    source = Path(folder) / "dvc.lock"
+    known = lock.read(source)
+    opened = {role: read(folder, role) for role in ROLES}
+    about = _about(Path(folder), known)
+    if lock.read(source) != known:
+        raise InputError(f"{source}: replaced while it was read; wait for dvc repro to end, then ask again")
+    return opened, about
+
+
+def _about(folder, known):
+    source, trained = folder / "dvc.lock", [f"train@{role}" for role in ROLES]
+    stages = {}
+    for name in trained:
+        stages |= lock.one_run(known, name, first=("preprocess",), source=source)
+    with contextlib.suppress(InputError):  # its images may have been fetched anew since
+        stages |= lock.one_run(known, "preprocess", source=source)
+    parameters = {name: value for stage in stages.values() for name, value in stage.parameters.items()}
+    try:
+        return About(parameters, _headline(folder, known))
+    except InputError as error:
+        return About(parameters, None, str(error))
+
+
+def _headline(folder, known):
+    source = folder / "dvc.lock"
+    if experiments.WRITER not in known.stages:
+        raise InputError(f"{source}: expected a finished stage {experiments.WRITER}, found none; run dvc repro")
+    stages = lock.one_run(known, experiments.WRITER, first=("preprocess",), source=source)
+    path = folder / experiments.HEADLINE
+    _check(folder, experiments.HEADLINE, lock.written(stages))
+    try:
+        return experiments.Headline.model_validate_json(path.read_bytes()).model_dump()
+    except ValidationError:
+        raise InputError(f"{path}: written by another version of kidneyct; run dvc repro") from None
 
 
 def thumbnails(parameters):
