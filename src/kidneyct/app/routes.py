@@ -148,7 +148,7 @@ def _page(models, about, notice):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = report.percent
+    environment.filters["percent"] = lambda share: report.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
     parameters = about.parameters if about else {}
     return environment.get_template("app.html").render(
         notice=notice,

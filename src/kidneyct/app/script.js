@@ -9,7 +9,7 @@
   const UNREADABLE = "can't be read; it was moved, changed or is no file";
   let waiting = [], counts, asking = null, working = false, cards = new Set();
 
-  const percent = share => `${(100 * share).toFixed(2)} %`;
+  const percent = share => `${(100 * share).toFixed(2)}\u00a0%`;
   const made = id => document.getElementById(id).content.firstElementChild.cloneNode(true);
   const aborted = error => error.name === "AbortError";
 
@@ -128,14 +128,16 @@
     const { name, label } = answer.nearest;
     const words = place.querySelector("p"), lead = document.createElement("span");
     const copy = similarity !== null && likeness > similarity;
-    lead.textContent = unlike ? "Looks unlike the training images." : limit <= -1 ? "" : "Looks like the training images.";
     lead.className = unlike ? "unlike" : "alike";
+    lead.textContent = unlike ? "Looks unlike the training images: what the models say of it means little."
+      : copy ? "Nearly one of the training images: the models may know it instead of judging it."
+      : limit <= -1 ? "" : "Looks like the training images.";
     const rest = [
       `Likeness ${likeness.toFixed(4)}: the correlation with the training image most like it${name === null ? "" : `, ${name} (${label})`}.`,
-      limit <= -1 ? "All training images are of one series, so what counts as unlike is not known." : `Below ${limit.toFixed(4)} an image counts as unlike: 1 % of the training images are less like those of other series.`,
-      unlike ? "What the models say of it means little." : "",
-      copy ? `Above ${similarity} it is taken for a slice of that image's series: the models may know it from training.` : "",
-      "It tells another kind of picture, not an unusual finding.",
+      limit <= -1 ? "All training images are of one series, so what counts as unlike is not known."
+        : `Unlike is below ${limit.toFixed(4)}, as 1\u00a0% of the training images are when compared with other series.`,
+      copy ? `Above ${similarity} two images count as slices of one series.` : "",
+      "Likeness tells another kind of picture, not an unusual finding.",
     ];
     words.replaceChildren(lead, ` ${rest.filter(Boolean).join(" ")}`);
   }

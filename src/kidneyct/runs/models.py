@@ -43,7 +43,10 @@ class Models:
         self.networks = {role: load(each) for role, each in opened.items()}
         self.run = next(iter(opened.values()))  # what all have in common is read off the first
         self.limit = prediction.threshold(self.run.thumbnails, self.run.series)
-        self._explainers = {}
+        self.explainers = {  # one compilation for all kinds of maps, when the first is asked for
+            role: explainer.explainer(network, batch_size=prediction.BATCH_SIZE)
+            for role, network in self.networks.items()
+        }
 
     def view(self, content, name):
         """The `View` of an image file's bytes; InputError, naming it, where they are none."""
@@ -56,17 +59,10 @@ class Models:
         """A map (h', w') of a role's model for the class that it takes an image for, and that class."""
         pixels, thumbnail = prediction.seen(content, name, self.run.image_size)
         label = self._result(role, pixels, thumbnail)["class"]
-        maps = self._explainer(role, method)(pixels[None], np.array([self.opened[role].classes.index(label)]), seed=0)
+        codes = np.array([self.opened[role].classes.index(label)])
+        maps = self.explainers[role](pixels[None], codes, seed=0, methods=(method,))
         return maps[method][0], label
 
     def _result(self, role, pixels, thumbnail):
         given = self.opened[role], self.networks[role], pixels[None], thumbnail[None], self.limit
         return prediction.classify(*given)[0]
-
-    def _explainer(self, role, method):
-        """Made when first asked for, as that compiles; one serves all the maps that one backward pass gives."""
-        methods = tuple(sorted(explainer.SINGLE)) if method in explainer.SINGLE else (method,)
-        if (role, methods) not in self._explainers:
-            made = explainer.explainer(self.networks[role], methods, batch_size=prediction.BATCH_SIZE)
-            self._explainers[role, methods] = made
-        return self._explainers[role, methods]
