@@ -11,49 +11,22 @@ from pathlib import Path
 
 import finished
 import numpy as np
-import pandas as pd
 import pytest
+from finished import CLASSES, SIDE, slices
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from kidneyct import __main__ as door
 from kidneyct.data import images
 from kidneyct.maps import explainer
-from kidneyct.network import classifier, vgg
 from kidneyct.runs import prediction
-
-CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
-SIDE = 32
-
-
-def slices(series, count):
-    """Smooth random pictures (count, 64, 64, 3): all share a body, those of a series are nearly one picture."""
-    body, own = (np.random.default_rng(seed).integers(0, high, (4, 4)) for seed, high in ((0, 200), (series + 1, 56)))
-    scan = Image.fromarray((body + own).astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC)
-    noise = np.random.default_rng(series).integers(-6, 7, (count, 64, 64))
-    return np.repeat(np.clip(np.asarray(scan, int) + noise, 0, 255).astype("uint8")[..., None], 3, axis=3)
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """A finished run: four series of four images, and an untrained network as the model of the candidate."""
+    """A finished run, and the network that is the model of its candidate."""
     folder = tmp_path_factory.mktemp("workspace")
-    (folder / "data").mkdir()
-    (folder / "models/candidate").mkdir(parents=True)
-    pictures = np.concatenate([slices(number, 4) for number in range(4)])
-    np.save(
-        folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(picture)) for picture in pictures])
-    )
-    labels = np.repeat(CLASSES, 4)
-    table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
-    table.assign(split="train").to_csv(folder / "data/split.csv", index=False)
-    table[["image"]].assign(series=np.repeat(range(4), 4)).to_csv(folder / "data/series.csv", index=False)
-    network = classifier.network(vgg.base(SIDE), 4, 4, "unit", seed=3)
-    path = "models/candidate/model.weights.h5"
-    network.save_weights(folder / path)
-    values = {"data.classes": CLASSES, "model.dense_units": 4, "model.pixel_scaling": "unit", "model.normalize": "none"}
-    finished.lock(folder, {"preprocess": {"preprocess.image_size": SIDE}, "train@candidate": values})
-    return folder, network
+    return folder, finished.run(folder)["candidate"]
 
 
 @pytest.fixture

@@ -34,13 +34,13 @@ def guarded(app):
 
 def _same_origin(app):
     async def call(scope, receive, send):
-        headers = Headers(scope=scope)
-        own = f"http://{headers.get('host')}"
-        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD") and headers.get("origin") != own:
-            refusal = JSONResponse({"error": f"expected a question from {own}, found another site's"}, status_code=403)
-            await refusal(scope, receive, send)
-        else:
-            await app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            headers = Headers(scope=scope)
+            own = f"http://{headers.get('host')}"
+            if headers.get("origin") != own:
+                line = f"expected a question from {own}, found another site's"
+                return await JSONResponse({"error": line}, status_code=403)(scope, receive, send)
+        await app(scope, receive, send)
 
     return call
 

@@ -146,7 +146,7 @@
   function follow(item, name, answer, opinions) {
     const find = selector => item.querySelector(selector);
     const method = find(".method"), opacity = find(".opacity"), output = find("output");
-    const computing = find(".computing"), bar = computing.querySelector("progress"), told = computing.querySelector(".told");
+    const computing = find(".computing"), told = computing.querySelector(".told");
     const failure = find(".failure"), kept = new Map();
     const body = bytes(answer.picture);
     let asked = null;
@@ -180,18 +180,16 @@
         computing.hidden = true;
         return;
       }
-      bar.value = 0;
       try {
-        for (const opinion of opinions) {
+        for (const [number, opinion] of opinions.entries()) {
           const key = `${opinion.dataset.role} ${wanted}`;
           if (!kept.has(key)) {
             computing.hidden = false;
-            told.textContent = `Computing the ${opinion.dataset.role}'s ${title}`;
+            told.textContent = `Computing map ${number + 1} of ${opinions.length}, ${title} of the ${opinion.dataset.role}`;
             const query = new URLSearchParams({ role: opinion.dataset.role, method: wanted });
             kept.set(key, await ask(`/map?${query}`, body, own.signal));
           }
           draw(opinion, kept.get(key), title);
-          bar.value += 1;
         }
         computing.hidden = true;
         status.textContent = `${name}: ${title} shown.`;

@@ -1,0 +1,67 @@
+"""`kidneyct app`: what it refuses, each in one line, and what it opens."""
+
+import importlib.util
+import socket
+import threading
+import webbrowser
+
+import pytest
+import uvicorn
+
+from kidneyct import __main__ as door
+from kidneyct.commands import NOTICE, app
+
+
+def run(capsys, *arguments):
+    return door.main(["app", *map(str, arguments)]), *capsys.readouterr()
+
+
+def test_without_a_run_it_says_what_predict_says(tmp_path, capsys):
+    (tmp_path / "scan.png").touch()
+    status = door.main(["predict", str(tmp_path / "scan.png"), "--workspace", str(tmp_path)])
+    expected = status, *capsys.readouterr()
+    assert expected[0] == 2
+    assert run(capsys, "--workspace", tmp_path, "--no-browser") == expected
+    assert run(capsys, "--workspace", "") == (2, "", "error: --workspace: expected a folder, found an empty name\n")
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        line = f"error: --port {port}: can't be used (Address already in use); choose another, or leave it out for one"
+        assert run(capsys, "--workspace", tmp_path, "--port", port) == (2, "", f"{line} that is free\n")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http", "²"])
+def test_a_port_is_a_number(port, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(capsys, f"--port={port}")
+    assert stopped.value.code == 2
+    assert f"expected a number from 0 to 65535, found {port}" in capsys.readouterr().err
+
+
+def test_without_the_packages_it_says_how_to_get_them(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
+    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install '.[app]'\n"
+    assert run(capsys) == (2, "", line)
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_address_is_printed_and_opened(monkeypatch, capsys, browser):
+    opened, served = threading.Event(), []
+    urls = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: urls.append(url) or opened.set())
+
+    def serve(server, sockets):
+        served.append(sockets[0].getsockname())
+        with socket.create_connection(served[0], timeout=10):  # a browser that comes before it waits
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", serve)
+    with app._bound("127.0.0.1", 0) as listening:
+        app._serve(None, listening, browser)
+    url = f"http://127.0.0.1:{served[0][1]}/"
+    assert not browser or opened.wait(10)
+    assert urls == [url] * browser
+    assert capsys.readouterr() == (f"{url}  (for this machine alone; Ctrl-C ends it)\n", f"{NOTICE}\n")
