@@ -88,6 +88,7 @@ def _serve(application, listening, browser):
         application,
         lifespan="off",
         ws="none",
+        log_config=None,  # Python's own: errors alone, on standard error
         log_level="error",
         access_log=False,
         server_header=False,
