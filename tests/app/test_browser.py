@@ -166,7 +166,9 @@ def test_images_are_chosen_dropped_and_explained(page, address, inputs, expected
     assert len(refused) == 2  # of the two files that are no images; nothing that the policy forbids
     assert all("/predict" in line and "422" in line for line in refused)
 
-    page.find_element("id", "clear").click()
+    clear = page.find_element("id", "clear")
+    page.execute_script("arguments[0].scrollIntoView()", clear)
+    clear.click()
     assert page.find_elements("css selector", ".result") == []
 
 
