@@ -3,31 +3,55 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import yaml
+from PIL import Image
 
 from kidneyct import params, yaml12
+from kidneyct.data import images
 from kidneyct.runs import lock as locks
 
+CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
+SIDE = 32
+PARAMETERS = {
+    "data.classes": CLASSES,
+    "model.dense_units": 4,
+    "model.pixel_scaling": "unit",
+    "model.normalize": "none",
+}
+
 # stage -> (what it read, what it wrote), as dvc.yaml has them for the stages that a model comes from
-CHAIN = {
+SHARED = {
     "preprocess": (["data/archive.zip"], ["data/images.npy", "data/thumbnails.npy", "data/index.csv"]),
     "series": (["data/index.csv", "data/thumbnails.npy"], ["data/series.csv"]),
     "split": (["data/index.csv", "data/series.csv"], ["data/split.csv"]),
-    "initialize@candidate": ([], ["models/candidate/initial.weights.h5"]),
-    "features@candidate": (
-        ["data/images.npy", "models/candidate/initial.weights.h5"],
-        ["data/features/candidate.npy"],
-    ),
-    "train@candidate": (
-        [
-            "data/images.npy",
-            "data/features/candidate.npy",
-            "data/split.csv",
-            "models/candidate/initial.weights.h5",
-        ],
-        ["models/candidate/model.weights.h5", "plots/candidate/history.csv"],
-    ),
 }
+HEADLINE = "metrics/headline.json"
+
+
+def of_role(role):
+    """The stages that a role has for itself."""
+    initial, features = f"models/{role}/initial.weights.h5", f"data/features/{role}.npy"
+    model, history = f"models/{role}/model.weights.h5", f"plots/{role}/history.csv"
+    return {
+        f"initialize@{role}": ([], [initial]),
+        f"features@{role}": (["data/images.npy", initial], [features]),
+        f"train@{role}": (["data/images.npy", features, "data/split.csv", initial], [model, history]),
+    }
+
+
+CHAIN = SHARED | of_role("candidate")
+
+
+def of_roles(folder, roles):
+    """The stages of a run of these roles, and the one that wrote its headline where that is there."""
+    stages = dict(SHARED)
+    for role in roles:
+        stages |= of_role(role)
+    if (Path(folder) / HEADLINE).exists():
+        stages["compare"] = ([f"plots/{role}/history.csv" for role in roles], [HEADLINE])
+    return stages
 
 
 def md5(path):
@@ -84,3 +108,37 @@ def lock(folder, parameters, chain=CHAIN):
 
 def write(folder, tree):
     (Path(folder) / "dvc.lock").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def slices(series, count):
+    """Smooth random pictures (count, 64, 64, 3): all share a body, those of a series are nearly one picture."""
+    body, own = (np.random.default_rng(seed).integers(0, high, (4, 4)) for seed, high in ((0, 200), (series + 1, 56)))
+    scan = Image.fromarray((body + own).astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(series).integers(-6, 7, (count, 64, 64))
+    return np.repeat(np.clip(np.asarray(scan, int) + noise, 0, 255).astype("uint8")[..., None], 3, axis=3)
+
+
+def run(folder, roles=("candidate",), parameters=None):
+    """A finished run: four series of four images, and an untrained network as each role's model; returns these by role.
+
+    `parameters` are stage -> what it read beside what a prediction needs.
+    """
+    from kidneyct.network import classifier, vgg
+
+    (folder / "data").mkdir()
+    pictures = np.concatenate([slices(number, 4) for number in range(4)])
+    np.save(
+        folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(picture)) for picture in pictures])
+    )
+    labels = np.repeat(CLASSES, 4)
+    table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
+    table.assign(split="train").to_csv(folder / "data/split.csv", index=False)
+    table[["image"]].assign(series=np.repeat(range(4), 4)).to_csv(folder / "data/series.csv", index=False)
+    networks = {}
+    for seed, role in enumerate(roles, start=3):
+        (folder / "models" / role).mkdir(parents=True)
+        networks[role] = classifier.network(vgg.base(SIDE), 4, 4, "unit", seed=seed)
+        networks[role].save_weights(folder / f"models/{role}/model.weights.h5")
+    read = {"preprocess": {"preprocess.image_size": SIDE}} | {f"train@{role}": PARAMETERS for role in roles}
+    lock(folder, read | (parameters or {}), of_roles(folder, roles))
+    return networks

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 FOLDERS = {"stages": Path("stages"), "kidneyct": Path("src/kidneyct")}
-ROOMS = ["", "data", "network", "maps", "measures", "results", "runs", "page", "commands", "__main__"]  # in order
+ROOMS = ["", "data", "network", "maps", "measures", "results", "runs", "page", "app", "commands", "__main__"]
 
 
 def imports(path):

@@ -6,6 +6,7 @@ import finished
 import numpy as np
 import pandas as pd
 import tiny
+from finished import slices
 from PIL import Image
 
 from kidneyct import index, params, predictions
@@ -24,14 +25,6 @@ CLASSES, SIDE = PARAMETERS["data"]["classes"], PARAMETERS["preprocess"]["image_s
 WHOLE = [
     stage for stage in finished.pipeline() if stage.partition("@")[0] not in ("explain", "measure", "draw", "report")
 ]
-
-
-def slices(series, count):
-    """Smooth random pictures (count, 64, 64, 3): all share a body, those of a series are nearly one picture."""
-    body, own = (np.random.default_rng(seed).integers(0, high, (4, 4)) for seed, high in ((0, 200), (series + 1, 56)))
-    scan = Image.fromarray((body + own).astype("uint8")).resize((64, 64), Image.Resampling.BICUBIC)
-    noise = np.random.default_rng(series).integers(-6, 7, (count, 64, 64))
-    return np.repeat(np.clip(np.asarray(scan, int) + noise, 0, 255).astype("uint8")[..., None], 3, axis=3)
 
 
 def write(folder):

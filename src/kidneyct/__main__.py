@@ -4,9 +4,10 @@ import argparse
 import sys
 
 from kidneyct import errors
-from kidneyct.commands import NOTICE, demo, export, grid, phantom, predict, similarity, study
+from kidneyct.commands import NOTICE, app, demo, export, grid, phantom, predict, similarity, study
 
 COMMANDS = {
+    "app": app,
     "demo": demo,
     "export": export,
     "grid": grid,
@@ -25,6 +26,7 @@ examples:
   kidneyct study             the whole comparison of starts, in one table and one picture
   kidneyct grid              a line for each finished run: accuracies, gap, leak
   kidneyct predict scan.png  the class that the candidate takes an image for
+  kidneyct app               a page to drop images on, with what both models say of them
   kidneyct export FILE       the candidate as one file, for others to predict with
 
 `kidneyct COMMAND --help` tells more."""

@@ -2,10 +2,10 @@
 
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import chromium
 import pandas as pd
 import pytest
 
@@ -467,27 +467,7 @@ def test_parameters_are_listed_by_their_dotted_names():
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs Chromium and chromedriver on the PATH")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    running = chromium.started()
     yield running
     running.quit()
 

@@ -1,5 +1,7 @@
 """A finished run is read from dvc.lock, whatever params.yaml says by now."""
 
+import json
+
 import finished
 import numpy as np
 import pandas as pd
@@ -10,6 +12,12 @@ from kidneyct.errors import InputError
 from kidneyct.runs import workspace
 
 WEIGHTS = "models/candidate/model.weights.h5"
+PARAMETERS = {
+    "data.classes": ["01", "NA"],
+    "model.dense_units": 16,
+    "model.pixel_scaling": "caffe",
+    "model.normalize": "none",
+}
 
 
 @pytest.fixture
@@ -22,13 +30,7 @@ def run(tmp_path):
     table = pd.DataFrame({"image": list("abcd"), "label": ["01", "NA", "01", "NA"]})
     table.assign(split=["test", "train", "validation", "train"]).to_csv(tmp_path / "data/split.csv", index=False)
     table[["image"]].assign(series=[7, 8, 7, 9]).to_csv(tmp_path / "data/series.csv", index=False)
-    values = {
-        "data.classes": ["01", "NA"],
-        "model.dense_units": 16,
-        "model.pixel_scaling": "caffe",
-        "model.normalize": "none",
-    }
-    finished.lock(tmp_path, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": values})
+    finished.lock(tmp_path, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": PARAMETERS})
     (tmp_path / "params.yaml").write_text("model: {dense_units: 1}")
     return tmp_path
 
@@ -38,6 +40,7 @@ def test_what_it_was_run_with_and_the_training_images(run):
     assert opened[:5] == (run / WEIGHTS, ["01", "NA"], 64, 16, "caffe")
     np.testing.assert_array_equal(opened.thumbnails, np.load(run / "data/thumbnails.npy")[[1, 3]])
     assert opened.series.tolist() == [8, 9]
+    assert (opened.names, opened.labels) == (("b", "d"), ("NA", "NA"))
 
 
 def test_what_is_missing_is_named_with_what_to_do(run):
@@ -140,3 +143,73 @@ def test_a_lock_without_stages_is_no_finished_run(run, lock):
     (run / "dvc.lock").write_text(lock)
     with pytest.raises(InputError, match="expected a finished stage train@candidate"):
         workspace.read(run, "candidate")
+
+
+@pytest.fixture
+def both(run):
+    """The same of both roles, with a headline."""
+    (run / "models/control").mkdir()
+    (run / "models/control/model.weights.h5").write_bytes(b"others")
+    (run / "metrics").mkdir()
+    values = {"accuracy": 0.5, "macro_f1": 0.5, "recall": {"01": 0.5}}
+    headline = {"candidate": values, "control": values, "gap": {"accuracy": 0.0}}
+    headline |= {"leak": {"near_duplicates": 0.25}, "without_network": {"nearest_thumbnail": 0.5}}
+    (run / finished.HEADLINE).write_text(json.dumps(headline))
+    relock(run)
+    return run
+
+
+def relock(folder, values=PARAMETERS):
+    read = {"preprocess": {"preprocess.image_size": 64}, "train@candidate": values, "train@control": values}
+    chain = finished.of_roles(folder, ("candidate", "control"))
+    finished.lock(folder, read | {"split": {"split.by": "image"}}, chain)
+
+
+def test_both_roles_of_one_run_and_what_came_of_it(both):
+    opened, about = workspace.read_all(both)
+    assert list(opened) == ["candidate", "control"]
+    assert opened["control"][:2] == (both / "models/control/model.weights.h5", ["01", "NA"])
+    assert about.parameters["split.by"] == "image"
+    assert about.parameters["preprocess.image_size"] == 64
+    assert about.headline["leak"] == {"near_duplicates": 0.25}
+    assert about.amiss == ""
+
+
+def test_a_headline_of_another_run_is_none(both):
+    path = both / finished.HEADLINE
+    content = path.read_text()
+    path.write_text(content.replace("0.25", "0.75"))
+    _, about = workspace.read_all(both)
+    assert about.headline is None
+    assert "headline.json: not the file that dvc.lock knows, but another run's" in about.amiss
+    path.write_text("{}")
+    relock(both)
+    assert "headline.json: written by another version of kidneyct" in workspace.read_all(both)[1].amiss
+    path.unlink()
+    relock(both)
+    assert "expected a finished stage compare, found none; run dvc repro" in workspace.read_all(both)[1].amiss
+    path.write_text(content)
+    relock(both)
+    edited(both, "compare", "deps", "plots/control/history.csv", "0" * 32)
+    _, about = workspace.read_all(both)
+    assert about.headline is None
+    assert "plots/control/history.csv is of another run: train@control wrote it anew" in about.amiss
+
+
+def test_a_run_that_ends_while_it_is_read_is_not_taken(both, monkeypatch):
+    read = workspace.read
+
+    def interrupted(folder, role):
+        found = read(folder, role)
+        if role == "control":
+            relock(both, PARAMETERS | {"model.dense_units": 8})
+        return found
+
+    monkeypatch.setattr(workspace, "read", interrupted)
+    with pytest.raises(InputError, match=r"dvc\.lock: replaced while it was read; wait for dvc repro to end"):
+        workspace.read_all(both)
+
+
+def test_both_roles_must_be_there(run):
+    with pytest.raises(InputError, match="expected a finished stage train@control, found none; run dvc repro"):
+        workspace.read_all(run)

@@ -100,11 +100,9 @@ def _outcomes(opened, files, pictures, tell):
     """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
-    from kidneyct.network import devices
-    from kidneyct.runs import prediction, trained
+    from kidneyct.runs import models, prediction
 
-    devices.prepare(seed=0)
-    network = trained.network(opened)
+    network = models.load(opened)
     draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
     outcomes = prediction.predict(opened, network, files, draw)
     return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)

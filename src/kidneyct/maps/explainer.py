@@ -15,8 +15,9 @@ def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLE
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
     softmax. Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. `seed` draws
     SmoothGrad's noise, `samples` are its copies, `steps` the points of integrated gradients' path. Making the function
-    compiles once; it stays valid when the network's weights change. Called for whole batches one after the other, with
-    the number of images before as `first`, it gives what it gives for all at once.
+    compiles once; it stays valid when the network's weights change, and a call may name fewer `methods`. Called for
+    whole batches one after the other, with the number of images before as `first`, it gives what it gives for all at
+    once.
     """
     layer = vgg.LAST_CONVOLUTION
     until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=classifier.SCORES)
@@ -34,7 +35,7 @@ def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLE
             parts["gradcam_plus_plus"].append(gradcam.plus_from_gradient(*inner))
         return {method: np.concatenate(values) for method, values in parts.items()}
 
-    def maps(images, classes, seed, first=0):
+    def maps(images, classes, seed, first=0, methods=methods):
         computed = from_one_pass(images, classes) if SINGLE & set(methods) else {}
         if "smoothgrad" in methods:
             noisy = smoothgrad.smoothgrad(gradient, images, classes, batch_size, seed, samples, first=first)

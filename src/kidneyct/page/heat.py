@@ -22,11 +22,16 @@ def top(values, size):
 
 def picture(image, values):
     """A map (h', w') as an RGB picture of its image (h, w, 3) uint8: fine by itself, coarse laid over the image."""
-    height, width = image.shape[:2]
-    fine = values.shape == (height, width)
+    size = image.shape[:2]
+    own = colours(values, size)
+    mixed = own if values.shape == size else OPACITY * own + (1 - OPACITY) * image
+    return mixed.round().astype("uint8")
+
+
+def colours(values, size):
+    """A map (h', w') in colours, (h, w, 3) floats 0..255 at the image's `size`, (height, width)."""
+    fine = values.shape == size
     heat = to_unit(values, CLIP if fine else 100).astype("float32")
     if not fine:
-        heat = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR))
-    colours = matplotlib.colormaps[HEAT](heat)[..., :3] * 255  # (h, w, 3)
-    mixed = colours if fine else OPACITY * colours + (1 - OPACITY) * image
-    return mixed.round().astype("uint8")
+        heat = np.asarray(Image.fromarray(heat).resize(size[::-1], Image.Resampling.BILINEAR))
+    return matplotlib.colormaps[HEAT](heat)[..., :3] * 255

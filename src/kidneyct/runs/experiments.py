@@ -22,7 +22,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Headline(_Strict):
+class Headline(_Strict):
     """What is read of metrics/headline.json; another version of the project may have written it otherwise."""
 
     class Model(_Strict):
@@ -158,7 +158,7 @@ def _run(entry):
     headline = data["metrics"].get(HEADLINE, {}).get("data")
     parameters = data["params"].get("params.yaml", {}).get("data")
     try:
-        _Headline.model_validate(headline)
+        Headline.model_validate(headline)
     except ValidationError:
         return None
     if not isinstance(parameters, dict):

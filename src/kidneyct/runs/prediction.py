@@ -168,17 +168,33 @@ def threshold(training, numbers):
     return float(np.percentile(np.concatenate(across), PERCENTILE)) if across else -1.0
 
 
+def limit_of(workspace):
+    """The `threshold` of a workspace's training images, None where it has none of these."""
+    if workspace.threshold is None and workspace.thumbnails is not None:
+        return threshold(workspace.thumbnails, workspace.series)
+    return workspace.threshold
+
+
 def read(path, image_size, chosen=window.FILE):
     """A file as the pipeline sees it: tensor (s, s, 3) and thumbnail (25, 25), both uint8; InputError names it.
 
-    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`.
+    `chosen` as `seen` has it.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    as_dicom = dicom.is_dicom(content) or Path(path).suffix.lower() == dicom.SUFFIX
-    picture = (dicom.picture if as_dicom else images.decode)(content, str(path), chosen=chosen)
+    return seen(content, str(path), image_size, chosen)
+
+
+def seen(content, name, image_size, chosen=window.FILE):
+    """A file's bytes as the pipeline sees them: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
+
+    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`. InputError, naming the
+    image, where they are none.
+    """
+    as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
+    picture = (dicom.picture if as_dicom else images.decode)(content, name, chosen=chosen)
     return images.tensor(picture, image_size), images.thumbnail(picture)
 
 
@@ -189,9 +205,7 @@ def predict(workspace, network, files, explain=None):
     exported model has no thumbnails. `explain(files, tensors, results)` is called with each batch, where given, after
     its results. Memory is bounded by the batch.
     """
-    training, limit = workspace.thumbnails, workspace.threshold
-    if limit is None:
-        limit = threshold(training, workspace.series)
+    limit = limit_of(workspace)
     for start in range(0, len(files), BATCH_SIZE):
         outcomes, tensors, thumbnails = {}, [], []
         for file in files[start : start + BATCH_SIZE]:
@@ -206,17 +220,27 @@ def predict(workspace, network, files, explain=None):
         readable = [file for file, outcome in outcomes.items() if outcome is None]
         if readable:
             pixels = np.stack(tensors)  # (b, s, s, 3)
-            probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
-            if not np.isfinite(probabilities).all():
-                raise InputError(
-                    f"{workspace.weights}: the model gives no numbers; train it again with other parameters"
-                )
-            alike = [None] * len(readable) if training is None else likeness(np.stack(thumbnails), training)  # (b,)
-            for file, row, correlation in zip(readable, probabilities, alike, strict=True):
-                outcomes[file] = _result(workspace.classes, row, correlation, limit)
+            results = classify(workspace, network, pixels, np.stack(thumbnails), limit)
+            outcomes |= dict(zip(readable, results, strict=True))
         yield from outcomes.items()
         if readable and explain:
             explain(readable, pixels, [outcomes[file] for file in readable])
+
+
+def classify(workspace, network, pixels, thumbnails, limit):
+    """The result of each image of a batch, as `predict` yields it: pixels (b, s, s, 3), thumbnails (b, 25, 25).
+
+    `limit` is the `threshold`. InputError where the model gives no numbers.
+    """
+    probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"{workspace.weights}: the model gives no numbers; train it again with other parameters")
+    training = workspace.thumbnails
+    alike = [None] * len(pixels) if training is None else likeness(thumbnails, training)  # (b,)
+    return [
+        _result(workspace.classes, row, correlation, limit)
+        for row, correlation in zip(probabilities, alike, strict=True)
+    ]
 
 
 def _result(classes, probabilities, correlation, limit):

@@ -1,5 +1,6 @@
 """What of a finished run predictions need: what it was run with, not what params.yaml says by now."""
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -7,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationError
 
 from kidneyct import arrays, index
 from kidneyct.data import window
 from kidneyct.errors import InputError, altered, missing
 from kidneyct.params import Model, Preprocess, Section, Text
-from kidneyct.runs import lock
+from kidneyct.roles import ROLES
+from kidneyct.runs import experiments, lock
 
 INDEX = "data/index.csv"
 TABLES = {"split": "data/split.csv", "series": "data/series.csv", "thumbnails": "data/thumbnails.npy"}
@@ -41,6 +43,8 @@ class Workspace(NamedTuple):
     digest: str = ""  # MD5 of the weights of a run's folder, SHA-256 of those inside an exported model
     threshold: float | None = None  # of likeness, where it is known already
     exported: bool = False  # `weights` is the file of an exported model
+    names: tuple = ()  # the training images', as in the index; none where they are not known
+    labels: tuple = ()  # theirs too
 
 
 class Finished(NamedTuple):
@@ -56,6 +60,14 @@ class Finished(NamedTuple):
     comparison: dict
     evaluation: dict
     predictions: pd.DataFrame
+
+
+class About(NamedTuple):
+    """What is known of a run beside its models."""
+
+    parameters: dict  # that it was run with, by dotted name
+    headline: dict | None  # metrics/headline.json, None where there is none of this run
+    amiss: str = ""  # why there is none
 
 
 class _Used(Section, extra="ignore"):
@@ -95,6 +107,7 @@ def read(folder, role):
     thumbnails = arrays.thumbnails(folder / TABLES["thumbnails"], len(table))
     rows = index.rows(table, "train")
     own = {"weights": folder / weights, "thumbnails": thumbnails[rows], "series": series[rows]}
+    own |= {name: tuple(table[column].iloc[rows]) for name, column in {"names": "image", "labels": "label"}.items()}
     return Workspace(**parameters, **own, digest=written[weights])
 
 
@@ -158,6 +171,44 @@ def _numbers(path):
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise altered(path, "metrics in JSON", error) from None
+
+
+def read_all(folder):
+    """Both roles' models, role -> `Workspace`, and what is known `About` their run; InputErrors as `read` has them."""
+    source = Path(folder) / "dvc.lock"
+    known = lock.read(source)
+    opened = {role: read(folder, role) for role in ROLES}
+    about = _about(Path(folder), known)
+    if lock.read(source) != known:
+        raise InputError(f"{source}: replaced while it was read; wait for dvc repro to end, then ask again")
+    return opened, about
+
+
+def _about(folder, known):
+    source, trained = folder / "dvc.lock", [f"train@{role}" for role in ROLES]
+    stages = {}
+    for name in trained:
+        stages |= lock.one_run(known, name, first=("preprocess",), source=source)
+    with contextlib.suppress(InputError):  # its images may have been fetched anew since
+        stages |= lock.one_run(known, "preprocess", source=source)
+    parameters = {name: value for stage in stages.values() for name, value in stage.parameters.items()}
+    try:
+        return About(parameters, _headline(folder, known))
+    except InputError as error:
+        return About(parameters, None, str(error))
+
+
+def _headline(folder, known):
+    source = folder / "dvc.lock"
+    if experiments.WRITER not in known.stages:
+        raise InputError(f"{source}: expected a finished stage {experiments.WRITER}, found none; run dvc repro")
+    stages = lock.one_run(known, experiments.WRITER, first=("preprocess",), source=source)
+    path = folder / experiments.HEADLINE
+    _check(folder, experiments.HEADLINE, lock.written(stages))
+    try:
+        return experiments.Headline.model_validate_json(path.read_bytes()).model_dump()
+    except ValidationError:
+        raise InputError(f"{path}: written by another version of kidneyct; run dvc repro") from None
 
 
 def thumbnails(parameters):

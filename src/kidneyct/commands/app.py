@@ -1,0 +1,110 @@
+"""`kidneyct app`: a page to drop images on."""
+
+import argparse
+import importlib.util
+import sys
+
+from kidneyct.commands import NOTICE
+from kidneyct.errors import InputError
+
+NEEDED = ("starlette", "uvicorn")  # the extra `app`
+MOST = 32  # connections at once
+
+HELP = "open a page that shows what both models say of an image"
+DESCRIPTION = """\
+Open a page in the browser that shows what both models of a finished run say of the images that you drop on it: class,
+probabilities, maps, and how much an image resembles those that the models were trained on. It is served by this machine
+for this machine: nothing is sent anywhere, nothing is written to disk. Ctrl-C ends it."""
+EXAMPLES = """\
+examples:
+  kidneyct app
+      http://127.0.0.1:40123/  (for this machine alone; Ctrl-C ends it)
+
+  kidneyct app --port 8501 --no-browser
+      the same address each time, and no browser is opened
+
+  kidneyct app --model model.zip
+      the model of a file that kidneyct export wrote, alone
+
+It needs two more packages: pip install '.[app]'"""
+
+
+def add_arguments(parser):
+    parser.add_argument("--workspace", metavar="DIR", help="folder of the finished run (here)")
+    parser.add_argument("--model", metavar="FILE", help="a model that kidneyct export wrote, instead of a run's")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port of the address (any that is free)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def _port(text):
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**16 - 1}, found {text}")
+    return int(text)
+
+
+def run(options):
+    if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
+        raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install '.[app]'")
+    for option, expected in {"workspace": "folder", "model": "file"}.items():
+        if getattr(options, option) == "":
+            raise InputError(f"--{option}: expected a {expected}, found an empty name")
+    if options.model is not None and options.workspace is not None:
+        raise InputError("--model: the file holds one model and needs no run; leave out --workspace")
+    from kidneyct.app import guard, routes
+    from kidneyct.runs import model_file, models, workspace
+
+    with _bound(guard.ADDRESS, options.port) as listening:
+        if options.model is None:
+            opened, about = workspace.read_all(options.workspace or ".")
+        else:
+            opened, about = {"model": model_file.read(options.model)}, None
+        application = routes.application(models.Models(opened), about, NOTICE)
+        _serve(application, listening, browser=not options.no_browser)
+    return 0
+
+
+def _bound(address, port):
+    """A socket that holds the port; InputError where it can't be had."""
+    import socket
+
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind((address, port))
+    except OSError as error:
+        held.close()
+        raise InputError(
+            f"--port {port}: can't be used ({error.strerror}); choose another, or leave it out for one that is free"
+        ) from None
+    return held
+
+
+def _serve(application, listening, browser):
+    """Answer until Ctrl-C."""
+    import contextlib
+    import threading
+    import webbrowser
+
+    import uvicorn
+
+    address, port = listening.getsockname()
+    listening.listen()  # a browser that comes early waits
+    url = f"http://{address}:{port}/"
+    print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
+    print(NOTICE, file=sys.stderr, flush=True)
+    if browser:
+        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
+    config = uvicorn.Config(
+        application,
+        lifespan="off",
+        ws="none",
+        log_config=None,  # Python's own: errors alone, on standard error
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST,
+        timeout_graceful_shutdown=1,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])

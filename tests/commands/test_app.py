@@ -1,0 +1,99 @@
+"""`kidneyct app`: what it refuses, each in one line, and what it opens."""
+
+import importlib.util
+import json
+import socket
+import threading
+import webbrowser
+
+import ct
+import pytest
+import uvicorn
+
+from kidneyct import __main__ as door
+from kidneyct.commands import NOTICE, app
+
+
+def run(capsys, *arguments):
+    return door.main(["app", *map(str, arguments)]), *capsys.readouterr()
+
+
+def test_without_a_run_it_says_what_predict_says(tmp_path, capsys):
+    (tmp_path / "scan.png").touch()
+    status = door.main(["predict", str(tmp_path / "scan.png"), "--workspace", str(tmp_path)])
+    expected = status, *capsys.readouterr()
+    assert expected[0] == 2
+    assert run(capsys, "--workspace", tmp_path, "--no-browser") == expected
+    assert run(capsys, "--workspace", "") == (2, "", "error: --workspace: expected a folder, found an empty name\n")
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        line = f"error: --port {port}: can't be used (Address already in use); choose another, or leave it out for one"
+        assert run(capsys, "--workspace", tmp_path, "--port", port) == (2, "", f"{line} that is free\n")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http", "²"])
+def test_a_port_is_a_number(port, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(capsys, f"--port={port}")
+    assert stopped.value.code == 2
+    assert f"expected a number from 0 to 65535, found {port}" in capsys.readouterr().err
+
+
+def test_without_the_packages_it_says_how_to_get_them(monkeypatch, capsys):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
+    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install '.[app]'\n"
+    assert run(capsys) == (2, "", line)
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_address_is_printed_and_opened(monkeypatch, capsys, browser):
+    opened, served = threading.Event(), []
+    urls = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: urls.append(url) or opened.set())
+
+    def serve(server, sockets):
+        served.append(sockets[0].getsockname())
+        with socket.create_connection(served[0], timeout=10):  # a browser that comes before it waits
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", serve)
+    with app._bound("127.0.0.1", 0) as listening:
+        app._serve(None, listening, browser)
+    url = f"http://127.0.0.1:{served[0][1]}/"
+    assert not browser or opened.wait(10)
+    assert urls == [url] * browser
+    assert capsys.readouterr() == (f"{url}  (for this machine alone; Ctrl-C ends it)\n", f"{NOTICE}\n")
+
+
+@pytest.mark.parametrize("without", [[], ["--without-thumbnails"]])
+def test_an_exported_model_is_shown_alone_and_says_what_predict_says(workspace, tmp_path, capsys, without):
+    testclient = pytest.importorskip("starlette.testclient")
+    from kidneyct.app import guard, routes
+    from kidneyct.runs import model_file, models
+
+    exported, scan = tmp_path / "model.zip", tmp_path / "scan.dcm"
+    ct.put(tmp_path, {"scan.dcm": ct.file()})
+    door.main(["export", str(exported), "--workspace", str(workspace[0]), *without])
+    capsys.readouterr()
+    assert door.main(["predict", str(scan), "--model", str(exported), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)["predictions"][0]
+    del expected["file"]
+    application = routes.application(models.Models({"model": model_file.read(exported)}))
+    origin = f"http://{guard.ADDRESS}:8000"
+    with testclient.TestClient(application, base_url=origin, headers={"origin": origin}) as client:
+        page, answer = client.get("/").text, client.post("/predict", content=scan.read_bytes()).json()
+    assert answer["models"] == {"model": expected}
+    assert (answer["nearest"] is None) == bool(without)
+    assert page.count('class="opinion ') == 1
+    assert "whether its split leaked, stands in the card.md inside" in page
+
+
+def test_a_models_file_needs_no_run(capsys):
+    assert door.main(["app", "--model", "model.zip", "--workspace", "."]) == 2
+    assert capsys.readouterr().err == (
+        "error: --model: the file holds one model and needs no run; leave out --workspace\n"
+    )
