@@ -55,6 +55,6 @@ def place(path):
     return path
 
 
-def by_role(read, path):
-    """What `read` finds for each role, role -> result; `path` has {} where the role stands."""
-    return {role: read(path.format(role)) for role in ROLES}
+def by_role(read, path, *given):
+    """What `read` finds for each role, role -> result; `path` has {} where the role stands, `given` goes behind it."""
+    return {role: read(path.format(role), *given) for role in ROLES}

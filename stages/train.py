@@ -2,7 +2,7 @@
 
 from stages import run
 
-from kidneyct import arrays, index, params, unfinished
+from kidneyct import arrays, index, params, tables, unfinished
 from kidneyct.network import classifier, devices, features, normalization, training, vgg
 
 
@@ -53,6 +53,11 @@ def main(role):
         f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
         f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"
     )
+    if kept["edge"] != "none":
+        print(
+            f"{title}: that is the {kept['edge']} of the learning rates tried; a {tables.BEYOND[kept['edge']]} one may "
+            "be better; see train.learning_rate"
+        )
     if not kept["stopped"]:
         print(f"{title}: the validation loss was still falling near the last epoch; see train.epochs")
 

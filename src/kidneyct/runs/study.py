@@ -13,7 +13,7 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kidneyct import index, params, yaml12
+from kidneyct import index, params, tables, yaml12
 from kidneyct.errors import InputError
 from kidneyct.roles import ROLES
 
@@ -172,7 +172,8 @@ def outcome(revision):
     """What an experiment left: a line for each test image, and how each role was trained.
 
     The table has image, label, series, a column for each role's predictions and one for each baseline's. Of a role's
-    training there are learning_rate, stopped (before the last epoch) and collapsed (it predicts one class only).
+    training there are learning_rate, edge (of the list of rates: lowest, highest or none), stopped (before the last
+    epoch) and collapsed (it predicts one class only).
     """
     files = DVCFileSystem(".", rev=revision)
 
@@ -189,10 +190,11 @@ def outcome(revision):
     result = result.merge(baselines, on="image", validate="one_to_one")
     trainings = {}
     for role, own in predictions.items():
-        trials = table(f"plots/{role}/rates.csv")
-        kept = trials[trials["kept"] == 1].iloc[0]
+        with files.open(f"plots/{role}/rates.csv", "r") as file:
+            kept = tables.kept(tables.read(file, tables.RATES))
         trainings[role] = {
             "learning_rate": float(kept["learning_rate"]),
+            "edge": kept["edge"],
             "stopped": bool(kept["stopped"]),
             "collapsed": own["predicted"].nunique() == 1,
         }
