@@ -39,8 +39,28 @@ def _arguments(main, given):
     return given
 
 
+# What a JSON file has at least, by its name.
+KEYS = {
+    "evaluation.json": ("accuracy", "macro_f1", "collapsed", "expected_calibration_error", "brier_score", "classes"),
+    "maps.json": ("settings", "maps"),
+    "comparison.json": ("images", "series", "accuracy", "classes"),
+    "leakage.json": ("accuracy", "near_duplicates", "series", "null_controls"),
+    "suspects.json": ("weak", "listed", "by_chance"),
+}
+
+
 def read_json(path):
-    return json.loads(Path(path).read_text())
+    """What a stage wrote with `write_json`; InputError where it is missing, damaged or another's."""
+    try:
+        tree = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise errors.missing(path) from None
+    except (ValueError, RecursionError) as error:
+        raise errors.altered(path, "JSON", f"none ({error})") from None
+    absent = [key for key in KEYS.get(Path(path).name, ()) if not isinstance(tree, dict) or key not in tree]
+    if absent:
+        raise errors.altered(path, "JSON of this project", f"no {', '.join(absent)}")
+    return tree
 
 
 def write_json(path, tree):
