@@ -110,7 +110,7 @@ def _folds(study, values):
 
 
 def _checked(values, changes, arm, split):
-    """Nested parameters with some changed by dotted name; InputError, naming arm and split, where they are not allowed."""
+    """Nested parameters with some changed by dotted name; InputError names arm and split where they are not allowed."""
     changed = _changed(values, changes)
     try:
         params.check(changed)
