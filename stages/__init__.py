@@ -12,7 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct import errors, record
+from kidneyct import errors
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME`, before its imports
+    errors.end_at_once()
+
+from kidneyct import record
 from kidneyct.draft import draft
 from kidneyct.roles import ROLES
 
