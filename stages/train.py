@@ -18,8 +18,7 @@ def main(role):
 
     def build():
         devices.prepare(p.seed, p.train.precision)
-        base = vgg.base(images.shape[1])
-        base.load_weights(f"models/{role}/initial.weights.h5")
+        base = vgg.initialised(f"models/{role}/initial.weights.h5", images.shape[1])
         head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
         network = classifier.network(base, *head, seed=p.seed)
         classifier.freeze(network, p.model.frozen_blocks)
