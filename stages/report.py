@@ -4,10 +4,15 @@ from stages import by_role, draft, read_json, run
 
 from kidneyct import arrays, index, params, predictions, tables
 from kidneyct.page import report
+from kidneyct.roles import ROLES
+from kidneyct.runs import lock
+
+WRITERS = ("compare", "suspects", "draw", *(f"{stage}@{role}" for stage in ("explain", "measure") for role in ROLES))
 
 
 def main():
     p = params.load("report")
+    lock.check_together(WRITERS, lock.dotted(params.nested(p)), ("metrics/", "plots/"))
     table, files = index.read("data/split.csv"), index.read("data/index.csv")
     series = index.read_series("data/series.csv")
     index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
