@@ -12,7 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct import errors, record
+from kidneyct import errors
+
+if sys.argv[0] == "-m":  # `python -m stages.NAME`, before its imports
+    errors.end_at_once()
+
+from kidneyct import record
 from kidneyct.draft import draft
 from kidneyct.roles import ROLES
 
@@ -39,8 +44,28 @@ def _arguments(main, given):
     return given
 
 
+# What a JSON file has at least, by its name.
+KEYS = {
+    "evaluation.json": ("accuracy", "macro_f1", "collapsed", "expected_calibration_error", "brier_score", "classes"),
+    "maps.json": ("settings", "maps"),
+    "comparison.json": ("images", "series", "accuracy", "classes"),
+    "leakage.json": ("accuracy", "near_duplicates", "series", "null_controls"),
+    "suspects.json": ("weak", "listed", "by_chance"),
+}
+
+
 def read_json(path):
-    return json.loads(Path(path).read_text())
+    """What a stage wrote with `write_json`; InputError where it is missing, damaged or another's."""
+    try:
+        tree = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise errors.missing(path) from None
+    except (ValueError, RecursionError) as error:
+        raise errors.altered(path, "JSON", f"none ({error})") from None
+    absent = [key for key in KEYS.get(Path(path).name, ()) if not isinstance(tree, dict) or key not in tree]
+    if absent:
+        raise errors.altered(path, "JSON of this project", f"no {', '.join(absent)}")
+    return tree
 
 
 def write_json(path, tree):
@@ -55,6 +80,6 @@ def place(path):
     return path
 
 
-def by_role(read, path):
-    """What `read` finds for each role, role -> result; `path` has {} where the role stands."""
-    return {role: read(path.format(role)) for role in ROLES}
+def by_role(read, path, *given):
+    """What `read` finds for each role, role -> result; `path` has {} where the role stands, `given` goes behind it."""
+    return {role: read(path.format(role), *given) for role in ROLES}

@@ -14,7 +14,7 @@ def main():
     p = params.load("download")
     classes = p.data.classes
     if p.data.source == "kaggle":
-        fetched = kaggle.download(p.data.kaggle, f"downloads/{p.data.kaggle.replace('/', '-')}")
+        fetched = kaggle.download(p.data.kaggle, kaggle.folder(p.data.kaggle))
         kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
         archive.take(fetched, ARCHIVE)
     elif p.data.source == "phantom":

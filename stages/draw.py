@@ -1,10 +1,8 @@
 """Draw all pictures of the run from what the other stages computed."""
 
-import pandas as pd
-
 from stages import by_role, read_json, run
 
-from kidneyct import arrays, index, params
+from kidneyct import arrays, errors, index, params, predictions, tables
 from kidneyct.data import examples
 from kidneyct.page import charts, panels, titles
 from kidneyct.results import evaluation
@@ -14,20 +12,24 @@ from kidneyct.roles import ROLES
 def main():
     p = params.load("draw")
     names = titles.models(p.weights, p.model.transferred_blocks)
-    predictions = by_role(index.read, "plots/{}/predictions.csv")
-    draw_images(predictions, names, p.explain.mistakes)
-    draw_numbers(predictions, names, p.data.classes)
+    predicted = by_role(predictions.read, "plots/{}/predictions.csv", p.data.classes)
+    draw_images(predicted, names, p.explain.mistakes)
+    draw_numbers(predicted, names, p.data.classes)
 
 
-def draw_images(predictions, names, mistakes_asked_for):
+def draw_images(predicted, names, mistakes_asked_for):
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
-    pairs = pd.read_csv("plots/pairs.csv")
-    panels.leakage_pairs("plots/leakage.png", pairs, table, images, index.read_series("data/series.csv"))
+    index.test_rows(table, {f"plots/{role}/predictions.csv": of_role for role, of_role in predicted.items()})
+    pairs = tables.read("plots/pairs.csv", tables.PAIRS)
+    if pairs[["test", "training"]].max(axis=None) >= len(table):
+        raise errors.altered("plots/pairs.csv", "rows of data/split.csv", "others")
+    panels.leakage_pairs("plots/leakage.png", pairs, table, images, index.read_series("data/series.csv", len(table)))
+    panels.suspects("plots/suspects.png", index.listed("plots/suspects.csv", table), images)
 
     none = "none among the test images" if mistakes_asked_for else "none asked for (explain.mistakes: 0)"
     shown = {}
-    for role, of_role in predictions.items():
+    for role, of_role in predicted.items():
         maps = arrays.read_named(f"data/maps/{role}.npz")
         shown[role] = examples.explained(table, of_role, images, maps)
         mistakes = examples.explained(table, of_role, images, maps, mistakes=True)
@@ -36,31 +38,32 @@ def draw_images(predictions, names, mistakes_asked_for):
     panels.explanation_pairs("plots/explanations.png", list(zip(*shown.values(), strict=True)), list(names.values()))
 
 
-def draw_numbers(predictions, names, classes):
+def draw_numbers(predicted, names, classes):
     evaluations = by_role(read_json, "metrics/{}/evaluation.json")
-    confusions = [evaluation.confusion(table, classes) for table in predictions.values()]
+    confusions = [evaluation.confusion(table, classes) for table in predicted.values()]
     headings = [
-        f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predictions[role])} test images"
+        f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predicted[role])} test images"
         + (", collapsed" if evaluations[role]["collapsed"] else "")
         for role in ROLES
     ]
     charts.confusion_pair("plots/comparison.png", confusions, classes, headings)
 
-    reliability = by_role(pd.read_csv, "plots/{}/reliability.csv")
+    reliability = by_role(tables.read, "plots/{}/reliability.csv", tables.RELIABILITY)
     headings = [
         f"{names[role]}\nexpected calibration error {evaluations[role]['expected_calibration_error']:.3f}"
         for role in ROLES
     ]
     charts.reliability_pair("plots/calibration.png", reliability.values(), headings)
 
-    histories = by_role(pd.read_csv, "plots/{}/history.csv")
-    rates = by_role(pd.read_csv, "plots/{}/rates.csv")
+    histories = by_role(tables.read, "plots/{}/history.csv", tables.HISTORY)
+    rates = by_role(tables.read, "plots/{}/rates.csv", tables.RATES)
     kept = {role: table["learning_rate"][table["kept"] == 1].item() for role, table in rates.items()}
     labels = [f"{names[role]}, learning rate {kept[role]:g}" for role in ROLES]
     charts.learning_curves("plots/curves.png", histories.values(), labels)
 
     for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
-        cascade, threshold = pd.read_csv(f"plots/{role}/randomisation.csv"), measured["settings"]["uninformative_above"]
+        cascade = tables.read(f"plots/{role}/randomisation.csv", tables.CASCADE)
+        threshold = measured["settings"]["uninformative_above"]
         charts.randomization_chart(f"plots/{role}/randomisation.png", [cascade], [f"Maps of the {role}"], threshold)
 
 

@@ -19,8 +19,7 @@ def main(role):
     devices.prepare(seed=0)
     title, device = f"features of the {role}", devices.describe("float32")
     print(f"{title}: {device}", flush=True)
-    base = vgg.base(image_size)
-    base.load_weights(f"models/{role}/initial.weights.h5")
+    base = vgg.initialised(f"models/{role}/initial.weights.h5", image_size)
     with unfinished.work(stage, title, device) as work:
         features.compute(base, images, p.model.pixel_scaling, p.model.frozen_blocks, path, work)
 

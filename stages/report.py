@@ -1,15 +1,18 @@
 """Write the page of the run: plots/report.html, one file that needs nothing else."""
 
-import pandas as pd
-
 from stages import by_role, draft, read_json, run
 
-from kidneyct import arrays, index, params
+from kidneyct import arrays, index, params, predictions, tables
 from kidneyct.page import report
+from kidneyct.roles import ROLES
+from kidneyct.runs import lock
+
+WRITERS = ("compare", "suspects", "draw", *(f"{stage}@{role}" for stage in ("explain", "measure") for role in ROLES))
 
 
 def main():
     p = params.load("report")
+    lock.check_together(WRITERS, lock.dotted(params.nested(p)), ("metrics/", "plots/"))
     table, files = index.read("data/split.csv"), index.read("data/index.csv")
     series = index.read_series("data/series.csv")
     index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
@@ -24,14 +27,17 @@ def main():
             comparison=read_json("metrics/comparison.json"),
             evaluations=by_role(read_json, "metrics/{}/evaluation.json"),
             measured=by_role(read_json, "metrics/{}/maps.json"),
-            histories=by_role(pd.read_csv, "plots/{}/history.csv"),
-            rates=by_role(pd.read_csv, "plots/{}/rates.csv"),
-            predictions=by_role(index.read, "plots/{}/predictions.csv"),
+            histories=by_role(tables.read, "plots/{}/history.csv", tables.HISTORY),
+            rates=by_role(tables.read, "plots/{}/rates.csv", tables.RATES),
+            predictions=by_role(predictions.read, "plots/{}/predictions.csv", p.data.classes),
+            suspects=index.listed("plots/suspects.csv", table),
+            doubt=read_json("metrics/suspects.json"),
             maps=by_role(arrays.read_named, "data/maps/{}.npz"),
             charts={
                 "leakage": "plots/leakage.png",
                 "curves": "plots/curves.png",
                 "calibration": "plots/calibration.png",
+                "suspects": "plots/suspects.png",
                 "randomisation_candidate": "plots/candidate/randomisation.png",
                 "randomisation_control": "plots/control/randomisation.png",
             },

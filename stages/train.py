@@ -2,7 +2,7 @@
 
 from stages import run
 
-from kidneyct import arrays, index, params, unfinished
+from kidneyct import arrays, index, params, tables, unfinished
 from kidneyct.network import classifier, devices, features, normalization, training, vgg
 
 
@@ -18,8 +18,7 @@ def main(role):
 
     def build():
         devices.prepare(p.seed, p.train.precision)
-        base = vgg.base(images.shape[1])
-        base.load_weights(f"models/{role}/initial.weights.h5")
+        base = vgg.initialised(f"models/{role}/initial.weights.h5", images.shape[1])
         head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
         network = classifier.network(base, *head, seed=p.seed)
         classifier.freeze(network, p.model.frozen_blocks)
@@ -53,6 +52,11 @@ def main(role):
         f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
         f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"
     )
+    if kept["edge"] != "none":
+        print(
+            f"{title}: that is the {kept['edge']} of the learning rates tried; a {tables.BEYOND[kept['edge']]} one may "
+            "be better; see train.learning_rate"
+        )
     if not kept["stopped"]:
         print(f"{title}: the validation loss was still falling near the last epoch; see train.epochs")
 

@@ -81,7 +81,7 @@ def read_by(stages, values):
     return {stage: {key: flat[key] for key in params.declared(stage)} for stage in stages}
 
 
-def document(folder, parameters, chain):
+def document(folder, parameters, chain=CHAIN):
     """The lock as a tree; `parameters` are stage -> what it read of params.yaml, by dotted name."""
 
     def listed(paths):

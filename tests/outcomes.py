@@ -15,8 +15,8 @@ def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAG
     table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
     table = table.assign(candidate=list(candidate), control=list(control))
     table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
-    training = {"learning_rate": rate, "stopped": stopped, "collapsed": len(set(candidate)) == 1}
-    of_control = {"learning_rate": 0.1, "stopped": True, "collapsed": len(set(control)) == 1}
+    training = {"learning_rate": rate, "stopped": stopped, "edge": "none", "collapsed": len(set(candidate)) == 1}
+    of_control = {"learning_rate": 0.1, "stopped": True, "edge": "none", "collapsed": len(set(control)) == 1}
     other = training | {"learning_rate": 0.01}
     return table[::-1], [{"candidate": training, "control": of_control}, {"candidate": other, "control": of_control}]
 

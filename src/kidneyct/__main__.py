@@ -4,6 +4,10 @@ import argparse
 import sys
 
 from kidneyct import errors
+
+if __name__ == "__main__" or sys.argv[0].endswith("kidneyct"):  # a program, not what a test imports; before its imports
+    errors.end_at_once()
+
 from kidneyct.commands import NOTICE, app, demo, export, grid, phantom, predict, similarity, study
 
 COMMANDS = {

@@ -37,6 +37,20 @@ def altered(path, expected, found):
     )
 
 
+def end_at_once():
+    """Let Ctrl-C end the program at once, with its one line, until `ended` is called: for the seconds of its imports.
+
+    Nothing is open then, and who raises in the midst of another's import gets a traceback, or is not heard.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, or another's
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number, frame):
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
+
+
 def ended(call, mistake=1):
     """Call a program's main function; returns its exit status, told in one line of standard error where it failed.
 
@@ -45,6 +59,8 @@ def ended(call, mistake=1):
     prints. A mistake of ours keeps its traceback.
     """
     before = signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = call() or 0
         print(end="", flush=True)

@@ -1,26 +1,30 @@
 """Rows of the index, the one currency: every array's first axis, and every table's lines, are addressed by them."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kidneyct import tables
 from kidneyct.draft import draft
-from kidneyct.errors import InputError, altered, missing, shown
+from kidneyct.errors import InputError, altered, shown
 
 PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
 BASELINES = ("majority_class", "nearest_thumbnail", "linear_model")  # what needs no network
-TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
+SUSPECTED = ("both_say", "nearest_training")  # classes
+TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES, *SUSPECTED)
 WHOLE = ("width", "height", "series", "inferred")
+EXPECTED = "a table of images"
 COLUMNS = {  # what a table has at least, by its file's name
     "index.csv": ("image", "label", "width", "height", "sha256"),
     "rejected.csv": ("image", "label", "reason"),
     "series.csv": ("image", "series"),
     "split.csv": ("image", "label", "split"),
     "predictions.csv": ("image", "label", "predicted"),
+    "baselines.csv": ("image", "label", *BASELINES),
+    "suspects.csv": ("row", "image", "label", *SUSPECTED, "nearest_agrees", "series"),
 }
 
 
@@ -30,18 +34,10 @@ def read(path):
     `path` may be an open text file. InputError where it is missing, cut short or not such a table.
     """
     name = getattr(path, "path", getattr(path, "name", path)) if hasattr(path, "read") else path
-    try:
-        text = path.read() if hasattr(path, "read") else Path(path).read_bytes().decode("utf-8")
-        table = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
-    except FileNotFoundError:
-        raise missing(name) from None
-    except Exception as error:  # what is no table can make the reader fail in any way
-        raise altered(name, "a table of images", f"none ({error})") from None
+    table = tables.load(path, EXPECTED, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
     fault = _fault(table, COLUMNS.get(Path(str(name)).name, ()))
-    if not text.endswith("\n"):
-        fault = "a last line that is cut short"
     if fault:
-        raise altered(name, "a table of images", fault)
+        raise altered(name, EXPECTED, fault)
     return table
 
 
@@ -50,8 +46,6 @@ def _fault(table, columns):
     absent = [column for column in columns if column not in table]
     if absent:
         return f"no column {', '.join(absent)}"
-    if not isinstance(table.index, pd.RangeIndex):
-        return "lines of more values than the first has names"
     for column in table.columns.intersection(TEXT):
         if (table[column].isna() | (table[column] == "")).any():
             return f"lines without {column}"
@@ -71,9 +65,12 @@ def write(table, path):
         table.to_csv(partial, index=False)
 
 
-def read_series(path):
-    """The series number of each row, (n,) int."""
-    return _numbers(path, "series")
+def read_series(path, count=None):
+    """The series number of each row, (n,) int, of `count` rows where it is given."""
+    numbers = _numbers(path, "series")
+    if count not in (None, len(numbers)):
+        raise altered(path, f"a line for each of {count} images", len(numbers))
+    return numbers
 
 
 def read_inferred(path):
@@ -84,7 +81,7 @@ def read_inferred(path):
 def _numbers(path, column):
     table = read(path)
     if column not in table:
-        raise altered(path, "a table of images", f"no column {column}")
+        raise altered(path, EXPECTED, f"no column {column}")
     return table[column].to_numpy()
 
 
@@ -101,6 +98,23 @@ def same_rows(tables):
 def rows(table, part):
     """Row numbers of one part of the split, ascending."""
     return np.flatnonzero(table["split"].to_numpy() == part)
+
+
+def test_rows(split, tables):
+    """Row numbers of the test part; InputError where a table, path -> table, has not a line for each of its images."""
+    found = rows(split, "test")
+    same_rows({"the test part of data/split.csv": split.loc[found]} | tables)
+    return found
+
+
+def listed(path, split):
+    """The table of test images in a suspects.csv, `row` of the split first; InputError where it is none of its."""
+    table = read(path)
+    if len(table):
+        fits = pd.api.types.is_integer_dtype(table["row"]) and table["row"].isin(rows(split, "test")).all()
+        if not fits or (split["image"].to_numpy()[table["row"]] != table["image"].to_numpy()).any():
+            raise altered(path, "rows of the test part of data/split.csv", "others")
+    return table
 
 
 def codes(labels, classes):

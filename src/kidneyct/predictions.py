@@ -4,6 +4,10 @@ So two classes of nearly one probability are never told apart in two ways.
 """
 
 import numpy as np
+import pandas as pd
+
+from kidneyct import index
+from kidneyct.errors import altered
 
 PROBABILITY = "probability of "  # the columns that hold the classes' probabilities begin so
 
@@ -17,6 +21,18 @@ def tabulate(table, rows, classes, probabilities):
     predictions["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     predictions[[PROBABILITY + label for label in classes]] = probabilities
     return predictions
+
+
+def read(path, classes):
+    """A predictions table from a file; InputError where it is none, or lacks a probability of one of the classes."""
+    table = index.read(path)
+    for column in [PROBABILITY + label for label in classes]:
+        values = table[column] if column in table else pd.Series(["none"])
+        if not (pd.api.types.is_numeric_dtype(values) and values.between(0, 1).all()):
+            raise altered(path, f"a column {column}, of numbers from 0 to 1", "none")
+    for column in ("label", "predicted"):
+        index.codes(table[column], classes)
+    return table
 
 
 def certainty(predictions):

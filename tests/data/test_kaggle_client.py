@@ -244,7 +244,7 @@ def test_an_interrupted_stage_stops_the_client_and_the_next_one_goes_on(server, 
     for name in ("params.yaml", "dvc.yaml"):
         text = (ROOT / name).read_text()
         (tmp_path / name).write_text(re.sub(r"kaggle: \S+/\S+", f"kaggle: {DATASET}", text))
-    partial = tmp_path / "downloads/someone-kidneys/kidneys.zip"
+    partial = tmp_path / "downloads/someone/kidneys/kidneys.zip"
     server.instead = {STORAGE: stall_at_the_second_chunk(partial)}
     stage = [sys.executable, "-m", "stages.download"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -260,7 +260,7 @@ def test_an_interrupted_stage_stops_the_client_and_the_next_one_goes_on(server, 
     assert partial.stat().st_size == 1_048_576
     interrupted = (
         "error: data.kaggle: someone/kidneys: interrupted; run it again to go on; 1,048,576 bytes stay in "
-        "downloads/someone-kidneys/kidneys.zip for the next try\n"
+        "downloads/someone/kidneys/kidneys.zip for the next try\n"
     )
     assert told == {signal.SIGINT: interrupted, signal.SIGTERM: "terminated\n", signal.SIGKILL: ""}[stop]
 

@@ -98,6 +98,12 @@ def test_of_several_learning_rates_the_one_of_the_lowest_validation_loss_is_kept
     assert single["val_loss"].tolist() == [trials["val_loss"][1]]
 
 
+def test_a_rate_at_the_edge_of_the_list_is_marked():
+    assert [training.edge(rate, [0.01, 1e-4, 0.1]) for rate in (1e-4, 0.01, 0.1)] == ["lowest", "none", "highest"]
+    assert training.edge(0.01, [0.01]) == "none"
+    assert search([1e-4, 0.1])[2]["edge"].tolist() == ["lowest", "highest"]
+
+
 def test_training_that_has_not_stopped_is_told():
     assert search([1e-4])[2]["stopped"].tolist() == [0]
     swapped = np.concatenate([blobs()[1][:30], 1 - blobs()[1][30:]])  # the validation loss rises before long

@@ -123,7 +123,7 @@ def run(tmp_path_factory):
     history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [1, 0.5, 0.4], "accuracy": [0.5, 1.0, 1.0]})
     history = history.assign(val_loss=[2, 1.0, 1.5], val_accuracy=[0.25, 0.75, 0.5], kept=[0, 1, 0])
     rates = {"learning_rate": [0.001], "epochs": [3], "kept_epoch": [2], "val_loss": [1.0], "val_accuracy": [0.75]}
-    rates = pd.DataFrame(rates | {"stopped": [1], "kept": [1]})
+    rates = pd.DataFrame(rates | {"stopped": [1], "edge": ["none"], "kept": [1]})
     chart = tmp_path_factory.mktemp("run") / "chart.png"
     Image.fromarray(images[0]).resize((300, 200)).save(chart)
     return report.Run(
@@ -151,8 +151,15 @@ def run(tmp_path_factory):
         histories={"candidate": history, "control": history},
         rates={"candidate": rates, "control": rates},
         predictions=tables,
+        suspects=pd.DataFrame(
+            {"row": [2], "image": ["Cyst/2.jpg"], "label": ["Cyst"], "both_say": ["Tumor"]}
+            | {"candidate": 0.7, "candidate_of_label": 0.1, "control": 0.65, "control_of_label": 0.125}
+            | {"nearest_training": "Cyst", "nearest_agrees": 0, "series": 1}
+        ),
+        doubt={"weak": [], "listed": 1, "test_images": 8, "nearest_agrees": 0, "commonest_label": 0.25}
+        | {"by_chance": 0.5},
         maps=maps,
         charts=dict.fromkeys(
-            ["leakage", "curves", "calibration", "randomisation_candidate", "randomisation_control"], chart
+            ["leakage", "curves", "calibration", "suspects", "randomisation_candidate", "randomisation_control"], chart
         ),
     )

@@ -1,5 +1,6 @@
 """The stages that draw and write the page, on a small run's files."""
 
+import inspect
 import json
 
 import numpy as np
@@ -10,10 +11,12 @@ from PIL import Image
 from stages import draw, report
 
 from kidneyct import params
-from kidneyct.page import charts, gallery
+from kidneyct.errors import InputError
+from kidneyct.page import charts, gallery, panels
 
 PICTURES = {
     "leakage.png": (1560, 1065),
+    "suspects.png": (1890, 532),
     "comparison.png": (1575, 735),
     "calibration.png": (1575, 1080),
     "curves.png": (1575, 660),
@@ -34,9 +37,11 @@ def folder(run, tmp_path, monkeypatch):
         "data/split.csv": run.table,
         "data/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
         "data/series.csv": run.table[["image"]].assign(series=run.series),
+        "plots/suspects.csv": run.suspects,
         "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }
     trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
+    trees["metrics/suspects.json"] = run.doubt
     bins = {"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]}
     steps = ["trained", "scores", "block1"]
     for role in run.predictions:
@@ -72,7 +77,7 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
     assert {name: Image.open(path).size for name, path in drawn.items()} == PICTURES
     report.main()
     page = (folder / "plots/report.html").read_text()
-    for name in ("leakage", "curves", "calibration", "candidate/randomisation", "control/randomisation"):
+    for name in ("leakage", "curves", "calibration", "suspects", "candidate/randomisation", "control/randomisation"):
         assert gallery.chart(drawn[f"{name}.png"])["source"] in page
 
 
@@ -100,3 +105,44 @@ def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
             "control (random weights), learning rate 0.01",
         ],
     }
+
+
+DAMAGED = {
+    "empty": b"",
+    "binary": b"\x89PNG\r\n\x1a\n\xff\x00",
+    "names alone": None,
+    "cut short": None,
+    "zeros": bytes(200),
+}
+TABLES = ("history", "rates", "predictions", "reliability", "randomisation")
+PATHS = ["plots/pairs.csv", "data/split.csv", *(f"plots/control/{name}.csv" for name in TABLES)]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_damaged_table_is_one_line_that_names_it(folder, path, damage, monkeypatch):
+    for module in (panels, charts):
+        for name in [name for name, value in vars(module).items() if inspect.isfunction(value) and name[0] != "_"]:
+            monkeypatch.setattr(module, name, lambda *given, **options: None)
+    whole = (folder / path).read_bytes()
+    contents = DAMAGED | {"names alone": whole[: whole.index(b"\n") + 1], "cut short": whole[:-3]}
+    (folder / path).write_bytes(contents[damage])
+    with pytest.raises(InputError) as caught:
+        draw.main()
+    (line,) = str(caught.value).splitlines()
+    if (path, damage) == ("data/split.csv", "names alone"):  # its images are then missing in the others
+        path = "data/images.npy"
+    assert line.startswith(f"{path}: expected ")
+    assert line.endswith(", or make it anew with dvc repro")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{"accuracy": 0.', b"[1]", b"null", b"{}"])
+@pytest.mark.parametrize("name", ["evaluation", "maps"])
+def test_damaged_json_is_one_line_that_names_it(folder, name, content):
+    path = f"metrics/control/{name}.json"
+    (folder / path).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        report.main()
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{path}: expected ")
+    assert line.endswith(", or make it anew with dvc repro")

@@ -285,6 +285,7 @@ def searched(run):
             "val_loss": [1.0, 1.25],
             "val_accuracy": [0.75, 0.5],
             "stopped": [1, 0],
+            "edge": ["lowest", "none"],
         }
     )
     return run._replace(
@@ -302,7 +303,7 @@ def test_learning_rates_tried_and_kept(searched):
     )
     tables = re.findall(r"<table.*?</table>", training, re.DOTALL)
     assert [[" ".join(cell) for cell in cells] for cells in rows(tables[0])[1:]] == [
-        ["0.0001 kept", "1.000", "75.0 %", "2 of 3", "yes"],
+        ["0.0001 kept, the lowest", "1.000", "75.0 %", "2 of 3", "yes"],
         ["0.01", "1.250", "50.0 %", "3 of 3", "no"],
         ["10", "left out: the loss was not a number"],
     ]
@@ -315,8 +316,39 @@ def test_learning_rates_tried_and_kept(searched):
     assert "none was tuned" not in text
     assert "The epoch and the learning rate of the lowest validation loss; nothing is chosen on test images." in text
     candidate, control = Outline(section(page, "models")).text.split("control (random weights)")
-    assert "Learning rate 0.0001 kept. Epoch 2 of 3 kept" in candidate
+    assert "Learning rate 0.0001 kept. The candidate kept the lowest of the learning rates tried: a" in candidate
     assert "Learning rate 0.01 kept. Epoch 2 of 3 kept" in control
+
+
+def test_a_rate_at_the_edge_of_the_list_is_remarked_on(searched):
+    page = report.page(searched)
+    for name in ("training", "limits", "models"):
+        text = Outline(section(page, name)).text
+        assert text.count("The candidate kept the lowest of the learning rates tried: a lower one may be better.") == 1
+        assert "The control kept" not in text
+
+
+def test_labels_that_both_models_contradict_are_listed(run, page):
+    text = Outline(section(page, "suspects")).text
+    assert "For 1 of the 8 test images both models say one and the same other class" in text
+    assert "had nothing in common, 0.5 would be listed by chance" in text
+    assert "A listed label need not be wrong. The candidate is right in 87.5 % of the test images, the" in text
+    assert "No series of the test images was in training: such a mistake says little about a label." in text
+    assert [" ".join(map(" ".join, cells)) for cells in rows(section(page, "suspects"))[1:]] == [
+        "1 2.jpg row 2 Cyst Tumor 70.0 % (10.0 %) 65.0 % (12.5 %) Cyst 1"
+    ]
+    assert "were not checked; 1 that both models contradict are listed above" in Outline(section(page, "limits")).text
+
+
+def test_where_no_label_is_contradicted_one_line_says_so(run):
+    none = run._replace(suspects=run.suspects[:0], doubt=run.doubt | {"listed": 0})
+    suspects = section(report.page(none), "suspects")
+    assert "No image is listed: of none of the 8 test images do both models give the label a low" in suspects
+    assert "<table" not in suspects
+    assert "<img" not in suspects
+    weak = none._replace(doubt=none.doubt | {"weak": ["candidate", "control"], "commonest_label": 0.5})
+    line = "No image is listed: the candidate and the control are right no more often than who always says the"
+    assert line in Outline(section(report.page(weak), "suspects")).text
 
 
 def test_a_model_that_could_still_have_improved_is_said_to(searched):

@@ -86,9 +86,26 @@ def test_an_arm_of_other_seeds_is_left_out_and_named():
 
 def test_the_table_has_a_line_for_each_model_and_metric(summary):
     table = arms.table({"by series": summary})
-    assert len(table) == (3 + 1 + 3) * 4
+    assert len(table) == (3 + 1 + 3) * 4 + (3 + 1) * 2
     row = table[(table["model"] == "stats") & (table["metric"] == "accuracy")].iloc[0]
     assert (row["split"], row["kind"], row["value"], row["gap"]) == ("by series", "arm", 0.875, 0.125)
     control = table[(table["model"] == "control") & (table["metric"] == "recall of a")].iloc[0]
     assert (control["kind"], control["value"]) == ("control", 0.5)
     assert pd.isna(control["gap"])
+
+
+def test_a_rate_kept_at_the_edge_of_the_list_is_told():
+    table, trainings = outcome("aaaabbbb")
+    trainings = [training | {"candidate": training["candidate"] | {"edge": "lowest"}} for training in trainings]
+    trainings[1]["control"] = trainings[1]["control"] | {"edge": "highest"}
+    splits = {"by series": arms.summarise({"one": {0: (table, trainings)}}, {"one": {}}, CLASSES)}
+    found = splits["by series"]
+    assert found["arms"]["one"]["rate_at_edge"] == {"lowest": 2, "highest": 0}
+    assert found["controls"]["control"]["rate_at_edge"] == {"lowest": 0, "highest": 1}
+    assert arms.at_edges(splits) == [
+        "by series: one kept the lowest learning rate tried in 2 of 2 runs; a lower one may be better",
+        "by series: control kept the highest learning rate tried in 1 of 2 runs; a higher one may be better",
+    ]
+    shares = arms.table(splits).set_index(["model", "metric"])["value"]
+    assert shares["one", "runs that kept the lowest rate"] == 1
+    assert shares["control", "runs that kept the highest rate"] == 0.5

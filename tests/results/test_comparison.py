@@ -68,7 +68,10 @@ def test_the_whole_comparison(compared):
     assert result["classes"]["b"]["recall"]["gap"] == 0.75
 
 
-RATES = {"candidate": 0.001, "control": 0.01}
+RATES = {
+    role: pd.DataFrame({"learning_rate": [0.001, 0.01], "edge": ["lowest", "none"], "kept": kept})
+    for role, kept in {"candidate": [1, 0], "control": [0, 1]}.items()
+}
 LEAKAGE = {
     "near_duplicates": {"share": 0.5, "median_correlation": 0.9},
     "accuracy": {"majority_class": 0.5, "nearest_thumbnail": 1.0, "linear_model": 0.75},
@@ -87,14 +90,16 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
         "macro_f1": 0.873016,
         "collapsed": False,
         "learning_rate": 0.001,
+        "rate_at_edge": "lowest",
         "recall": {"a": 1.0, "b": 0.875},
     }
     assert summary["control"]["collapsed"]
+    assert (summary["control"]["learning_rate"], summary["control"]["rate_at_edge"]) == (0.01, "none")
     assert summary["gap"]["accuracy"] == 0.375
     assert summary["gap"]["low"] == result["accuracy"]["gap_low"]
     assert summary["leak"] == {"near_duplicates": 0.5}
     assert summary["without_network"] == LEAKAGE["accuracy"]
-    assert rows(summary) == 19  # 23 with the study's four classes, and 4 of the best maps
+    assert rows(summary) == 21  # 25 with the study's four classes, and 4 of the best maps
 
 
 def test_an_interval_that_could_not_be_had_is_left_out(compared):

@@ -1,5 +1,7 @@
 """dvc.lock may hold anything: after a merge, an editor, a disk's fault."""
 
+from pathlib import Path
+
 import finished
 import pytest
 import yaml
@@ -97,3 +99,27 @@ def test_a_stage_that_reads_what_it_writes_is_followed_once():
     circle = "stages: {a: {deps: [{path: y, md5: p}], outs: [{path: x, md5: q}]}, b: {deps: [{path: x, md5: q}], "
     circle += "outs: [{path: y, md5: p}]}}"
     assert set(lock.one_run(lock.parse(circle.encode(), ""), "a")) == {"a", "b"}
+
+
+def test_files_of_different_runs_are_told_from_those_of_one(tmp_path, monkeypatch):
+    """What a page is made of, by hand: one run's files, another parameter, another run's file, another run's stage."""
+    monkeypatch.chdir(tmp_path)
+    history = Path("plots/candidate/history.csv")
+    history.parent.mkdir(parents=True)
+    history.write_text("epoch\n1\n")
+    values = PARAMETERS["train@candidate"]
+
+    def together(values):
+        return said(lock.check_together, ["train@candidate", "never run"], values, ("plots/",))
+
+    assert together(values) is None  # no lock, nothing known
+    tree = finished.lock(tmp_path, PARAMETERS)
+    assert together(values) is None
+    line = together(values | {"train.learning_rate": 0.1})
+    assert line.startswith("dvc.lock: made with train.learning_rate: 1e-05, params.yaml says 0.1; run dvc repro")
+    history.write_text("epoch\n1\n2\n")
+    line = together(values)
+    assert line.startswith(f"{history}: not the file that dvc.lock knows, but another run's; run dvc repro")
+    tree["stages"]["split"]["outs"][0]["md5"] = "0" * 32
+    finished.write(tmp_path, tree)
+    assert together(values).startswith("dvc.lock: data/split.csv is of another run: split wrote it anew")

@@ -2,10 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 
 import ct
 import numpy as np
 import pytest
+from PIL import Image
 
 from kidneyct.data import dicom, window
 from kidneyct.errors import InputError
@@ -49,8 +51,6 @@ class Network:
 
 
 def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):
-    from PIL import Image
-
     monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
     files = [tmp_path / f"{name}.png" for name in "abcde"]
     for file, picture in zip(files, pictures(0, 5), strict=True):
@@ -69,8 +69,6 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
 
 
 def test_a_model_that_gives_no_numbers_says_so(tmp_path):
-    from PIL import Image
-
     class Lost:
         def predict_on_batch(self, pixels):
             return np.full((len(pixels), 2), np.nan)
@@ -180,3 +178,26 @@ def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
     assert [path.name for path in places.values()] == ["scan.png", "scan-2.png", "scan-2-2.png"]
     with pytest.raises(InputError, match="is one of the images"):
         prediction.pictures(files, tmp_path / "a")
+
+
+def test_a_picture_is_whole_whoever_else_draws_it_and_no_other_file_is_written_over(tmp_path, monkeypatch):
+    drawn, picture = tmp_path / "drawn.png", tmp_path / "maps" / "a.png"
+    picture.parent.mkdir()
+    Image.fromarray(pictures(0, 1)[0]).save(drawn)
+    replace = Path.replace
+
+    def after_another(self, target):
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(os, "getpid", lambda: 0)
+        prediction.keep(drawn, picture)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", after_another)
+    prediction.keep(drawn, picture)
+    assert [path.name for path in picture.parent.iterdir()] == ["a.png"]
+    assert Image.open(picture).info["Software"] == prediction.SOFTWARE
+    picture.write_text("the user's")
+    with pytest.raises(FileExistsError):
+        prediction.keep(drawn, picture)
+    assert picture.read_text() == "the user's"
+    assert [path.name for path in picture.parent.iterdir()] == ["a.png"]

@@ -95,12 +95,33 @@ def test_a_runs_name_tells_what_it_is_made_of(project):
         (("seeds:", "seed:"), r"seed: Extra inputs are not permitted"),
         (("transferred_blocks: 2", "transferred_blocks: 9"), r"arm two blocks, split by image: .*from 0 to 5"),
         (("arms:", "arms: ["), "not valid YAML"),
+        (("folds: 3", "folds: 1000000000000000000"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (("folds: 3", "folds: five"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (("folds: 3", "folds: '3'"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (("folds: 3", "folds: [3]"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (("folds: 3", "folds: 0"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (("folds: 3", "folds: -3"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        (
+            ("{weights: imagenet}", "{split.folds: 4}"),
+            r"^arm two blocks, .*: split\.folds: expected 4, .* 1$",
+        ),
+        (("seeds: [0, 7]", "seeds: 1000000000"), r"seeds: Input should be a valid list$"),
+        (("seeds: [0, 7]", "seeds: [0, true]"), r"seeds\.1: Input should be a valid integer$"),
+        (("seeds: [0, 7]", "seeds: [0, -7]"), r"^arm imagenet, split by image: .*seed: .* from 0 to 4294967294"),
+        (("seeds: [0, 7]", "seeds: [7, 0, 7]"), r"seeds: expected different ones, found 7 twice$"),
+        (("seeds: [0, 7]", f"seeds: {list(range(2000))}"), r"^study: expected at most 10,000 runs .* found 16,000$"),
+        (("arms:", "settings: {1: 2}\narms:"), r"settings\.1\.\[key\]: Input should be a valid string"),
+        (
+            ("  imagenet:", "  two-blocks: {weights: imagenet, model.transferred_blocks: 2}\n  x:"),
+            "-two-blocks-.* twice",
+        ),
     ],
 )
 def test_a_mistake_is_named(project, change, line):
     Path("study.yaml").write_text(FILE.replace(*change))
-    with pytest.raises(InputError, match=line):
+    with pytest.raises(InputError, match=line) as caught:
         planned()
+    assert len(str(caught.value).splitlines()) == 1 + (change == ("seeds:", "seed:"))
 
 
 def test_no_file_is_one_line(project):

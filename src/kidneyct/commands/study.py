@@ -116,6 +116,8 @@ def collect(wanted, runs):
                 index=False, na_rep="", float_format="%.4f"
             )
         )
+    for sentence in arms.at_edges(splits):
+        print(f"\n{sentence}.")
     missing = sorted({f"{each.arm}, {each.split}" for each in runs if (each.arm, each.split) not in outcomes})
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")

@@ -21,6 +21,11 @@ DATASET = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(/[1-9]\d*)?", re.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def folder(dataset):
+    """Where a data set, owner/name or owner/name/version, is downloaded to; no other has the same place."""
+    return Path("downloads", *dataset.split("/"))
+
+
 def download(dataset, folder):
     """Fetch a data set's zip into `folder` and return its path; an interrupted download is resumed.
 

@@ -1,5 +1,6 @@
 """Running Kaggle's own command: how long it may be silent, how it ends, and what its words mean."""
 
+import contextlib
 import json
 import os
 import queue
@@ -121,16 +122,17 @@ def _follow(client, path):
 def _listen(stream, words):
     """Pass on the client's lines, and None at its end; its progress goes to a terminal alone, and as an empty line."""
     shown, line = sys.stderr.isatty(), b""
-    while byte := stream.read(1):
-        if byte not in b"\r\n":
-            line += byte
-            continue
-        progress = b"B/s" in line
-        if shown and progress:
-            sys.stderr.write(f"\r{line.decode(errors='replace')}")
-            sys.stderr.flush()
-        words.put("" if progress else line.decode(errors="replace"))
-        line = b""
+    with contextlib.suppress(ValueError):  # closed, as no one waits for it any longer
+        while byte := stream.read(1):
+            if byte not in b"\r\n":
+                line += byte
+                continue
+            progress = b"B/s" in line
+            if shown and progress:
+                sys.stderr.write(f"\r{line.decode(errors='replace')}")
+                sys.stderr.flush()
+            words.put("" if progress else line.decode(errors="replace"))
+            line = b""
     if shown:
         sys.stderr.write("\n")
     words.put(line.decode(errors="replace"))

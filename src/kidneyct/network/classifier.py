@@ -50,12 +50,7 @@ def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize=
     InputError where the file is damaged or of another network.
     """
     model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, seed=0)
-    layers = [layer for layer in model.layers if layer.weights]
-    named = zip(layers, weights_file.keras_names(layers), strict=True)
-    places = [(each.name, [f"layers/{name}/vars"], [tuple(w.shape) for w in each.weights]) for each, name in named]
-    found = weights_file.read(weights, places, "run dvc repro for a new one")
-    for layer, arrays in zip(layers, found, strict=True):
-        layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
+    weights_file.load([layer for layer in model.layers if layer.weights], weights, "run dvc repro for a new one")
     return model
 
 

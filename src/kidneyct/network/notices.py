@@ -28,7 +28,9 @@ def left_out():
     Another process does the filtering, so that the last words of a crash arrive as well.
     """
     sys.stderr.flush()
-    with subprocess.Popen([sys.executable, "-S", "-E", "-c", FILTER, *NOTICES], stdin=subprocess.PIPE) as filtering:
+    command = [sys.executable, "-S", "-E", "-c", FILTER, *NOTICES]
+    # In a session of its own, or a terminal's Ctrl-C would reach it too.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as filtering:
         own = os.dup(2)
         os.dup2(filtering.stdin.fileno(), 2)
         try:

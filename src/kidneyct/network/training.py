@@ -20,8 +20,8 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
     `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
     trains, and what that runs on; the others are `fit`'s. Returns the kept network, its history, and a table of the
     trials with a line for each rate: learning_rate, epochs, kept_epoch, val_loss, val_accuracy, stopped (0 where the
-    last epoch came before the validation loss had stopped falling) and kept. A rate at which the loss is not a number
-    is left out and named; InputError where that befalls all.
+    last epoch came before the validation loss had stopped falling), edge (by `edge`) and kept. A rate at which the loss
+    is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
     for number, rate in enumerate(learning_rates):
@@ -49,6 +49,7 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
                 "val_loss": kept["val_loss"],
                 "val_accuracy": kept["val_accuracy"],
                 "stopped": int(len(history) - kept["epoch"] >= settings["patience"]),
+                "edge": edge(rate, learning_rates),
             }
         )
         better = best is None or kept["val_loss"] < best[0]
@@ -67,6 +68,13 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
     trials = pd.DataFrame(trials)
     trials["kept"] = (trials["learning_rate"] == rate).astype(int)
     return network, history, trials
+
+
+def edge(rate, rates):
+    """Whether a rate is the "lowest" or the "highest" of those to try, or "none"; "none" where it is the only one."""
+    if len(rates) == 1:
+        return "none"
+    return "lowest" if rate == min(rates) else "highest" if rate == max(rates) else "none"
 
 
 def fit(

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from kidneyct.network import weights_file
+
 LAST_CONVOLUTION = "block5_conv3"
 # Means of the ImageNet training set in blue-green-red order, as in keras.applications.imagenet_utils.
 CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
@@ -31,6 +33,14 @@ class PixelScaling(keras.layers.Layer):
         if self.scaling == "unit":
             return pixels / 255
         return pixels[..., ::-1] - np.array(CAFFE_MEANS_BGR, "float32")
+
+
+def initialised(path, image_size):
+    """The base with the initial weights that `initialize` left in a file; InputError where it is damaged or another."""
+    model = base(image_size)
+    wanted = f"bring it back with dvc checkout {path}, or make it anew with dvc repro"
+    weights_file.load([layer for layer in model.layers if layer.weights], path, wanted)
+    return model
 
 
 def chain(shape, layers, name):

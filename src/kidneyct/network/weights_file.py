@@ -41,6 +41,19 @@ def read(path, layers, wanted):
         ) from None
 
 
+def load(layers, path, wanted):
+    """Set the weights of Keras layers, those of a model that have some, from the .weights.h5 that Keras saved of it.
+
+    InputError as in `read`.
+    """
+    places = [
+        (layer.name, [f"layers/{name}/vars"], [tuple(weight.shape) for weight in layer.weights])
+        for layer, name in zip(layers, keras_names(layers), strict=True)
+    ]
+    for layer, arrays in zip(layers, read(path, places, wanted), strict=True):
+        layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
+
+
 def keras_names(layers):
     """What Keras's own files call layers that have weights: the class's name and a count."""
     names, counts = [], {}

@@ -5,6 +5,7 @@ import io
 
 from PIL import Image
 
+from kidneyct.errors import altered, missing
 from kidneyct.page import heat, titles
 
 WIDTH = 1400  # pixels: wider charts are made smaller
@@ -56,7 +57,12 @@ def _tiles(example):
 
 def chart(path):
     """A PNG as {source, width, height}; photographs among them are compressed with a loss."""
-    picture = Image.open(path).convert("RGB")
+    try:
+        picture = Image.open(path).convert("RGB")
+    except FileNotFoundError:
+        raise missing(path) from None
+    except Exception as error:  # a damaged file can make a decoder fail in any way
+        raise altered(path, "a picture", f"none ({error})") from None
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     few = picture.getcolors(maxcolors=4096) is not None

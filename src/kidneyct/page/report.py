@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from kidneyct import index, roles
+from kidneyct import index, roles, tables
 from kidneyct.data import examples, parts
 from kidneyct.page import gallery, titles
 from kidneyct.results import evaluation, verdict
@@ -36,6 +36,8 @@ class Run(NamedTuple):
     histories: dict  # history.csv by role
     rates: dict  # rates.csv by role
     predictions: dict  # predictions.csv by role
+    suspects: pd.DataFrame  # suspects.csv
+    doubt: dict  # suspects.json
     maps: dict  # an explain stage's arrays by role
     charts: dict  # name -> path of a PNG
 
@@ -75,6 +77,8 @@ def page(run):
             for role, counts in confusions.items()
         },
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
+        suspects=run.suspects.to_dict("records"),
+        doubt=run.doubt,
         measured=run.measured,
         epochs={role: history.to_dict("records") for role, history in run.histories.items()},
         learning_rates=rates,
@@ -101,7 +105,7 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"zip": zip, "one_class": titles.COLLAPSED}
+    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "one_class": titles.COLLAPSED}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from kidneyct import index
+from kidneyct import index, tables
 from kidneyct.results import pooled
 from kidneyct.roles import ROLES
 
@@ -116,13 +116,17 @@ def _test(gaps, groups):
 
 
 def _trained(seeds, role):
-    """How an arm was trained: its runs, unstopped and collapsed ones, and how often which learning rate was kept."""
+    """How an arm was trained: its runs, unstopped and collapsed ones, and how often which learning rate was kept.
+
+    `rate_at_edge` counts the runs that kept the lowest or highest of several rates: one beyond may be better.
+    """
     trainings = [training[role] for _, folds in seeds.values() for training in folds]
     rates = [f"{training['learning_rate']:g}" for training in trainings]
     return {
         "runs": len(trainings),
         "unstopped": sum(not training["stopped"] for training in trainings),
         "collapsed": sum(training["collapsed"] for training in trainings),
+        "rate_at_edge": {edge: sum(training["edge"] == edge for training in trainings) for edge in tables.BEYOND},
         "learning_rates": {rate: rates.count(rate) for rate in sorted(set(rates), key=float)},
     }
 
@@ -163,7 +167,10 @@ def _values(gaps):
 
 
 def table(splits):
-    """The same as a table: a line for each split, model and metric, its value and interval, and its gap's."""
+    """The same as a table: a line for each split, model and metric, its value and interval, and its gap's.
+
+    Of what was trained also the share of runs that kept the lowest, and the highest, of several learning rates.
+    """
     rows = []
     for split, result in splits.items():
         for kind in ("arms", "controls", "baselines"):
@@ -177,7 +184,23 @@ def table(splits):
                         | {"gap": gap.get("value"), "gap_low": gap.get("low"), "gap_high": gap.get("high")}
                         | {"p_holm": gap.get("p_holm")}
                     )
+                for edge, count in estimates.get("rate_at_edge", {}).items():
+                    of_runs = {"metric": f"runs that kept the {edge} rate", "value": count / estimates["runs"]}
+                    rows.append({"split": split, "kind": kind[:-1], "model": model} | of_runs)
     return pd.DataFrame(rows)
+
+
+def at_edges(splits):
+    """A sentence for each model of which runs kept the lowest or highest of several learning rates."""
+    return [
+        f"{split}: {model} kept the {edge} learning rate tried in {count} of {estimates['runs']} runs; a "
+        f"{tables.BEYOND[edge]} one may be better"
+        for split, result in splits.items()
+        for kind in ("arms", "controls")
+        for model, estimates in result[kind].items()
+        for edge, count in estimates["rate_at_edge"].items()
+        if count
+    ]
 
 
 def _flat(estimates):

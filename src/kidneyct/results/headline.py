@@ -1,5 +1,6 @@
 """What a run comes to, in the few numbers that are declared as DVC's metrics."""
 
+from kidneyct import tables
 from kidneyct.roles import ROLES
 
 
@@ -7,14 +8,15 @@ def headline(evaluations, rates, comparison, leakage):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
     `evaluations` by role, `comparison` and `leakage` are what the JSON files of these names hold, `rates` by role the
-    learning rates kept. An interval that could not be had is left out.
+    tables of the learning rates tried. An interval that could not be had is left out.
     """
     models = {
         role: {
             "accuracy": evaluations[role]["accuracy"],
             "macro_f1": evaluations[role]["macro_f1"],
             "collapsed": evaluations[role]["collapsed"],
-            "learning_rate": rates[role],
+            "learning_rate": float(tables.kept(rates[role])["learning_rate"]),
+            "rate_at_edge": tables.kept(rates[role])["edge"],
             "recall": {label: values["recall"] for label, values in evaluations[role]["classes"].items()},
         }
         for role in ROLES

@@ -1,5 +1,6 @@
 """dvc.lock: what each stage was run with, what it read and what it wrote; and whether all that is of one run."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,24 @@ def outdated(stages, parameters):
             if parameters.get(name) != value:
                 return f"made with {name}: {value}, params.yaml says {parameters.get(name)}"
     return None
+
+
+def check_together(lasts, parameters, folders, path="dvc.lock"):
+    """InputError where what the stages `lasts` wrote is not of one run with these parameters, by dotted name.
+
+    Their files in `folders` must be those that the lock knows; larger ones elsewhere are not read. Of a stage that the
+    lock does not know nothing is asked, as before the first `dvc repro`.
+    """
+    known = read(path) if Path(path).exists() else Lock()
+    stages = {}
+    for last in lasts:
+        stages |= one_run(known, last, source=path) if last in known.stages else {}
+    if changed := outdated(stages, parameters):
+        raise InputError(f"{path}: {changed}; {BACK}")
+    for name, md5 in written(stages).items():
+        own = Path(name).read_bytes() if name.startswith(folders) and Path(name).exists() else None
+        if own is not None and hashlib.md5(own).hexdigest() != md5:
+            raise InputError(f"{name}: not the file that {path} knows, but another run's; {BACK}")
 
 
 def dotted(section, prefix=""):

@@ -1,5 +1,6 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
+import errno
 import io
 import os
 import stat
@@ -137,15 +138,16 @@ def keep(drawn, picture):
     mark.add_text("Software", SOFTWARE)
     with Image.open(drawn) as opened:
         opened.save(content, "PNG", pnginfo=mark)
-    if _kept(picture):
-        picture.unlink()
-    with picture.open("xb") as file:
-        try:
+    partial = picture.with_name(f".kidneyct-{os.getpid()}.png")  # another process may draw the same picture
+    partial.unlink(missing_ok=True)
+    try:
+        with partial.open("xb") as file:
             file.write(content.getvalue())
-            file.flush()
-        except BaseException:
-            picture.unlink()
-            raise
+        if os.path.lexists(picture) and not _kept(picture):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(picture))
+        partial.replace(picture)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def likeness(thumbnails, training):

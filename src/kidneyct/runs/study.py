@@ -6,19 +6,21 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from dvc.api import DVCFileSystem
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kidneyct import index, params, yaml12
+from kidneyct import index, params, tables, yaml12
 from kidneyct.errors import InputError
 from kidneyct.roles import ROLES
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
 LOG = "study.log"
+MOST = 10_000  # runs
 OWN = {"split.fold", "seed"}  # what the study sets itself
 
 
@@ -26,9 +28,9 @@ class Study(BaseModel):
     """What a study.yaml says."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    settings: dict = {}  # parameters of every run that differ from params.yaml's
-    arms: dict[str, dict] = Field(min_length=1)  # name -> parameters that differ from those
-    splits: dict[str, dict] = Field(min_length=1)
+    settings: dict[str, Any] = {}  # parameters of every run that differ from params.yaml's
+    arms: dict[str, dict[str, Any]] = Field(min_length=1)  # name -> parameters that differ from those
+    splits: dict[str, dict[str, Any]] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
 
 
@@ -54,6 +56,9 @@ def read(path):
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, each['loc'])) or 'all of it'}: {each['msg']}" for each in error.errors()]
         raise InputError("\n".join(lines)) from None
+    doubled = [seed for seed, count in Counter(study.seeds).items() if count > 1]
+    if doubled:
+        raise InputError(f"{path}: seeds: expected different ones, found {doubled[0]} twice")
     for group, parts in (("", {"settings": study.settings}), ("arms.", study.arms), ("splits.", study.splits)):
         for name, changes in parts.items():
             unknown = sorted(set(changes) - (set(params.keys()) - OWN))
@@ -71,21 +76,47 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
     InputError where a run's parameters are not allowed.
     """
     values, stages = params.validate(path).model_dump(), _stages(pipeline)
+    folds = _folds(study, values)
     code, runs = _code(stages), []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
-        folds = (study.settings | division).get("split.folds", values["split"]["folds"])
-        for fold, (arm, start) in itertools.product(range(folds), study.arms.items()):
-            changes = study.settings | start | division | {"seed": seed} | ({"split.fold": fold} if folds > 1 else {})
-            effective = _changed(values, changes)
-            try:
-                params.check(effective)
-            except InputError as error:
-                raise InputError(f"arm {arm}, split {split}: {error}") from None
+        for fold, (arm, start) in itertools.product(range(folds[split]), study.arms.items()):
+            changes = study.settings | start | division | {"seed": seed}
+            changes |= {"split.fold": fold} if folds[split] > 1 else {}
+            effective = _checked(values, changes, arm, split)
             made_of = json.dumps([_watched(effective, stages), code], sort_keys=True)
             digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
             words = [re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-") for word in (arm, split)]
             runs.append(Run(arm, split, fold, seed, changes, "-".join(["study", *words, str(fold), str(seed), digest])))
+    doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
+    if doubled:
+        raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
     return runs
+
+
+def _folds(study, values):
+    """How many folds each way of splitting has, name -> number; InputError where the study is none that can be run."""
+    folds = {}
+    for (split, division), (arm, start) in itertools.product(study.splits.items(), study.arms.items()):
+        changed = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)
+        own = changed["split"]["folds"]
+        if folds.setdefault(split, own) != own:
+            raise InputError(
+                f"arm {arm}, split {split}: split.folds: expected {folds[split]}, as the other arms have, found {own}"
+            )
+    runs = len(study.seeds) * len(study.arms) * sum(folds.values())
+    if runs > MOST:
+        raise InputError(f"study: expected at most {MOST:,} runs (arms x seeds x folds), found {runs:,}")
+    return folds
+
+
+def _checked(values, changes, arm, split):
+    """Nested parameters with some changed by dotted name; InputError names arm and split where they are not allowed."""
+    changed = _changed(values, changes)
+    try:
+        params.check(changed)
+    except InputError as error:
+        raise InputError(f"arm {arm}, split {split}: {error}") from None
+    return changed
 
 
 def _changed(values, changes):
@@ -172,7 +203,8 @@ def outcome(revision):
     """What an experiment left: a line for each test image, and how each role was trained.
 
     The table has image, label, series, a column for each role's predictions and one for each baseline's. Of a role's
-    training there are learning_rate, stopped (before the last epoch) and collapsed (it predicts one class only).
+    training there are learning_rate, edge (of the list of rates: lowest, highest or none), stopped (before the last
+    epoch) and collapsed (it predicts one class only).
     """
     files = DVCFileSystem(".", rev=revision)
 
@@ -189,10 +221,11 @@ def outcome(revision):
     result = result.merge(baselines, on="image", validate="one_to_one")
     trainings = {}
     for role, own in predictions.items():
-        trials = table(f"plots/{role}/rates.csv")
-        kept = trials[trials["kept"] == 1].iloc[0]
+        with files.open(f"plots/{role}/rates.csv", "r") as file:
+            kept = tables.kept(tables.read(file, tables.RATES))
         trainings[role] = {
             "learning_rate": float(kept["learning_rate"]),
+            "edge": kept["edge"],
             "stopped": bool(kept["stopped"]),
             "collapsed": own["predicted"].nunique() == 1,
         }
