@@ -12,8 +12,12 @@ from kidneyct.data import source
 
 def main():
     checked = params.validate()
-    source.refuse_outputs(checked.data.source, source.outputs())
-    place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
+    for key in ("source", "external"):
+        source.refuse_outputs(getattr(checked.data, key), source.outputs(), f"data.{key}")
+    source.refuse_same(checked.data.source, checked.data.external)
+    place("data/checked.txt").write_text(
+        "params.yaml is valid, and no data of the user's is an output of the pipeline.\n"
+    )
 
 
 if __name__ == "__main__":

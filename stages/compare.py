@@ -14,11 +14,11 @@ def main():
     rates = by_role(kept_rate, "plots/{}/rates.csv")
     predictions = by_role(index.read, "plots/{}/predictions.csv")
     histories = by_role(pd.read_csv, "plots/{}/history.csv")
-    leakage = read_json("metrics/leakage.json")
+    leakage, external = read_json("metrics/leakage.json"), read_json("metrics/external.json")
     series = index.read_series("data/series.csv")[index.rows(index.read("data/split.csv"), "test")]
     result = comparison.compare(evaluations, predictions, histories, series, p.data.classes)
     write_json("metrics/comparison.json", result)
-    write_json("metrics/headline.json", headline.headline(evaluations, rates, result, leakage))
+    write_json("metrics/headline.json", headline.headline(evaluations, rates, result, leakage, external))
     print(verdict.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))
 
 

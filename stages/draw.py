@@ -6,7 +6,7 @@ from stages import by_role, read_json, run
 
 from kidneyct import arrays, index, params
 from kidneyct.data import examples
-from kidneyct.page import charts, panels, titles
+from kidneyct.page import charts, external, panels, titles
 from kidneyct.results import evaluation
 from kidneyct.roles import ROLES
 
@@ -58,6 +58,8 @@ def draw_numbers(predictions, names, classes):
     kept = {role: table["learning_rate"][table["kept"] == 1].item() for role, table in rates.items()}
     labels = [f"{names[role]}, learning rate {kept[role]:g}" for role in ROLES]
     charts.learning_curves("plots/curves.png", histories.values(), labels)
+
+    external.chart("plots/external.png", pd.read_csv("plots/external/metrics.csv"), names)
 
     for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
         cascade, threshold = pd.read_csv(f"plots/{role}/randomisation.csv"), measured["settings"]["uninformative_above"]

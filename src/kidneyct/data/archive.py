@@ -18,6 +18,7 @@ TABLES = ("kidneyData.csv", "patients.csv")
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 LONGEST = 255  # bytes of a file's name, as file systems have it
+OTHERWISE = {"data.source": "kaggle, phantom", "data.external": "none"}  # what a parameter may say beside a path
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories: line breaks, turns of direction, no text at all
 
 
@@ -27,8 +28,12 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def _find(names, classes, where):
-    """The image files among `names`, sorted; InputError where the class folders are not there once each."""
+def _find(names, classes, where, key="data.source", some=False):
+    """The image files among `names`, sorted; InputError where the class folders are not there once each.
+
+    With `some`, a few of the classes will do, if no folder beside them bears a name that is none of `classes`: that
+    one may hold what seems to be missing. `key` is the parameter that said where.
+    """
     parents = {}
     for name in names:
         path = PurePosixPath(name)
@@ -39,21 +44,34 @@ def _find(names, classes, where):
             continue
         parents.setdefault(path.parent.parent, {}).setdefault(path.parent.name, []).append(name)
     complete = [parent for parent, folders in parents.items() if set(classes) <= set(folders)]
+    if some and not complete:
+        complete = [parent for parent, folders in parents.items() if set(classes) & set(folders)]
     if not complete:
         found = sorted({folder for folders in parents.values() for folder in folders})
         missing = sorted(set(classes) - set(found))
         raise InputError(
-            f"{where}: expected folders {', '.join(classes)} with images ({', '.join(sorted(SUFFIXES))}) side by "
-            f"side, found {container.listed(found, 20) or 'no folder with images'}"
+            f"{where}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with images "
+            f"({', '.join(sorted(SUFFIXES))}) side by side, found {container.listed(found, 20) or 'no folder with images'}"
             + (f"; {', '.join(missing)} missing or empty" if missing else "")
-            + "; change data.classes or data.source"
+            + f"; change data.classes or {key}"
         )
     if len(complete) > 1:
         places = container.listed(sorted(str(parent) for parent in complete), 20)
         raise InputError(f"{where}: expected the class folders in one place, found them in {places}; keep one")
     folders = parents[complete[0]]
+    missing = [label for label in classes if label not in folders]
+    unknown = sorted(set(folders) - {*classes, MASKS})
+    if missing and unknown:
+        raise InputError(
+            f"{where}: expected folders with the names of data.classes, found {container.listed(unknown)} and none of "
+            f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
+        )
+    if some and unknown:
+        print(f"{where}: left out {container.listed(unknown)}: no class of data.classes", flush=True)
     images = [
-        Image(f"{label}/{PurePosixPath(member).name}", label, member) for label in classes for member in folders[label]
+        Image(f"{label}/{PurePosixPath(member).name}", label, member)
+        for label in classes
+        for member in folders.get(label, ())
     ]
     _check_names(images, where)
     return sorted(images)
@@ -83,10 +101,13 @@ def left_out(names, images):
     return sorted(name for name in files if any(name.startswith(folder) for folder in folders))
 
 
-def images(path, classes):
-    """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
+def images(path, classes, some=False):
+    """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie.
+
+    InputError where one of `classes` has none, or where all are without with `some`.
+    """
     with container.opened(path) as archive:
-        return _find(archive.names, classes, path)
+        return _find(archive.names, classes, path, some=some)
 
 
 def write(path, members):
@@ -111,27 +132,28 @@ def take(source, path):
             shutil.copyfile(source, partial)
 
 
-def from_source(source, classes):
+def from_source(source, classes, key="data.source", some=False):
     """The members (name, bytes) of a folder or zip of class folders, laid out under ROOT.
 
-    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
-    in the class folders is left out, and named.
+    `key` is the parameter that names the source; with `some`, not all of `classes` need be there. Takes along lesion
+    masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies in the class
+    folders is left out, and named.
     """
     try:
         os.lstat(source)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"data.source: expected kaggle, phantom, or the path of a folder or zip, found nothing at {shown(source)} "
+            f"{key}: expected {OTHERWISE[key]}, or the path of a folder or zip, found nothing at {shown(source)} "
             f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         ) from None
     except (OSError, ValueError):
         pass  # no path at all, or none that may be read: told below
     with container.opened(source) as found:
-        yield from _members(found.names, found.read, classes, shown(source))
+        yield from _members(found.names, found.read, classes, shown(source), key, some)
 
 
-def _members(names, read, classes, source):
-    found = _find(names, classes, source)
+def _members(names, read, classes, source, key, some):
+    found = _find(names, classes, source, key, some)
     others = left_out(names, found)
     if others:
         print(

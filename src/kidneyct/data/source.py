@@ -1,4 +1,7 @@
-"""The user's own data, `data.source`, is no output of the pipeline: DVC removes a stage's outputs before it runs."""
+"""The user's own data, `data.source` and `data.external`, are two things, and neither is an output of the pipeline.
+
+DVC removes a stage's outputs before it runs.
+"""
 
 import contextlib
 import os
@@ -19,16 +22,31 @@ def outputs(pipeline="dvc.yaml"):
     return list(dict.fromkeys(found))
 
 
-def refuse_outputs(source, outs):
-    """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one."""
+def refuse_outputs(source, outs, key="data.source"):
+    """InputError where `source`, or what it is a link to, is one of the paths `outs` or lies in one.
+
+    `key` is the parameter that names it.
+    """
     held = []
     with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
         held = [out for out in outs if _holds(out, source) or _same(out, source)]
     if held:
         raise InputError(
-            f"params.yaml: data.source: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
+            f"params.yaml: {key}: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
             "removes; move the file elsewhere and give its new path"
         )
+
+
+def refuse_same(source, external):
+    """InputError where the external test set is the folder or zip that the study's own images come from."""
+    if {source, external} & {"kaggle", "phantom", "none"}:
+        return
+    with contextlib.suppress(OSError, ValueError):  # as above
+        if os.path.samefile(source, external):
+            raise InputError(
+                f"params.yaml: data.external: found {shown(external)}, which is data.source: the models are trained on "
+                "it; give another folder or zip, or none"
+            )
 
 
 def _holds(out, source):

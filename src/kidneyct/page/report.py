@@ -17,6 +17,8 @@ from kidneyct.page import gallery, titles
 from kidneyct.results import evaluation, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
+PATHS = ("weights", "data.source", "data.external")
+LISTED = 100  # near-duplicates that the page names
 PACKAGES = ("kidneyct", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "dvc")
 
 
@@ -30,11 +32,14 @@ class Run(NamedTuple):
     images: np.ndarray  # (n, h, w, 3) uint8
     leakage: dict
     comparison: dict
+    external: dict  # external.json; {"images": 0} without an external test set
     evaluations: dict  # evaluation.json by role
     measured: dict  # maps.json by role
     histories: dict  # history.csv by role
     rates: dict  # rates.csv by role
     predictions: dict  # predictions.csv by role
+    external_images: pd.DataFrame  # plots/external/images.csv
+    external_predictions: dict  # external/predictions.csv by role
     maps: dict  # an explain stage's arrays by role
     charts: dict  # name -> path of a PNG
 
@@ -63,16 +68,20 @@ def page(run):
         fingerprint=parts.fingerprint(run.hashes),
         leakage=run.leakage,
         comparison=run.comparison,
+        external=run.external,
+        external_confusions={
+            role: _confusion(evaluation.confusion(table, classes))
+            for role, table in run.external_predictions.items()
+            if run.external["images"]
+        },
+        external_duplicates=duplicates(run.external_images) if run.external["images"] else None,
         evaluations=run.evaluations,
         collapsed={
             role: table["predicted"].iloc[0]
             for role, table in run.predictions.items()
             if run.evaluations[role]["collapsed"]
         },
-        confusions={
-            role: {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
-            for role, counts in confusions.items()
-        },
+        confusions={role: _confusion(counts) for role, counts in confusions.items()},
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
         measured=run.measured,
         epochs={role: history.to_dict("records") for role, history in run.histories.items()},
@@ -84,6 +93,21 @@ def page(run):
         flat_parameters=flat(run.parameters),
         versions=versions(),
     )
+
+
+def duplicates(found):
+    """Near-duplicates of the study's images among the external ones: how many, and the most alike of them as records.
+
+    Those of training images come first.
+    """
+    near = found[found["near_duplicate"] != "none"]
+    order = near.assign(other=near["near_duplicate"] != "training", apart=-near["correlation"])
+    shown = near.loc[order.sort_values(["other", "apart", "image"]).index].head(LISTED)
+    return {"count": len(near), "shown": shown.to_dict("records")}
+
+
+def _confusion(counts):
+    return {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
 
 
 def _explained(run, role):
@@ -143,7 +167,7 @@ def flat(section, prefix=""):
             texts |= flat(value, f"{prefix}{name}.")
         else:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            texts[prefix + name] = Path(text).name if prefix + name in ("weights", "data.source") else text
+            texts[prefix + name] = Path(text).name if prefix + name in PATHS else text
     return texts
 
 
