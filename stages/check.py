@@ -15,9 +15,7 @@ def main():
     for key in ("source", "external"):
         source.refuse_outputs(getattr(checked.data, key), source.outputs(), f"data.{key}")
     source.refuse_same(checked.data.source, checked.data.external)
-    place("data/checked.txt").write_text(
-        "params.yaml is valid, and no data of the user's is an output of the pipeline.\n"
-    )
+    place("data/checked.txt").write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")
 
 
 if __name__ == "__main__":

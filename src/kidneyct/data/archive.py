@@ -51,7 +51,8 @@ def _find(names, classes, where, key="data.source", some=False):
         missing = sorted(set(classes) - set(found))
         raise InputError(
             f"{where}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with images "
-            f"({', '.join(sorted(SUFFIXES))}) side by side, found {container.listed(found, 20) or 'no folder with images'}"
+            f"({', '.join(sorted(SUFFIXES))}) side by side, found "
+            f"{container.listed(found, 20) or 'no folder with images'}"
             + (f"; {', '.join(missing)} missing or empty" if missing else "")
             + f"; change data.classes or {key}"
         )

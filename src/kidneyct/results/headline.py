@@ -6,8 +6,8 @@ from kidneyct.roles import ROLES
 def headline(evaluations, rates, comparison, leakage, external):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
-    `evaluations` by role, `comparison`, `leakage` and `external` are what the JSON files of these names hold, `rates` by
-    role the learning rates kept. An interval that could not be had is left out, and so is the external test set where
+    `evaluations` by role, `comparison`, `leakage` and `external` are what the JSON files of these names hold, `rates`
+    by role the learning rates kept. An interval that could not be had is left out, and so is the external test set where
     there is none.
     """
     models = {
