@@ -145,13 +145,16 @@ def run(tmp_path_factory):
             },
         },
         comparison=compared(),
+        external={"images": 0},
         evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
         measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
         histories={"candidate": history, "control": history},
         rates={"candidate": rates, "control": rates},
         predictions=tables,
+        external_images=pd.DataFrame(columns=["image", "label"]),
+        external_predictions={role: each.iloc[:0] for role, each in tables.items()},
         maps=maps,
         charts=dict.fromkeys(
-            ["leakage", "curves", "calibration", "randomisation_candidate", "randomisation_control"], chart
+            ["leakage", "curves", "calibration", "external", "randomisation_candidate", "randomisation_control"], chart
         ),
     )

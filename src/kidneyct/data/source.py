@@ -39,14 +39,14 @@ def refuse_outputs(source, outs, key="data.source"):
 
 def refuse_same(source, external):
     """InputError where the external test set is the folder or zip that the study's own images come from."""
-    if {source, external} & {"kaggle", "phantom", "none"}:
-        return
+    same = False
     with contextlib.suppress(OSError, ValueError):  # as above
-        if os.path.samefile(source, external):
-            raise InputError(
-                f"params.yaml: data.external: found {shown(external)}, which is data.source: the models are trained on "
-                "it; give another folder or zip, or none"
-            )
+        same = not {source, external} & {"kaggle", "phantom", "none"} and os.path.samefile(source, external)
+    if same:
+        raise InputError(
+            f"params.yaml: data.external: found {shown(external)}, which is data.source: the models are trained on it; "
+            "give another folder or zip, or none"
+        )
 
 
 def _holds(out, source):

@@ -7,8 +7,8 @@ def headline(evaluations, rates, comparison, leakage, external):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
     `evaluations` by role, `comparison`, `leakage` and `external` are what the JSON files of these names hold, `rates`
-    by role the learning rates kept. An interval that could not be had is left out, and so is the external test set where
-    there is none.
+    by role the learning rates kept. An interval that could not be had is left out, and so is the external test set
+    where there is none.
     """
     models = {
         role: {
