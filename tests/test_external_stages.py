@@ -144,9 +144,8 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
 
 
 def test_damaged_images_follow_the_studys_rule(workspace, tmp_path, capsys):
-    folder = scans(
-        tmp_path / "theirs", {f"{label}/{n}.png": picture(n) for n in (60, 61) for label in ("Cyst", "Stone")}
-    )
+    pictures = {f"{label}/{seed}.png": picture(seed) for seed in (60, 61) for label in ("Cyst", "Stone")}
+    folder = scans(tmp_path / "theirs", pictures)
     (folder / "Stone/61.png").write_bytes(b"no picture")
     workspace(data__external=str(folder), split__contradictory="keep")
     download_external.main()
