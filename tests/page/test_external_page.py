@@ -89,7 +89,7 @@ def test_the_section_tells_both_models_numbers(tested):
 def test_near_duplicates_are_told_and_named(tested):
     text = text_of(section(report.page(tested), "external"))
     assert "2 of the 4 images (50.0 %) have a near-duplicate among the study's images, 2 among those that" in text
-    assert "External series without a near-duplicate in the study: 1 images of 1 series." in text
+    assert "External series without a near-duplicate in the study: 1 image of 1 series." in text
     assert "Tumor/x3.png Tumor/13.jpg train same file Cyst/x1.png Cyst/1.jpg train 0.9950" in text
     assert "look like the training images 75.0 %" in text
     assert "accuracy of the nearest training thumbnail 100.0 %" in text

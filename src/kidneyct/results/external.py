@@ -6,7 +6,7 @@ from kidneyct.results import calibration, paired, pooled
 from kidneyct.roles import ROLES
 from kidneyct.rounding import rounded
 
-RECALL = "recall of "  # `pooled.names` begin so
+RECALL = "recall of "  # and the class
 
 
 def measure(codes, predicted, probabilities, series, classes, seed, resamples=paired.RESAMPLES):
@@ -86,8 +86,8 @@ def _tree(values, draws, deciding, classes):
         if deciding[number] > 1:
             cell |= dict(zip(("low", "high"), np.nanquantile(draws[:, number], ends), strict=True))
         cell = rounded(cell) if deciding[number] else None
-        if name.startswith(RECALL) and 2 <= number < 2 + len(classes):
-            tree.setdefault("recall", {})[name.removeprefix(RECALL)] = cell
+        if 2 <= number < 2 + len(classes):  # after accuracy and macro F1
+            tree.setdefault("recall", {})[classes[number - 2]] = cell
         else:
             tree[name] = cell
     return tree
