@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 from tiny import ROOT, TINY
 
-from stages import compare_external, download_external, evaluate_external, preprocess_external
+from stages import check, compare_external, download_external, evaluate_external, preprocess_external
 
 from kidneyct import index, predictions, yaml12
 from kidneyct.data import series
@@ -178,3 +178,16 @@ def test_one_file_under_two_classes_follows_the_studys_rule(workspace, tmp_path,
     download_external.main()
     with pytest.raises(InputError, match=r"^data/external/index.csv: split.contradictory: drop leaves no image"):
         preprocess_external.main()
+
+
+def test_check_refuses_what_is_no_other_data(workspace, tmp_path):
+    workspace(data__external="data/external/archive.zip")
+    with pytest.raises(InputError, match=r"^params.yaml: data.external: found data/external/archive.zip, which is "):
+        check.main()
+    workspace(data__external=str(scans(tmp_path / "mine", {"Cyst/a.png": picture(60)})), data__source="mine")
+    with pytest.raises(
+        InputError, match=r"^params.yaml: data.external: found .*/mine, which is data.source: the models"
+    ):
+        check.main()
+    workspace(data__external="none")
+    check.main()
