@@ -85,7 +85,7 @@ def test_both_models_are_tested_on_images_from_elsewhere(project):
             expected = own[role].loc[planted["study"], columns].to_numpy(float)
             assert table.loc["Cyst/planted.jpg", columns].to_numpy(float) == pytest.approx(expected, abs=1e-5)
     page = project.read("plots/report.html")
-    assert "Images of another source, external.zip, on which neither model was trained nor chosen" in page
+    assert "Both models on the images of external.zip, a set that is used for nothing else: 19 images" in page
 
 
 def test_the_headline_fits_on_a_screen(project):
