@@ -15,12 +15,13 @@ from kidneyct.data import source
 def main():
     checked = params.validate()
     outs = source.outputs()
-    source.refuse_outputs(checked.data.source, outs)
-    source.refuse_outputs(checked.data.labels, outs, "data.labels")
+    for key in ("source", "external", "labels"):
+        source.refuse_outputs(getattr(checked.data, key), outs, f"data.{key}")
+    source.refuse_same(checked.data.source, checked.data.external)
     if checked.series.table not in source.TABLES:
         source.refuse_outputs(checked.series.table, outs, "series.table")
     source.watch(checked.series.table, "data/table")
-    place("data/checked.txt").write_text("params.yaml is valid, and data.source is no output of the pipeline.\n")
+    place("data/checked.txt").write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ def main():
     evaluations = by_role(read_json, "metrics/{}/evaluation.json")
     rates = by_role(tables.read, "plots/{}/rates.csv", tables.RATES)
     histories = by_role(tables.read, "plots/{}/history.csv", tables.HISTORY)
-    leakage = read_json("metrics/leakage.json")
+    leakage, external = read_json("metrics/leakage.json"), read_json("metrics/external.json")
     split = index.read("data/split.csv")
     predicted = by_role(predictions.read, "plots/{}/predictions.csv", p.data.classes)
     rows = index.test_rows(split, {f"plots/{role}/predictions.csv": table for role, table in predicted.items()})
     series = index.read_series("data/series.csv", len(split))[rows]
     result = comparison.compare(evaluations, predicted, histories, series, p.data.classes)
     write_json("metrics/comparison.json", result)
-    write_json("metrics/headline.json", headline.headline(evaluations, rates, result, leakage))
+    write_json("metrics/headline.json", headline.headline(evaluations, rates, result, leakage, external))
     print(verdict.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))
 
 

@@ -4,7 +4,7 @@ from stages import by_role, read_json, run
 
 from kidneyct import arrays, errors, index, params, predictions, tables
 from kidneyct.data import examples
-from kidneyct.page import charts, panels, titles
+from kidneyct.page import charts, external, panels, titles
 from kidneyct.results import evaluation
 from kidneyct.roles import ROLES
 
@@ -60,6 +60,9 @@ def draw_numbers(predicted, names, classes):
     kept = {role: table["learning_rate"][table["kept"] == 1].item() for role, table in rates.items()}
     labels = [f"{names[role]}, learning rate {kept[role]:g}" for role in ROLES]
     charts.learning_curves("plots/curves.png", histories.values(), labels)
+
+    external_metrics = tables.load("plots/external/metrics.csv", "a table of metrics")
+    external.chart("plots/external.png", external_metrics, names)
 
     for role, measured in by_role(read_json, "metrics/{}/maps.json").items():
         cascade = tables.read(f"plots/{role}/randomisation.csv", tables.CASCADE)

@@ -90,6 +90,8 @@ def written(tmp_path, changes):
         ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
         ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
         ({"data.source": "a\nb"}, "data.source", r"'a\nb'", "the path of a folder or zip"),
+        ({"data.external": 3}, "data.external", "3", "none, or the path of another folder or zip"),
+        ({"data.external": "a\nb"}, "data.external", r"'a\nb'", "none, or the path of another folder or zip"),
         ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
         ({"data.classes": ["Cyst", ""]}, "data.classes", "''", "names of class folders"),
         ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
@@ -349,6 +351,7 @@ VALID = {
     "seed": SEEDS,
     "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
     "data.labels": st.just("none"),  # a path only beside a source that is one
+    "data.external": st.one_of(st.just("none"), PATHS),
     "data.kaggle": st.tuples(SLUGS, SLUGS).map("/".join),
     "data.classes": st.lists(NAMES, min_size=2, max_size=5, unique=True),
     "phantom.patients_per_class": st.integers(1, 100_000),

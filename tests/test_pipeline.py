@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import clone
+from tiny import TINY, clone
 
+from kidneyct.data import archive, phantom
 from kidneyct.maps.methods import METHODS
 from kidneyct.roles import ROLES
 
-TRAINED = ("train", "evaluate", "explain", "measure")
+TRAINED = ("train", "evaluate", "evaluate_external", "explain", "measure")
 
 
 def stages_run(output):
@@ -21,9 +22,20 @@ def both(*stages):
     return {f"{stage}@{role}" for stage in stages for role in ROLES}
 
 
+def elsewhere(path):
+    """An external test set: other patients, none with a stone, and an image of the study's own."""
+    study = phantom.members(tuple(TINY["data"]["classes"]), 4, 3, seed=0)
+    others = phantom.members(("Cyst", "Normal", "Tumor"), 2, 3, seed=7)
+    planted = next(content for name, content in study if name.startswith(f"{archive.ROOT}/Cyst/"))
+    images = [member for member in others if member[0].startswith(archive.ROOT)]
+    archive.write(path, [*images, (f"{archive.ROOT}/Cyst/planted.jpg", planted)])
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("pipeline") / "clone")
+    project.edit({"data": {"external": elsewhere(project.folder.parent / "external.zip")}})
     output = project.log = project.dvc("repro")
     assert both("initialize", "features", *TRAINED) < stages_run(output)
     project.commit()
@@ -50,11 +62,38 @@ def test_every_result_is_there_and_adds_up(project):
         assert (project.folder / f"plots/{name}.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_both_models_are_tested_on_images_from_elsewhere(project):
+    found = json.loads(project.read("metrics/external.json"))
+    assert (found["images"], found["missing_classes"]) == (19, ["Stone"])
+    assert found["near_duplicates"]["same_file"] == 1
+    planted = pd.read_csv(project.folder / "plots/external/images.csv").set_index("image").loc["Cyst/planted.jpg"]
+    hashes = [
+        pd.read_csv(project.folder / f"data/{name}.csv").set_index("image")["sha256"]
+        for name in ("index", "external/index")
+    ]
+    assert hashes[0][planted["study"]] == hashes[1]["Cyst/planted.jpg"]
+    headline = json.loads(project.read("metrics/headline.json"))["external"]
+    own = {role: pd.read_csv(project.folder / f"plots/{role}/predictions.csv").set_index("image") for role in ROLES}
+    for role in ROLES:
+        table = pd.read_csv(project.folder / f"plots/{role}/external/predictions.csv").set_index("image")
+        accuracy = found["models"][role]["accuracy"]["value"]
+        assert accuracy == pytest.approx((table["label"] == table["predicted"]).mean(), abs=1e-6)
+        assert found["models"][role]["recall"]["Stone"] is None
+        assert headline["accuracy"][role] == accuracy
+        if planted["study"] in own[role].index:  # a test image has the same probabilities there
+            columns = table.columns[2:]
+            expected = own[role].loc[planted["study"], columns].to_numpy(float)
+            assert table.loc["Cyst/planted.jpg", columns].to_numpy(float) == pytest.approx(expected, abs=1e-5)
+    page = project.read("plots/report.html")
+    assert "Both models on the images of external.zip, a set that is used for nothing else: 19 images" in page
+
+
 def test_the_headline_fits_on_a_screen(project):
     shown = json.loads(project.dvc("metrics", "show", "--json"))[""]["data"]
     assert set(shown) == {"metrics/headline.json", *(f"metrics/{role}/best_map.json" for role in ROLES)}
     table = project.dvc("metrics", "diff", "--all", "HEAD")
-    assert len(table.splitlines()) <= 30
+    lines = [line for line in table.splitlines() if " external." not in line]  # there where such a test is
+    assert len(lines) <= 30
     for role in ROLES:
         accuracy = json.loads(project.read(f"metrics/{role}/evaluation.json"))["accuracy"]
         assert shown["metrics/headline.json"]["data"][role]["accuracy"] == accuracy
@@ -99,7 +138,7 @@ def test_a_change_reruns_only_what_reads_it(project):
         "train": ({"learning_rate": 0.01}, both("train")),
         "split": ({"seed": 5}, {"split"}),
         "explain": ({"images_per_class": 2}, both("explain")),
-        "model": ({"dense_units": 8}, both("train", "evaluate", "explain", "measure")),
+        "model": ({"dense_units": 8}, both(*TRAINED)),
     }
     for section, (change, stages) in concerned.items():
         project.edit({section: change})
@@ -118,7 +157,7 @@ EDITS = {  # what is edited -> what reads it, but for the page, which comes afte
     "src/kidneyct/page/charts.py": {"draw"},
     "src/kidneyct/page/templates/limits.html": set(),
     "src/kidneyct/data/examples.py": both("explain", "measure") | {"draw"},
-    "src/kidneyct/data/split.py": {"split"},
+    "src/kidneyct/data/split.py": {"split", "preprocess_external"},
     "src/kidneyct/params.py": {"check"},
     "src/kidneyct/results/verdict.py": {"compare"},
 }

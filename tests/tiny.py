@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[1]
 # Every parameter, so that the tests are the same whatever params.yaml says by now.
 TINY = {
     "seed": 0,
-    "data": {"source": "phantom", "labels": "none", "classes": ["Cyst", "Normal", "Stone", "Tumor"]},
+    "data": {
+        "source": "phantom",
+        "labels": "none",
+        "external": "none",
+        "classes": ["Cyst", "Normal", "Stone", "Tumor"],
+    },
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
     "preprocess": {"image_size": 32, "window": "file", "allow_corrupt": 0},
     "series": {"similarity": 0.99, "table": "archive"},

@@ -61,6 +61,7 @@ class Section(BaseModel):
 class Data(Section):
     source: PathLike = Field(description="kaggle, phantom, or the path of a folder or zip of images or DICOM files")
     labels: PathLike = Field(description="none, or the path of a CSV file")
+    external: PathLike = Field(description="none, or the path of another folder or zip of images or DICOM files")
     kaggle: str = Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[1-9][0-9]{0,8})?$",
         description="owner/name, or owner/name/version, of letters, digits, -, _ and .",

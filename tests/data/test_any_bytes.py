@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kidneyct import arrays, index
-from kidneyct.data import archive, dicom, images, masks
+from kidneyct.data import archive, dicom, images, intake, masks
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]
@@ -67,7 +67,7 @@ def changed(content, changes, cut):
 
 def used(path, folder):
     """All that stages do with an archive."""
-    archive.write(folder / "archive.zip", archive.from_source(path, CLASSES))
+    archive.write(folder / "archive.zip", intake.members(path, CLASSES))
     entries = archive.images(folder / "archive.zip", CLASSES)
     masks.check(folder / "archive.zip", entries)
     images.preprocess(folder / "archive.zip", entries, 32, 1, folder)

@@ -36,6 +36,25 @@ def test_an_output_or_what_leads_to_one_is_refused(project):
         assert "move the file elsewhere" in str(caught.value)
 
 
+def test_the_external_test_set_is_refused_by_its_own_name(project):
+    with pytest.raises(InputError, match=r"^params.yaml: data.external: found data/archive.zip, which is data/archive"):
+        source.refuse_outputs("data/archive.zip", OUTS, "data.external")
+
+
+def test_the_external_test_set_is_another_than_the_study(project):
+    (project / "linked").symlink_to("scans")
+    for external in ("scans", "./scans", "linked"):
+        with pytest.raises(InputError) as caught:
+            source.refuse_same("scans", external)
+        assert str(caught.value) == (
+            f"params.yaml: data.external: found {external}, which is data.source: the models are trained on it; give "
+            "another folder or zip, or none"
+        )
+    (project / "phantom").mkdir()
+    for study, external in (("scans", "data"), ("scans", "none"), ("scans", "nowhere"), ("phantom", "phantom")):
+        source.refuse_same(study, external)
+
+
 def test_what_stays_where_it_is_is_allowed(project):
     os.link(project / "data/archive.zip", project / "kept.zip")  # DVC removes one of the two names
     for name in ("kaggle", "phantom", "kept.zip", "scans", "data", "nowhere", "a\0b", "x" * 5000):

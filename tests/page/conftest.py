@@ -146,6 +146,7 @@ def run(tmp_path_factory):
             },
         },
         comparison=compared(),
+        external={"images": 0},
         evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
         measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
         histories={"candidate": history, "control": history},
@@ -158,8 +159,12 @@ def run(tmp_path_factory):
         ),
         doubt={"weak": [], "listed": 1, "test_images": 8, "nearest_agrees": 0, "commonest_label": 0.25}
         | {"by_chance": 0.5},
+        external_images=pd.DataFrame(columns=["image", "label"]),
+        external_predictions={role: each.iloc[:0] for role, each in tables.items()},
         maps=maps,
         charts=dict.fromkeys(
-            ["leakage", "curves", "calibration", "suspects", "randomisation_candidate", "randomisation_control"], chart
+            ["leakage", "curves", "calibration", "suspects", "external"]
+            + [f"randomisation_{role}" for role in ("candidate", "control")],
+            chart,
         ),
     )

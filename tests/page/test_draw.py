@@ -20,6 +20,7 @@ PICTURES = {
     "comparison.png": (1575, 735),
     "calibration.png": (1575, 1080),
     "curves.png": (1575, 660),
+    "external.png": (900, 240),
     "explanations.png": (1725, 817),
     "candidate/explanations.png": (2025, 817),
     "candidate/mistakes.png": (2025, 517),
@@ -38,14 +39,17 @@ def folder(run, tmp_path, monkeypatch):
         "data/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
         "data/series.csv": run.table[["image"]].assign(series=run.series),
         "plots/suspects.csv": run.suspects,
+        "plots/external/images.csv": run.external_images,
+        "plots/external/metrics.csv": pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
         "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }
     trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
-    trees["metrics/suspects.json"] = run.doubt
+    trees |= {"metrics/suspects.json": run.doubt, "metrics/external.json": run.external}
     bins = {"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]}
     steps = ["trained", "scores", "block1"]
     for role in run.predictions:
         tables[f"plots/{role}/predictions.csv"] = run.predictions[role]
+        tables[f"plots/{role}/external/predictions.csv"] = run.external_predictions[role]
         tables[f"plots/{role}/history.csv"] = run.histories[role]
         tables[f"plots/{role}/rates.csv"] = run.rates[role]
         tables[f"plots/{role}/reliability.csv"] = pd.DataFrame(bins)
@@ -54,8 +58,9 @@ def folder(run, tmp_path, monkeypatch):
         )
         trees[f"metrics/{role}/evaluation.json"] = run.evaluations[role]
         trees[f"metrics/{role}/maps.json"] = run.measured[role]
-    for name in ("data/maps", *(f"{top}/{role}" for top in ("plots", "metrics") for role in run.predictions)):
-        (tmp_path / name).mkdir(parents=True)
+    folders = [f"plots/{name}external" for name in ("", "candidate/", "control/")]
+    for name in ("data/maps", *folders, *(f"{top}/{role}" for top in ("plots", "metrics") for role in run.predictions)):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(tmp_path / name, index=False)
     trees["params.yaml"] = run.parameters  # JSON is YAML

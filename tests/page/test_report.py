@@ -491,8 +491,9 @@ def test_numbers_are_written_for_readers():
 
 
 def test_parameters_are_listed_by_their_dotted_names():
-    nested = {"weights": "/home/me/x.h5", "data": {"source": "/home/me/scans", "classes": ["a", "b"]}, "seed": 0}
-    assert report.flat(nested) == {"weights": "x.h5", "data.source": "scans", "data.classes": "a, b", "seed": "0"}
+    data = {"source": "/home/me/scans", "external": "/home/me/theirs.zip", "classes": ["a", "b"]}
+    texts = {"data.source": "scans", "data.external": "theirs.zip", "data.classes": "a, b", "seed": "0"}
+    assert report.flat({"weights": "/home/me/x.h5", "data": data, "seed": 0}) == {"weights": "x.h5"} | texts
     assert report.flat({"data": {"labels": "/home/me/labels.csv"}}) == {"data.labels": "labels.csv"}
     assert report.flat({"train": {"learning_rate": [0.001, 1e-05]}}) == {"train.learning_rate": "0.001, 1e-05"}
 

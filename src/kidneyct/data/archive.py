@@ -20,6 +20,7 @@ TABLES = ("kidneyData.csv", PATIENTS)
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 LONGEST = 255  # bytes of a file's name, as file systems have it
+OTHERWISE = {"data.source": "kaggle, phantom", "data.external": "none"}  # what a parameter may say beside a path
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories: line breaks, turns of direction, no text at all
 
 
@@ -29,8 +30,12 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def in_class_folders(names, classes, where):
-    """The image files among `names`, sorted; InputError where the class folders are not there once each."""
+def in_class_folders(names, classes, where, key="data.source", some=False):
+    """The image files among `names`, sorted; InputError where the class folders are not there once each.
+
+    With `some`, a few of the classes will do, if no folder beside them bears a name that is none of `classes`: that
+    one may hold what seems to be missing. `key` is the parameter that said where.
+    """
     parents = {}
     for name in names:
         path = PurePosixPath(name)
@@ -38,24 +43,43 @@ def in_class_folders(names, classes, where):
             continue
         parents.setdefault(path.parent.parent, {}).setdefault(path.parent.name, []).append(name)
     complete = [parent for parent, folders in parents.items() if set(classes) <= set(folders)]
+    if some and not complete:
+        complete = [parent for parent, folders in parents.items() if set(classes) & set(folders)]
     if not complete:
         found = sorted({folder for folders in parents.values() for folder in folders})
         missing = sorted(set(classes) - set(found))
         raise InputError(
-            f"{where}: expected folders {', '.join(classes)} with images ({', '.join(sorted(SUFFIXES))}) side by "
-            f"side, found {container.listed(found, 20) or 'no folder with images'}"
+            f"{where}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with images "
+            f"({', '.join(sorted(SUFFIXES))}) side by side, found "
+            f"{container.listed(found, 20) or 'no folder with images'}"
             + (f"; {', '.join(missing)} missing or empty" if missing else "")
-            + "; change data.classes or data.source"
+            + f"; change data.classes or {key}"
         )
     if len(complete) > 1:
         places = container.listed(sorted(str(parent) for parent in complete), 20)
         raise InputError(f"{where}: expected the class folders in one place, found them in {places}; keep one")
     folders = parents[complete[0]]
+    missing = [label for label in classes if label not in folders]
+    unknown = sorted(set(folders) - {*classes, MASKS})
+    if missing and unknown:
+        raise InputError(
+            f"{where}: expected folders with the names of data.classes, found {container.listed(unknown)} and none of "
+            f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
+        )
     images = [
-        Image(f"{label}/{PurePosixPath(member).name}", label, member) for label in classes for member in folders[label]
+        Image(f"{label}/{PurePosixPath(member).name}", label, member)
+        for label in classes
+        for member in folders.get(label, ())
     ]
     _check_names(images, where)
     return sorted(images)
+
+
+def _unknown(names, taken, classes):
+    """Folders with images beside the class folders."""
+    top = PurePosixPath(taken[0].member).parent.parent
+    paths = [path for path in map(PurePosixPath, names) if len(path.parts) > 1 and is_image(path)]
+    return sorted({path.parent.name for path in paths if path.parent.parent == top} - {*classes, MASKS})
 
 
 def _labelled(labelled, where):
@@ -94,10 +118,13 @@ def left_out(names, images):
     return sorted(name for name in files if any(name.startswith(folder) for folder in folders))
 
 
-def images(path, classes):
-    """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie."""
+def images(path, classes, some=False):
+    """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie.
+
+    InputError where one of `classes` has none, or where all are without with `some`.
+    """
     with container.opened(path) as archive:
-        return in_class_folders(archive.names, classes, path)
+        return in_class_folders(archive.names, classes, path, some=some)
 
 
 def patients(path):
@@ -132,13 +159,13 @@ def take(source, path):
 
 
 @contextlib.contextmanager
-def source_opened(source):
-    """The Container of `data.source`, a path; InputError where there is nothing, or no folder or zip."""
+def source_opened(source, key="data.source"):
+    """The Container of the path that the parameter `key` gives; InputError where there is no folder or zip."""
     try:
         os.lstat(source)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"data.source: expected kaggle, phantom, or the path of a folder or zip, found nothing at {shown(source)} "
+            f"{key}: expected {OTHERWISE[key]}, or the path of a folder or zip, found nothing at {shown(source)} "
             f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         ) from None
     except (OSError, ValueError):
@@ -147,21 +174,18 @@ def source_opened(source):
         yield opened
 
 
-def from_source(source, classes):
-    """The members (name, bytes) of a folder or zip of class folders, as `laid_out` gives them."""
-    with source_opened(source) as opened:
-        yield from laid_out(opened, classes, shown(source))
-
-
-def laid_out(opened, classes, source, labelled=None):
+def laid_out(opened, classes, source, labelled=None, key="data.source", some=False):
     """The members (name, bytes) of a Container of class folders, laid out under ROOT.
 
     Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
     in the class folders is left out, and named. Where images are `labelled`, name -> label, folders say nothing.
+    `key` and `some` as `in_class_folders` has them.
     """
     names, read = opened
-    taken = in_class_folders(names, classes, source) if labelled is None else _labelled(labelled, source)
+    taken = in_class_folders(names, classes, source, key, some) if labelled is None else _labelled(labelled, source)
     others = left_out(names, taken) if labelled is None else []
+    if some and (unknown := _unknown(names, taken, classes)):
+        print(f"{source}: left out {container.listed(unknown)}: no class of data.classes", flush=True)
     if others:
         print(
             f"{source}: left out of the class folders {container.listed(others)}: taken are "

@@ -6,28 +6,29 @@ from kidneyct.data import archive, container, labels, scans
 from kidneyct.errors import InputError, shown
 
 
-def members(source, classes, table=labels.NONE):
+def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """The members (name, bytes) of the archive of a source; `table` is the path of its labels, or labels.NONE.
 
-    InputError where it is none, or holds neither.
+    `key` is the parameter that names the source; with `some`, not all of `classes` need be there. InputError where it
+    is none, or holds neither.
     """
-    with archive.source_opened(source) as found:
+    with archive.source_opened(source, key) as found:
         if table != labels.NONE:
             given = labels.read(table, classes)
             if scans.present(found.names, found.read):
                 yield from scans.members(found.names, found.read, classes, shown(source), given)
             else:
                 yield from archive.laid_out(found, classes, shown(source), _labelled(found.names, given))
-        elif _are_pictures(found, classes, shown(source)):
-            yield from archive.laid_out(found, classes, shown(source))
+        elif _are_pictures(found, classes, shown(source), key, some):
+            yield from archive.laid_out(found, classes, shown(source), key=key, some=some)
         else:
-            yield from scans.members(found.names, found.read, classes, shown(source))
+            yield from scans.members(found.names, found.read, classes, shown(source), key=key, some=some)
 
 
-def _are_pictures(opened, classes, source):
+def _are_pictures(opened, classes, source, key, some):
     """Whether class folders hold pictures, not DICOM files; InputError where they hold both, or neither."""
     try:
-        pictures = archive.in_class_folders(opened.names, classes, source)
+        pictures = archive.in_class_folders(opened.names, classes, source, key, some)
     except InputError:
         if scans.present(opened.names, opened.read):
             return False

@@ -34,11 +34,12 @@ def present(names, read):
     return any(_may_be(name) and _is_dicom(name, read) for name in names)
 
 
-def members(names, read, classes, source, table=None):
+def members(names, read, classes, source, table=None, key="data.source", some=False):
     """The members (name, bytes) of the archive of a source that holds DICOM files.
 
-    `table` are the labels as `labels.read` gives them; None where class folders say them. What is sound but no CT slice
-    is left out, and told; InputError, with a line for each, where files are damaged.
+    `table` are the labels as `labels.read` gives them; None where class folders say them. `key` is the parameter that
+    names the source; with `some`, not all of `classes` need be there. What is sound but no CT slice is left out, and
+    told; InputError, with a line for each, where files are damaged.
     """
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
     pictures = [name for name in names if archive.is_image(PurePosixPath(name)) and not _is_mask(name)]
@@ -46,7 +47,7 @@ def members(names, read, classes, source, table=None):
     if table:
         of_file, top = _by_table(table, found, left_out), PurePosixPath()
     else:
-        of_file, top = _by_folder(found, classes, source)
+        of_file, top = _by_folder(found, classes, source, key, some)
         left_out |= dict.fromkeys(set(found) - set(of_file), "outside the class folders")
         inside = [name for name in pictures if _label(name, top, classes)]
         if inside:
@@ -57,7 +58,7 @@ def members(names, read, classes, source, table=None):
     _tell_left_out(left_out, source)
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
-    if absent:
+    if absent and not some:
         raise InputError(f"{source}: expected CT slices of each class, found none of {', '.join(absent)}")
     _tell_taken(named, source)
     yield from _pictures(named, read, source)
@@ -139,7 +140,7 @@ def _by_table(table, found, left_out):
     return labels.given(table, {name: key(name) for name in found})
 
 
-def _by_folder(found, classes, source):
+def _by_folder(found, classes, source, key, some):
     """The label of each file below the class folders, file -> label, and where these lie side by side."""
     places = defaultdict(set)
     for name in found:
@@ -148,13 +149,16 @@ def _by_folder(found, classes, source):
             if part in classes:
                 places[PurePosixPath(*parts[:depth])].add(part)
     complete = [place for place, labels in places.items() if labels == set(classes)]
+    if some and not complete:
+        complete = list(places)
     if len(complete) != 1:
         missing = sorted(set(classes) - set().union(*places.values()))
         raise InputError(
-            f"{source}: expected folders {', '.join(classes)} with DICOM files side by side in one place, found "
+            f"{source}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with DICOM files side by "
+            "side in one place, found "
             + (f"{len(complete)} such places" if complete else "none")
             + (f"; {', '.join(missing)} missing or empty" if missing else "")
-            + "; change data.source or data.classes, or give a table as data.labels"
+            + f"; change {key} or data.classes{'' if some else ', or give a table as data.labels'}"
         )
     top = complete[0]
     return {name: label for name in found if (label := _label(name, top, classes))}, top

@@ -1,4 +1,7 @@
-"""The user's own files, such as `data.source`: none is an output of the pipeline, which DVC removes; a link to one."""
+"""The user's own files, such as `data.source`: none is an output of the pipeline, as DVC removes these.
+
+Also a link to one, that DVC may watch.
+"""
 
 import contextlib
 import os
@@ -33,6 +36,18 @@ def refuse_outputs(source, outs, key="data.source"):
         raise InputError(
             f"params.yaml: {key}: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
             "removes; move the file elsewhere and give its new path"
+        )
+
+
+def refuse_same(source, external):
+    """InputError where the external test set is the folder or zip that the study's own images come from."""
+    same = False
+    with contextlib.suppress(OSError, ValueError):  # as above
+        same = not {source, external} & {"kaggle", "phantom", "none"} and os.path.samefile(source, external)
+    if same:
+        raise InputError(
+            f"params.yaml: data.external: found {shown(external)}, which is data.source: the models are trained on it; "
+            "give another folder or zip, or none"
         )
 
 

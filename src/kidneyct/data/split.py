@@ -192,16 +192,34 @@ def contradictory(index):
     return (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
 
 
-def refuse_contradictory(index):
-    """InputError where one file is found under two labels, naming them."""
+def refuse_contradictory(index, path="data/index.csv"):
+    """InputError where one file is found under two labels, naming them; the index lies at `path`."""
     doubled = index[contradictory(index)]
     if len(doubled):
         groups = [" = ".join(group) for _, group in doubled.groupby("sha256", sort=False)["image"]]
         more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
         raise InputError(
-            f"data/index.csv: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
+            f"{path}: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
             "or set split.contradictory: drop to use none of them, keep to use all"
         )
+
+
+def external(index, rule, path):
+    """The split of an external test set, whose index lies at `path`: image, label and split, "test" or DROPPED.
+
+    One file under two classes is an error, dropped or kept, as the `rule` split.contradictory says.
+    """
+    if rule == "error":
+        refuse_contradictory(index, path)
+    table = index[["image", "label"]].assign(split="test")
+    if rule == "drop" and len(index):
+        table.loc[contradictory(index), "split"] = DROPPED
+        if (table["split"] == DROPPED).all():
+            raise InputError(
+                f"{path}: split.contradictory: drop leaves no image, each is filed under another class too; remove the "
+                "wrong ones"
+            )
+    return table
 
 
 def share_of(labels, series, training, share, seed):

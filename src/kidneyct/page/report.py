@@ -17,7 +17,8 @@ from kidneyct.page import gallery, titles
 from kidneyct.results import evaluation, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
-PATHS = ("weights", "data.source", "series.table")
+PATHS = ("weights", "data.source", "data.labels", "data.external", "series.table")
+LISTED = 100  # near-duplicates that the page names
 PACKAGES = ("kidneyct", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "dvc")
 
 
@@ -31,6 +32,7 @@ class Run(NamedTuple):
     images: np.ndarray  # (n, h, w, 3) uint8
     leakage: dict
     comparison: dict
+    external: dict  # external.json; {"images": 0} without an external test set
     evaluations: dict  # evaluation.json by role
     measured: dict  # maps.json by role
     histories: dict  # history.csv by role
@@ -38,6 +40,8 @@ class Run(NamedTuple):
     predictions: dict  # predictions.csv by role
     suspects: pd.DataFrame  # suspects.csv
     doubt: dict  # suspects.json
+    external_images: pd.DataFrame  # plots/external/images.csv
+    external_predictions: dict  # external/predictions.csv by role
     maps: dict  # an explain stage's arrays by role
     charts: dict  # name -> path of a PNG
 
@@ -66,16 +70,20 @@ def page(run):
         fingerprint=parts.fingerprint(run.hashes),
         leakage=run.leakage,
         comparison=run.comparison,
+        external=run.external,
+        external_confusions={
+            role: _confusion(evaluation.confusion(table, classes))
+            for role, table in run.external_predictions.items()
+            if run.external["images"]
+        },
+        external_duplicates=duplicates(run.external_images) if run.external["images"] else None,
         evaluations=run.evaluations,
         collapsed={
             role: table["predicted"].iloc[0]
             for role, table in run.predictions.items()
             if run.evaluations[role]["collapsed"]
         },
-        confusions={
-            role: {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
-            for role, counts in confusions.items()
-        },
+        confusions={role: _confusion(counts) for role, counts in confusions.items()},
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
         suspects=run.suspects.to_dict("records"),
         doubt=run.doubt,
@@ -89,6 +97,21 @@ def page(run):
         flat_parameters=flat(run.parameters),
         versions=versions(),
     )
+
+
+def duplicates(found):
+    """Near-duplicates of the study's images among the external ones: how many, and the most alike of them as records.
+
+    Those of training images come first.
+    """
+    near = found[found["near_duplicate"] != "none"]
+    order = near.assign(other=near["near_duplicate"] != "training", apart=-near["correlation"])
+    shown = near.loc[order.sort_values(["other", "apart", "image"]).index].head(LISTED)
+    return {"count": len(near), "shown": shown.to_dict("records")}
+
+
+def _confusion(counts):
+    return {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
 
 
 def _explained(run, role):
@@ -138,9 +161,6 @@ def decimal(value, digits=3):
 
 def p_value(value):
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-PATHS = ("weights", "data.source", "data.labels")
 
 
 def flat(section, prefix=""):

@@ -4,11 +4,12 @@ from kidneyct import tables
 from kidneyct.roles import ROLES
 
 
-def headline(evaluations, rates, comparison, leakage):
+def headline(evaluations, rates, comparison, leakage, external):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
-    `evaluations` by role, `comparison` and `leakage` are what the JSON files of these names hold, `rates` by role the
-    tables of the learning rates tried. An interval that could not be had is left out.
+    `evaluations` by role, `comparison`, `leakage` and `external` are what the JSON files of these names hold, `rates`
+    by role the tables of the learning rates tried. An interval that could not be had is left out, and so is the
+    external test set where there is none.
     """
     models = {
         role: {
@@ -23,8 +24,22 @@ def headline(evaluations, rates, comparison, leakage):
     }
     accuracy = comparison["accuracy"]
     interval = {end: accuracy[f"gap_{end}"] for end in ("low", "high") if f"gap_{end}" in accuracy}
-    return models | {
-        "gap": {"accuracy": accuracy["gap"]} | interval,
-        "leak": {"near_duplicates": leakage["near_duplicates"]["share"]},
-        "without_network": leakage["accuracy"],
+    return (
+        models
+        | {
+            "gap": {"accuracy": accuracy["gap"]} | interval,
+            "leak": {"near_duplicates": leakage["near_duplicates"]["share"]},
+            "without_network": leakage["accuracy"],
+        }
+        | ({"external": _external(external)} if external["images"] else {})
+    )
+
+
+def _external(external):
+    gap = external["gap"]["accuracy"]
+    return {
+        "images": external["images"],
+        "accuracy": {role: external["models"][role]["accuracy"]["value"] for role in ROLES},
+        "gap": {"accuracy": gap["value"]} | {end: gap[end] for end in ("low", "high") if end in gap},
+        "near_duplicates": external["near_duplicates"]["share"],
     }

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from kidneyct.data import dicom, images, series, window
+from kidneyct.data import dicom, images, window
 from kidneyct.data.archive import SUFFIXES
+from kidneyct.data.likeness import likeness, threshold
 from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
 
 BATCH_SIZE = 16
 SOFTWARE = "kidneyct predict"  # stands in every picture of maps, so that no other file is ever written over
-PERCENTILE = 1  # of the training images that lie below the threshold of likeness
 
 
 def find(paths):
@@ -148,26 +148,6 @@ def keep(drawn, picture):
         partial.replace(picture)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def likeness(thumbnails, training):
-    """Correlation of each thumbnail (n, 25, 25) with the most similar training image's, (n,)."""
-    return series.nearest(thumbnails, training)[1]
-
-
-def threshold(training, numbers):
-    """The likeness below which an image looks unlike the training images, thumbnails (n, 25, 25) of series (n,).
-
-    Each series in turn is compared with all others, as if it were new; `PERCENTILE` per cent of the training images
-    are less like the rest than this. It tells other kinds of pictures, not unusual findings: a thumbnail knows
-    nothing of a lesion. Without a second series nothing is known, and nothing is called unlike.
-    """
-    across = [
-        likeness(training[numbers == number], training[numbers != number])
-        for number in np.unique(numbers)
-        if np.any(numbers != number)
-    ]
-    return float(np.percentile(np.concatenate(across), PERCENTILE)) if across else -1.0
 
 
 def limit_of(workspace):

@@ -1,0 +1,17 @@
+"""The external test set, `data.external`: images from elsewhere that no model was trained on; it may be none."""
+
+from kidneyct.data import archive, container, intake
+
+NONE = "none"
+
+
+def members(source, classes):
+    """The members (name, bytes) of the external test set's archive, as `intake.members`; none for NONE."""
+    return () if source == NONE else intake.members(source, classes, key="data.external", some=True)
+
+
+def images(path, classes):
+    """The images of that archive, as `archive.images`; none where there is no external test set."""
+    with container.opened(path) as opened:
+        empty = not opened.names
+    return [] if empty else archive.images(path, classes, some=True)

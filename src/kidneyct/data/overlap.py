@@ -1,0 +1,94 @@
+"""What of an external test set the study holds already, and how like its training images the others are."""
+
+import numpy as np
+
+from kidneyct import index
+from kidneyct.data import leakage, likeness
+from kidneyct.data import series as thumbnail_series
+from kidneyct.rounding import rounded
+
+NOWHERE = "none"  # of an image without a near-duplicate
+
+
+def find(external, thumbnails, study, study_thumbnails, study_series, classes, similarity):
+    """A line for each external image: what of the study it is most like, and what a model without a network says.
+
+    `external` and `study` are tables (image, label, sha256), `study` with its split; the thumbnails (n, 25, 25) and
+    (m, 25, 25) and `study_series` (m,) go with them. A near-duplicate is a thumbnail that correlates above
+    `similarity`, or the same file.
+
+    Columns: image, label; likeness, the correlation with the most similar training image, `training`; unlike, 1 where
+    that is below `likeness.threshold`; study, the most similar of all the study's images, the same file where there is
+    one; study_label and study_split of that; correlation with it; same_file, 0 or 1; near_duplicate, of "training"
+    images, of others of the "study", or NOWHERE; and the class that each of index.BASELINES gives, as in `leakage`.
+    """
+    names, hashes, parts = (study[column].to_numpy() for column in ("image", "sha256", "split"))
+    train, own = np.flatnonzero(parts == "train"), external["sha256"].to_numpy()
+    limit = likeness.threshold(study_thumbnails[train], np.asarray(study_series)[train])
+    near_training, alike = thumbnail_series.nearest(thumbnails, study_thumbnails[train])
+    near_study, correlation = thumbnail_series.nearest(thumbnails, study_thumbnails)
+    first = {}
+    for row in [*train, *np.flatnonzero(parts != "train")]:  # of equal files a training image's name goes first
+        first.setdefault(hashes[row], row)
+    same = np.isin(own, hashes)
+    near_study = np.array([first.get(digest, near) for digest, near in zip(own, near_study, strict=True)])
+    of_training = (alike > similarity) | np.isin(own, hashes[train])
+    of_study = of_training | (correlation > similarity) | same
+    codes = index.codes(study["label"], classes)[train]
+    return external[["image", "label"]].assign(
+        likeness=alike,
+        training=names[train][near_training],
+        unlike=(alike < limit).astype(int),
+        study=names[near_study],
+        study_label=study["label"].to_numpy()[near_study],
+        study_split=parts[near_study],
+        correlation=np.where(same, 1.0, correlation),
+        same_file=same.astype(int),
+        near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
+        majority_class=classes[np.bincount(codes).argmax()],
+        nearest_thumbnail=np.array(classes)[codes[near_training]],
+        linear_model=np.array(classes)[_linear(study_thumbnails[train], codes, thumbnails)],
+    )
+
+
+def _linear(training, codes, thumbnails):
+    """The classes that `leakage.linear`, fitted to the training thumbnails of these codes, gives others, (n,)."""
+    pixels = np.concatenate([training, thumbnails])
+    rows = np.split(np.arange(len(pixels)), [len(training)])
+    codes = np.concatenate([codes, np.full(len(thumbnails), -1)])
+    return leakage.linear(pixels.reshape(len(pixels), -1).astype("float32"), codes, *rows)
+
+
+def apart(found, series):
+    """Lines of `find` whose series hold no near-duplicate of the study's images, (n,) bool; `series` (n,) are theirs.
+
+    A series is a scan: where one slice is in the study, the others are slices of a patient that it knows.
+    """
+    series = np.asarray(series)
+    return ~np.isin(series, series[(found["near_duplicate"] != NOWHERE).to_numpy()])
+
+
+def summary(found, series):
+    """The part of external.json that says what the study holds, from the lines of `find` and their series (n,).
+
+    `alike` is the share of images that look like the training images, `accuracy` the baselines'.
+    """
+    near = (found["near_duplicate"] != NOWHERE).to_numpy()
+    return rounded(
+        {
+            "near_duplicates": {
+                "training": int((found["near_duplicate"] == "training").sum()),
+                "study": int(near.sum()),
+                "share": near.mean(),
+                "series": len(np.unique(np.asarray(series)[near])),
+                "same_file": int(found["same_file"].sum()),
+                "another_class": int((near & (found["label"] != found["study_label"]).to_numpy()).sum()),
+            },
+            "likeness": {
+                "median": found["likeness"].median(),
+                "alike": 1 - found["unlike"].mean(),
+                "unlike_images": int(found["unlike"].sum()),
+            },
+            "accuracy": {name: (found[name] == found["label"]).mean() for name in index.BASELINES},
+        }
+    )

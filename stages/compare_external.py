@@ -1,0 +1,69 @@
+"""Set both models side by side on the external test set; and say what of it the study holds already."""
+
+import pandas as pd
+
+from stages import by_role, draft, read_json, run, write_json
+
+from kidneyct import arrays, index, params
+from kidneyct.data import overlap
+from kidneyct.predictions import PROBABILITY
+from kidneyct.results import external
+
+BOOTSTRAP_SEED = 0  # not the study's, as in results.comparison
+COLUMNS = ("metric", "role", "value", "low", "high", "own_test")
+
+
+def main():
+    p = params.load("compare_external")
+    classes = p.data.classes
+    split = index.read("data/external/split.csv")
+    rows = index.rows(split, "test")
+    table = index.read("data/external/index.csv").iloc[rows].reset_index(drop=True)
+    result, found, lines = {"images": 0}, table[["image", "label"]], []
+    if len(rows):
+        series = index.read_series("data/external/series.csv")[rows]
+        thumbnails = arrays.thumbnails("data/external/thumbnails.npy", len(split))[rows]
+        found = shared(table, thumbnails, classes, p.series.similarity)
+        result = measured(table, found, series, classes)
+        result["left_out"] = {
+            "unreadable": len(index.read("data/external/rejected.csv")),
+            "contradictory": len(split) - len(rows),
+        }
+        lines = external.beside(result, by_role(read_json, "metrics/{}/evaluation.json"))
+        found.insert(2, "series", series)
+        print(external.told(result))
+    write_json("metrics/external.json", result)
+    for name, content in {"images": found, "metrics": pd.DataFrame(lines, columns=COLUMNS)}.items():
+        with draft(f"plots/external/{name}.csv") as partial:
+            content.to_csv(partial, index=False, float_format="%.6f")
+
+
+def shared(table, thumbnails, classes, similarity):
+    """`overlap.find` of the external images and the study's."""
+    study = index.read("data/index.csv")
+    series, split = index.read_series("data/series.csv"), index.read("data/split.csv")
+    index.same_rows({"data/index.csv": study, "data/split.csv": split, "data/series.csv": series})
+    own = arrays.thumbnails("data/thumbnails.npy", len(study))
+    study = study.assign(split=split["split"])
+    return overlap.find(table, thumbnails, study, own, series, classes, similarity)
+
+
+def measured(table, found, series, classes):
+    """external.json: all external images, and those apart from the study's."""
+    tables = by_role(index.read, "plots/{}/external/predictions.csv")
+    for role, predictions in tables.items():
+        index.same_rows({"data/external/split.csv": table, f"plots/{role}/external/predictions.csv": predictions})
+    predicted = {role: index.codes(each["predicted"], classes) for role, each in tables.items()}
+    probabilities = {role: each[[PROBABILITY + label for label in classes]].to_numpy() for role, each in tables.items()}
+    codes = index.codes(table["label"], classes)
+
+    def measure(rows):
+        chosen = [{role: values[rows] for role, values in given.items()} for given in (predicted, probabilities)]
+        return external.measure(codes[rows], *chosen, series[rows], classes, BOOTSTRAP_SEED)
+
+    apart = overlap.apart(found, series)
+    return measure(slice(None)) | overlap.summary(found, series) | {"apart": measure(apart) if apart.any() else None}
+
+
+if __name__ == "__main__":
+    run(main)

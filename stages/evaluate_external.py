@@ -1,0 +1,37 @@
+"""Run a role's model on the external test set."""
+
+import numpy as np
+
+from stages import draft, run
+
+from kidneyct import arrays, index, params, predictions
+
+BATCH_SIZE = 32
+
+
+def main(role):
+    p = params.load(f"evaluate_external@{role}")
+    classes = p.data.classes
+    table = index.read("data/external/split.csv")
+    rows = index.rows(table, "test")
+    images = arrays.images("data/external/images.npy", len(table))
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+    probabilities = np.empty((0, len(classes)))
+    if len(rows):
+        probabilities = predict(f"models/{role}/model.weights.h5", images, rows, head, p.model.frozen_blocks)
+    predicted = predictions.tabulate(table, rows, classes, probabilities)
+    with draft(f"plots/{role}/external/predictions.csv") as partial:
+        predicted.to_csv(partial, index=False, float_format="%.6f")
+
+
+def predict(weights, images, rows, head, frozen_blocks):
+    """Probabilities of some rows of images; TensorFlow, slow to load, is loaded only where there are images."""
+    from kidneyct.network import classifier, devices, external
+
+    devices.prepare(seed=0)
+    network = classifier.trained(weights, images.shape[1], *head)
+    return external.predict(network, images, rows, frozen_blocks, BATCH_SIZE)
+
+
+if __name__ == "__main__":
+    run(main)

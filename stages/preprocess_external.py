@@ -1,0 +1,43 @@
+"""Decode the external test set as the study's own images; its series are known from its patients.csv, or inferred."""
+
+from pathlib import Path
+
+from stages import run
+
+from kidneyct import arrays, index, params
+from kidneyct.data import archive, external, images, known_series, series, split
+
+FOLDER = Path("data/external")
+
+
+def main():
+    p = params.load("preprocess_external")
+    entries = external.images(FOLDER / "archive.zip", p.data.classes)
+    size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
+    kept, rejected = images.preprocess(FOLDER / "archive.zip", entries, size, allowed, FOLDER, p.preprocess.window)
+    table = index.read(FOLDER / "index.csv")
+    parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
+    index.write(parts, FOLDER / "split.csv")
+    thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", kept)
+    numbers = known_numbers(table["image"])
+    if numbers is None:
+        numbers = series.infer(thumbnails, table["sha256"], p.series.similarity) if kept else []
+    index.write(table[["image"]].assign(series=numbers), FOLDER / "series.csv")
+    if entries:
+        left_out = f", {rejected} that can't be read left out: see {FOLDER}/rejected.csv" if rejected else ""
+        dropped = len(table) - len(index.rows(parts, "test"))
+        twice = f", {dropped} that are filed under two classes left out" if dropped else ""
+        print(f"preprocess_external: {kept} images of {len(set(numbers))} series{left_out}{twice}")
+
+
+def known_numbers(images):
+    """The known series number of each image, None where the archive has no patients.csv."""
+    path = FOLDER / "archive.zip"
+    where = f"{path}: {archive.PATIENTS}"
+    table = known_series.parse(archive.patients(path), where)
+    rejected = index.read(FOLDER / "rejected.csv")["image"]
+    return None if table.empty else known_series.numbers(table, images, rejected, where)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,86 @@
+"""What an external test set shares with the study, on thumbnails whose correlations are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from thumbnails import pictures
+
+from kidneyct.data import overlap
+
+CLASSES = ["Cyst", "Stone"]
+
+
+@pytest.fixture
+def found():
+    """Angles in degrees: 5 apart is a correlation of 0.9962, 10 of 0.9848, 30 of 0.8660."""
+    study = pd.DataFrame(
+        {
+            "image": ["Cyst/1.png", "Cyst/2.png", "Stone/3.png", "Stone/4.png", "Stone/5.png"],
+            "label": ["Cyst", "Cyst", "Stone", "Stone", "Stone"],
+            "sha256": list("abcde"),
+            "split": ["train", "train", "train", "test", "unused"],
+        }
+    )
+    external = pd.DataFrame(
+        {
+            "image": [
+                f"{label}/{number}.png" for number, label in enumerate(["Cyst", "Cyst", "Stone", "Cyst", "Stone"])
+            ],
+            "label": ["Cyst", "Cyst", "Stone", "Cyst", "Stone"],
+            "sha256": ["v", "e", "w", "x", "y"],
+        }
+    )
+    thumbnails = pictures(5, 200, 80, 150, 300)
+    return overlap.find(
+        external, thumbnails, study, pictures(0, 30, 60, 155, 205), np.array([0, 1, 2, 3, 4]), CLASSES, 0.99
+    )
+
+
+def test_near_duplicates_are_named(found):
+    assert found["near_duplicate"].tolist() == ["training", "study", "none", "study", "none"]
+    assert found["study"].tolist() == ["Cyst/1.png", "Stone/5.png", "Stone/3.png", "Stone/4.png", "Cyst/1.png"]
+    assert found["study_split"].tolist() == ["train", "unused", "train", "test", "train"]
+    assert found["same_file"].tolist() == [0, 1, 0, 0, 0]
+    expected = [np.cos(np.radians(angle)) for angle in (5, 0, 20, 5, 60)]
+    assert found["correlation"].to_numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_likeness_is_to_training_images_alone(found):
+    assert found["training"].tolist() == ["Cyst/1.png", "Stone/3.png", "Stone/3.png", "Stone/3.png", "Cyst/1.png"]
+    expected = [np.cos(np.radians(angle)) for angle in (5, 140, 20, 90, 60)]
+    assert found["likeness"].to_numpy() == pytest.approx(expected, abs=1e-3)
+    assert found["unlike"].tolist() == [0, 1, 0, 1, 1]  # each training image is 30 degrees from another series
+
+
+def test_baselines_are_the_training_images(found):
+    assert found["majority_class"].tolist() == ["Cyst"] * 5
+    assert found["nearest_thumbnail"].tolist() == ["Cyst", "Stone", "Stone", "Stone", "Cyst"]
+    assert set(found["linear_model"]) <= set(CLASSES)
+
+
+def test_the_summary_counts(found):
+    series = np.array([0, 1, 1, 2, 3])
+    summary = overlap.summary(found, series)
+    assert summary["near_duplicates"] == {
+        "training": 1,
+        "study": 3,
+        "share": 0.6,
+        "series": 3,
+        "same_file": 1,
+        "another_class": 2,
+    }
+    assert summary["likeness"] | {"median": 0} == {"median": 0, "alike": 0.4, "unlike_images": 3}
+    assert summary["accuracy"]["majority_class"] == 0.6
+    assert summary["accuracy"]["nearest_thumbnail"] == 0.4
+    assert overlap.apart(found, series).tolist() == [False, False, False, False, True]
+
+
+def test_the_same_file_is_named_even_where_its_thumbnail_is_blank():
+    study = pd.DataFrame({"image": ["Cyst/1", "Stone/2", "Stone/3"], "label": ["Cyst", "Stone", "Stone"]})
+    study = study.assign(sha256=["a", "b", "b"], split=["train", "test", "train"])
+    external = pd.DataFrame({"image": ["Cyst/9"], "label": ["Cyst"], "sha256": ["b"]})
+    blank = np.zeros((1, 25, 25), "uint8")
+    found = overlap.find(external, blank, study, np.tile(blank, (3, 1, 1)), np.array([0, 1, 1]), CLASSES, 0.99)
+    line = found.iloc[0]
+    assert (line["study"], line["study_split"], line["same_file"]) == ("Stone/3", "train", 1)
+    assert (line["near_duplicate"], line["correlation"], line["study_label"]) == ("training", 1, "Stone")

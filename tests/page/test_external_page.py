@@ -1,0 +1,125 @@
+"""The external test on the page and in its chart, against a run that had none."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kidneyct.data import overlap
+from kidneyct.page import external as chart
+from kidneyct.page import report
+from kidneyct.results import external
+from kidneyct.roles import ROLES
+
+CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
+LABELS = ["Cyst", "Cyst", "Normal", "Tumor"]
+
+
+def text_of(markup):
+    return " ".join(re.sub("<[^>]*>", " ", markup).split())
+
+
+def section(page, name):
+    return re.search(rf'<h2 id="{name}">.*?(?=<h2|</main>)', page, re.DOTALL)[0]
+
+
+@pytest.fixture
+def tested(run):
+    """The run with four external images of three series, no stone; the control takes all for cysts."""
+    codes, series = np.array([0, 0, 1, 3]), np.array([0, 0, 1, 2])
+    predicted = {"candidate": codes, "control": np.zeros(4, int)}
+    given = {role: 0.1 + 0.6 * np.eye(4)[values] for role, values in predicted.items()}
+    images = pd.DataFrame({"image": [f"{label}/x{row}.png" for row, label in enumerate(LABELS)], "label": LABELS})
+    found = images.assign(
+        likeness=[0.5, 0.995, 0.7, 0.9991],
+        unlike=[1, 0, 0, 0],
+        study=["Cyst/0.jpg", "Cyst/1.jpg", "Normal/4.jpg", "Tumor/13.jpg"],
+        study_label=LABELS,
+        study_split=["test", "train", "train", "train"],
+        correlation=[0.5, 0.995, 0.7, 1.0],
+        same_file=[0, 0, 0, 1],
+        near_duplicate=["none", "training", "none", "training"],
+        majority_class="Cyst",
+        nearest_thumbnail=LABELS,
+        linear_model="Stone",
+    )
+
+    def measure(rows):
+        chosen = [{role: values[rows] for role, values in each.items()} for each in (predicted, given)]
+        return external.measure(codes[rows], *chosen, series[rows], CLASSES, seed=0)
+
+    result = measure(slice(None)) | overlap.summary(found, series) | {"apart": measure(overlap.apart(found, series))}
+    tables = {
+        role: images.assign(predicted=np.array(CLASSES)[values], **{f"probability of {c}": 0.25 for c in CLASSES})
+        for role, values in predicted.items()
+    }
+    parameters = run.parameters | {"data": run.parameters["data"] | {"external": "/home/someone/theirs.zip"}}
+    return run._replace(
+        parameters=parameters,
+        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}},
+        external_images=found,
+        external_predictions=tables,
+    )
+
+
+def test_without_an_external_test_the_page_says_so_in_a_line(run):
+    page = report.page(run)
+    assert 'id="external"' not in page
+    assert 'href="#external"' not in page
+    assert "One data set, one network, one size of picture. No external test." in text_of(page)
+    assert "33 external testing None." in text_of(section(page, "claim"))
+
+
+def test_the_section_tells_both_models_numbers(tested):
+    page = report.page(tested)
+    assert "/home/someone" not in page
+    text = text_of(section(page, "external"))
+    assert "the images of theirs.zip, a set that is used for nothing else: 4 images of 3 series, inferred" in text
+    assert "It holds no image of class Stone : there is no recall" in text.replace("Stone:", "Stone :")
+    assert "2 more could not be read and were left out." in text
+    assert "control (random weights) collapsed: one class only" in text
+    # Series 0, 1, 2 have 2, 1 and 1 images; the control has those of 0 alone right.
+    assert "accuracy 4 100.0 % 100.0 % to 100.0 % 50.0 % 0.0 % to 100.0 % +50.0 +0.0 to +100.0" in text
+    assert "recall of Stone 0 none none none" in text
+    assert "recall of Normal 1 100.0 % one series 0.0 % one series +100.0 one series" in text
+    assert "With 3 series the intervals are too narrow" in text
+
+
+def test_near_duplicates_are_told_and_named(tested):
+    text = text_of(section(report.page(tested), "external"))
+    assert "2 of the 4 images (50.0 %) have a near-duplicate among the study's images, 2 among those that" in text
+    assert "External series without a near-duplicate in the study: 1 image of 1 series." in text
+    assert "Tumor/x3.png Tumor/13.jpg train same file Cyst/x1.png Cyst/1.jpg train 0.9950" in text
+    assert "look like the training images 75.0 %" in text
+    assert "accuracy of the nearest training thumbnail 100.0 %" in text
+    assert "2 of the 4 external images have a near-duplicate in the study" in text_of(
+        section(report.page(tested), "limits")
+    )
+
+
+def test_the_page_names_no_more_than_fit(tested, monkeypatch):
+    monkeypatch.setattr(report, "LISTED", 1)
+    text = text_of(section(report.page(tested), "external"))
+    assert "Tumor/x3.png" in text
+    assert "Cyst/x1.png" not in text
+    assert "1 more are in plots/external/images.csv." in text
+
+
+def test_claims_item_is_the_truth(tested):
+    text = text_of(section(report.page(tested), "claim"))
+    assert (
+        "33 external testing 4 images of 3 series from theirs.zip, a set that is used for nothing else, none of class "
+        "Stone: accuracy 100.0 % against 50.0 %, gap +50.0 points, 95 % interval over series +0.0 to +100.0. 2 of the "
+        "images have a near-duplicate in the study, 2 in training: so far the test is not external."
+    ) in text
+
+
+def test_the_chart_has_a_line_for_each_metric(tested, size_of):
+    columns = ["metric", "role", "value", "low", "high", "own_test"]
+    classes = {label: {"recall": 0.25} for label in CLASSES}
+    own = {"accuracy": 0.5, "macro_f1": 0.4, "expected_calibration_error": 0.1, "brier_score": 0.2, "classes": classes}
+    table = pd.DataFrame(external.beside(tested.external, dict.fromkeys(ROLES, own)), columns=columns)
+    names = {role: role for role in ROLES}
+    assert size_of(lambda path: chart.chart(path, table, names)) == (1275, 984)
+    assert size_of(lambda path: chart.chart(path, table.iloc[:0], names)) == (900, 240)
