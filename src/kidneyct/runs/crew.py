@@ -206,8 +206,14 @@ def _snapshot():
         "within": _git("rev-parse", "--show-prefix").strip(),
         "commit": commit,
         "changes": str((HOME / "changes.patch").absolute()),
+        "identity": {"name": _configured("user.name"), "email": _configured("user.email")},
         "settings": str((folder / "config.local").absolute()),
     }
+
+
+def _configured(key):
+    """A setting of git's; DVC wants an identity, and the user may have none."""
+    return subprocess.run(["git", "config", key], capture_output=True, text=True).stdout.strip() or "kidneyct"
 
 
 def _git(*arguments):

@@ -43,6 +43,7 @@ class Task(NamedTuple):
     within: str  # the project's folder in it
     commit: str
     changes: str  # path of a patch: what was not committed
+    identity: dict  # of whom DVC's commits are: name, email
     settings: str  # path of the project's .dvc/config.local, as the clones have it
 
 
@@ -160,8 +161,9 @@ def _prepare(clone, task, call):
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(inside / unfinished.FOLDER, kept)
     shutil.rmtree(clone, ignore_errors=True)
+    identity = [word for key, value in task.identity.items() for word in ("--config", f"user.{key}={value}")]
     steps = [
-        ["git", "clone", "--quiet", "--no-checkout", task.project, str(clone)],
+        ["git", "clone", "--quiet", "--no-checkout", *identity, task.project, str(clone)],
         ["git", "-C", str(clone), "checkout", "--quiet", "--detach", task.commit],
     ]
     if Path(task.changes).stat().st_size:
