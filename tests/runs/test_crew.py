@@ -22,15 +22,14 @@ start = yaml.safe_load(open("params.yaml"))["weights"]
 with open(os.environ["STEPS"], "a") as file:
     file.write(f"{stage} {start} {os.environ.get('OMP_NUM_THREADS')}\\n")
 if stage == "features.candidate":
-    first = not os.path.exists(os.environ["STEPS"] + ".seen")
-    pathlib.Path(os.environ["STEPS"] + ".seen").touch()
     if start == "broken":
         sys.exit("error: no such start: broken")
+    seen = pathlib.Path(os.environ["STEPS"] + "." + start.split()[0])
+    first = not seen.exists()
+    seen.touch()
     if start == "killer" or start == "kills once" and first:
         os.kill(json.load(open("../worker.json"))["pid"], signal.SIGKILL)
         time.sleep(600)
-    if start == "stage killed once" and first:
-        os.kill(os.getpid(), signal.SIGKILL)
     if start == "waits once" and first:
         time.sleep(600)
 pathlib.Path(out).write_text(start if "candidate" in stage or stage == "compare" else stage)
@@ -153,27 +152,37 @@ def test_what_runs_share_is_computed_once(project):
     assert {each["name"] for entry in listed for each in entry["experiments"] or []} == {each.name for each in runs}
 
 
-@pytest.mark.parametrize(("start", "why"), [("kills once", "signal 9"), ("stage killed once", "exited with -9")])
-def test_a_killed_worker_loses_its_own_run_only_which_is_run_again(project, start, why):
-    runs = [run(start), run("b")]
+def test_a_killed_worker_loses_its_own_run_only_and_what_fails_by_itself_is_told(project, monkeypatch):
+    monkeypatch.setattr(crew, "TRIES", 2)
+    runs = [run("broken"), run("killer"), run("kills once")]
     events = list(begun(runs))
-    lost = [event for event in events if isinstance(event, crew.Lost)]
-    assert [(event.run, event.tried) for event in lost] == [(runs[0], 1)]
-    assert why in lost[0].why
-    assert answers() == {each.name: each.arm for each in runs}
-    assert left_running() == []  # what the dead worker had started is ended, though it would have slept on
-
-
-def test_what_fails_by_itself_or_is_always_killed_is_told_and_the_others_go_on(project):
-    runs = [run("broken"), run("killer"), run("b")]
-    events = list(begun(runs))
+    assert {(event.run.arm, event.why, event.tried) for event in events if isinstance(event, crew.Lost)} == {
+        ("killer", "signal 9", 1),
+        ("kills once", "signal 9", 1),
+    }
     failed = {event.run.arm: str(event.error) for event in events if isinstance(event, crew.Failed)}
     assert failed.keys() == {"broken", "killer"}
     assert failed["broken"].startswith("broken-0-0: error: no such start: broken ERROR: failed to reproduce")
-    assert failed["killer"] == "killer-0-0: killed 3 times (signal 9); call again for more tries"
-    assert steps().count("features.candidate broken") == 1
-    assert steps().count("features.candidate killer") == crew.TRIES
-    assert answers() == {"b-0-0": "b"}
+    assert failed["killer"] == "killer-0-0: killed 2 times (signal 9); call again for more tries"
+    tried = [step.split(" ", 1)[1] for step in steps() if step.startswith("features.candidate")]
+    assert sorted(tried) == ["broken", "killer", "killer", "kills once", "kills once"]
+    assert answers() == {"kills-once-0-0": "kills once"}
+    assert left_running() == []  # what a dead worker had started is ended, though it would have slept on
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with -9", True),
+        ("ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with 137", True),
+        ("ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with 143", True),
+        ("exited with -9\nERROR: failed to reproduce 'train': failed to run: x, exited with 1", False),
+        ("Running stage 'train':\nERROR: Git user name and email must be configured", False),
+        ("", False),
+    ],
+)
+def test_a_stage_that_was_killed_is_told_from_one_that_failed(said, expected):
+    assert worker.killed(said) is expected
 
 
 def until(condition):
@@ -184,20 +193,19 @@ def until(condition):
 
 
 def test_closed_in_the_middle_it_stops_all_and_the_next_call_goes_on(project):
-    runs = [run("a"), run("waits once")]
-    Path(os.environ["STEPS"] + ".seen").touch()
+    runs = [run("waits once")]
     events = begun(runs)
-    assert [type(next(events)) for _ in range(3)] == [crew.Started, crew.Finished, crew.Started]
-    Path(os.environ["STEPS"] + ".seen").unlink()
-    until(lambda: "features.candidate waits once" in steps())
+    assert next(events) == crew.Started(runs[0])
+    until(lambda: Path(os.environ["STEPS"]).exists() and "features.candidate waits once" in steps())
     with pytest.raises(InputError, match="another kidneyct study is at work in this folder"):
         next(begun(runs))
     assert left_running()
     events.close()
     assert left_running() == []
-    assert answers() == {"a-0-0": "a"}
-    assert [type(event) for event in begun(runs[1:])] == [crew.Started, crew.Finished]
-    assert answers() == {"a-0-0": "a", "waits-once-0-0": "waits once"}
+    assert answers() == {}
+    assert [type(event) for event in begun(runs)] == [crew.Started, crew.Finished]
+    assert steps().count("download waits once") == 1  # what was finished is not lost
+    assert answers() == {"waits-once-0-0": "waits once"}
 
 
 def test_workers_of_a_call_that_was_killed_are_ended_by_the_next(project):
@@ -217,7 +225,7 @@ def test_workers_of_a_call_that_was_killed_are_ended_by_the_next(project):
 
 def test_a_worker_that_may_be_at_work_elsewhere_is_not_worked_beside(project):
     Path(".study/1").mkdir(parents=True)
-    worker.write(Path(".study/1/worker.json"), {"host": "elsewhere", "pid": 1, "started": 0, "slurm": None})
+    worker.write(Path(".study/1/worker.json"), {"host": "elsewhere", "pid": 1, "group": 1, "started": 0, "slurm": None})
     with pytest.raises(
         InputError, match=r"worker\.json: a worker of an earlier call may still be at work on elsewhere"
     ):

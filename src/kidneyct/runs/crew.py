@@ -104,9 +104,11 @@ def _look(place, at_work, folders, needs, ready, tried, base, log):
         if job.handle in alive:
             continue
         outcome = _outcome(folder, job.token, place.grace)
-        place.clean(job.handle)
         _add(log, folder)
-        (folder / worker.WORKER).unlink(missing_ok=True)
+        if outcome:
+            (folder / worker.WORKER).unlink(missing_ok=True)
+        else:
+            worker.end_left(folder)
         del at_work[folder]
         name, why = job.run.name, outcome.get("killed") or ("error" not in outcome and place.why(job.handle, folder))
         if why and tried[name] < TRIES:

@@ -12,8 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from kidneyct.errors import InputError
 from kidneyct.runs import worker
 
@@ -63,10 +61,6 @@ class Local:
         said = (folder / "worker.log").read_text(errors="replace").split("\n")
         return ": ".join([f"exit status {status}", *[line for line in said if line.strip()][-1:]])
 
-    def clean(self, each):
-        """End what a worker left running."""
-        _signal_group(each, signal.SIGKILL)
-
     def stop(self, started):
         """End workers and all that they have started."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -92,24 +86,7 @@ def end_stale(folder):
             f"{folder / worker.WORKER}: a worker of an earlier call may still be at work on {known['host']}; "
             f"{hint}see that it is not, then delete that file"
         )
-    members = _members(known["pid"], known["started"], folder)
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    psutil.wait_procs(members, timeout=PATIENCE)
-    (folder / worker.WORKER).unlink()
-
-
-def _members(pid, started, folder):
-    """The processes of a worker's group that are its own: itself, and what works in its folder."""
-    members = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            itself = process.pid == pid and abs(process.create_time() - started) < 1
-            inside = Path(process.cwd()).is_relative_to(folder.absolute()) and os.getpgid(process.pid) == pid
-            if itself or inside:
-                members.append(process)
-    return members
+    worker.end_left(folder)
 
 
 def _signal_group(leader, number):
@@ -189,9 +166,6 @@ class Slurm:
         done = subprocess.run(["scontrol", "--oneliner", "show", "job", each], capture_output=True, text=True)
         state = re.search(r"JobState=(\S+)", done.stdout)
         return f"Slurm's job {each}{f': {state[1]}' if state else ''}"
-
-    def clean(self, each):
-        """Slurm ends what a job started."""
 
     def stop(self, started):
         """End all jobs of this project, those of an earlier call too, and wait until they are gone."""

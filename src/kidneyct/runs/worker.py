@@ -76,9 +76,10 @@ def killed(said):
 def work(folder, token):
     """Do what the folder's task says; returns the exit status."""
     folder = Path(folder).absolute()
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
-    me["slurm"] = os.environ.get("SLURM_JOB_ID")
-    write(folder / WORKER, me)
+    end_left(folder)
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "group": os.getpgrp()}
+    job = {"started": psutil.Process().create_time(), "slurm": os.environ.get("SLURM_JOB_ID")}
+    write(folder / WORKER, me | job)
     found = read(folder / TASK)
     if not found or found["token"] != token:
         return 0
@@ -122,6 +123,25 @@ def work(folder, token):
     else:
         write(folder / OUTCOME, {"token": token, "error": None if done else cause(said)})
     return 0
+
+
+def end_left(folder):
+    """End the worker that was at work in a folder on this machine, and what it left running when it was killed."""
+    known = read(folder / WORKER)
+    if not known or known["host"] != socket.gethostname():
+        return
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            itself = process.pid == known["pid"] and abs(process.create_time() - known["started"]) < 1
+            inside = Path(process.cwd()).is_relative_to(folder.absolute()) and os.getpgid(process.pid) == known["group"]
+            if itself or inside:
+                members.append(process)
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(members, timeout=PATIENCE)
+    (folder / WORKER).unlink()
 
 
 def _end(process):
