@@ -72,7 +72,7 @@ def test_jobs_are_known_by_the_projects_name_and_gone_when_slurm_lists_them_no_m
     assert place.running(["41", "42"]) == {"41", "42"}  # no answer is no end
     assert place.trouble == "no contact"
     (slurm / "scontrol.says").write_text("JobId=41 JobName=x JobState=OUT_OF_MEMORY Reason=x\n")
-    assert place.why("41", None) == "Slurm's job 41: OUT_OF_MEMORY"
+    assert place.why("41", None) == f"Slurm's job 41: OUT_OF_MEMORY, see {slurm}/.study/slurm"
     assert f"--name {place._name} " in (slurm / "asked").read_text()
 
 

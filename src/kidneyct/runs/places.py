@@ -165,7 +165,7 @@ class Slurm:
     def why(self, each, folder):
         done = subprocess.run(["scontrol", "--oneliner", "show", "job", each], capture_output=True, text=True)
         state = re.search(r"JobState=(\S+)", done.stdout)
-        return f"Slurm's job {each}{f': {state[1]}' if state else ''}"
+        return f"Slurm's job {each}{f': {state[1]}' if state else ''}, see {self._executor.folder}"
 
     def stop(self, started):
         """End all jobs of this project, those of an earlier call too, and wait until they are gone."""
