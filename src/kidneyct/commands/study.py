@@ -1,5 +1,6 @@
 """`kidneyct study`: every arm under every way of splitting, and one table and one picture of it all."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,14 @@ examples:
       only list the runs, and which of them are done
 
   kidneyct study --collect
-      run nothing, put together what is there"""
+      run nothing, put together what is there
+
+  kidneyct study --jobs 4
+      four runs at once on this machine, which share its processors and GPUs
+
+  kidneyct study --jobs 8 --cluster slurm --cluster-option partition=gpu --cluster-option gpus-per-node=1 \\
+      --cluster-option cpus-per-task=4 --cluster-option mem=16G --cluster-option time=4:00:00
+      eight jobs of Slurm at once; this command stays and hands out the runs"""
 
 
 def add_arguments(parser):
@@ -31,11 +39,24 @@ def add_arguments(parser):
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--plan", action="store_true", help="list the runs and which are done")
     either.add_argument("--collect", action="store_true", help="only put together what is there")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at once (1)")
+    parser.add_argument("--cluster", choices=["slurm"], help="have Slurm run them, not this machine")
+    parser.add_argument(
+        "--cluster-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what each run asks Slurm for, as sbatch --KEY=VALUE has it; may be given several times",
+    )
 
 
 def run(options):
     from kidneyct.runs import study
 
+    if options.jobs < 1:
+        raise InputError(f"--jobs: expected a number from 1, found {options.jobs}")
+    if options.cluster_option and not options.cluster:
+        raise InputError("--cluster-option: expected --cluster slurm with it, found none")
     wanted = study.read(options.file)
     runs = study.plan(wanted)
     done = study.finished()
@@ -45,7 +66,12 @@ def run(options):
             print(f"{'done' if each.name in done else 'to do':5}  {each.name}")
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
-    failed = [] if options.collect else _execute(missing, len(runs))
+    if options.collect or not missing:
+        failed = []
+    elif options.jobs == 1 and not options.cluster:
+        failed = _execute(missing, len(runs))
+    else:
+        failed = _execute_together(runs, missing, options)
     collect(wanted, runs)
     if failed:
         print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
@@ -70,14 +96,51 @@ def _execute(missing, count):
             if not taken:
                 raise
             failed.append(error)
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            _tell(f"error: {error}")
             continue
         taken.append(time.monotonic() - start)
     return failed
 
 
+def _execute_together(runs, missing, options):
+    """Run what is missing, several at once; returns what failed. The first failure is treated as `_execute` does it."""
+    from kidneyct.runs import crew, places, study
+
+    count = min(options.jobs, len(missing))
+    place = places.Slurm(crew.HOME, options.cluster_option) if options.cluster else places.Local(count)
+    needs, names = study.needs(runs), {each.name for each in missing}
+    ready = frozenset().union(*[needs[each.name] for each in runs if each.name not in names])
+    ended, failed, taken, trouble = len(runs) - len(missing), [], [], None
+    with contextlib.closing(crew.work(missing, needs, ready, count, place, study.LOG)) as events:
+        for event in events:
+            match event:
+                case crew.Started(run):
+                    left = f", about {_duration((len(runs) - ended) / count, taken)} left" if taken else ""
+                    print(f"{ended} of {len(runs)} runs done{left}; now {run.name}", flush=True)
+                case crew.Finished(run, seconds):
+                    ended += 1
+                    taken.append(seconds)
+                case crew.Lost(run, why, tried):
+                    _tell(f"{run.name}: killed ({why}), started again; try {tried + 1} of {crew.TRIES}")
+                case crew.Failed(_, error):
+                    if not taken:
+                        raise error
+                    ended += 1
+                    failed.append(error)
+                    _tell(f"error: {error}")
+                case crew.Trouble(text):
+                    if text != trouble:
+                        _tell(f"waiting for Slurm to answer: {text}")
+                    trouble = text
+    return failed
+
+
+def _tell(text):
+    print(text, file=sys.stderr, flush=True)
+
+
 def _duration(count, taken):
-    """How long `count` runs will take, from those that were: the mean of the last ten."""
+    """How long `count` runs will take, one after the other, from those that were: the mean of the last ten."""
     minutes = count * sum(taken[-10:]) / len(taken[-10:]) / 60
     return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kidneyct import index, params, tables, yaml12
 from kidneyct.errors import InputError
 from kidneyct.roles import ROLES
+from kidneyct.runs import shared, worker
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
 LOG = "study.log"
@@ -119,6 +120,12 @@ def _checked(values, changes, arm, split):
     return changed
 
 
+def needs(runs, path="params.yaml", pipeline="dvc.yaml"):
+    """What each run computes, name -> `shared.needs`."""
+    values = params.validate(path).model_dump()
+    return {run.name: shared.needs(_changed(values, run.changes), TARGET, pipeline) for run in runs}
+
+
 def _changed(values, changes):
     """Nested parameters with some changed by dotted name."""
     values = json.loads(json.dumps(values))
@@ -176,17 +183,21 @@ def execute(run):
 
     InputError with the last that it said where it fails.
     """
-    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "-n", run.name, *changes, TARGET]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", *words(run)]
     with open(LOG, "a+", encoding="utf-8") as log:
         start = log.tell()
         print(f"$ dvc {' '.join(command[3:])}", file=log, flush=True)
         status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
         log.seek(start)
-        said = [line.strip() for line in log if line.strip()]
+        said = log.read()
     if status:
-        causes = [line for line in said if line.lower().startswith("error:")] or said[-1:]
-        raise InputError(f"{run.name}: {' '.join(causes)}; all that was said is in {LOG}")
+        raise InputError(f"{run.name}: {worker.cause(said)}; all that was said is in {LOG}")
+
+
+def words(run):
+    """What of `dvc exp run` is a run's own."""
+    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
+    return ["-n", run.name, *changes, TARGET]
 
 
 def override(value):
