@@ -23,20 +23,20 @@ def needs():
 
 
 def common(needs, one, other):
-    """How many of the fifteen stages, and START's second digest, are the same."""
+    """How many of the twenty stages, and START's second digest, are the same."""
     return len(needs[one] & needs[other])
 
 
 def test_what_two_runs_have_in_common(needs):
     first = ("imagenet", 0, 0)
-    assert len(needs[first]) == 15 + 1
-    # all but the candidate's four stages, `compare`, and START without the seed
-    assert common(needs, first, ("none", 0, 0)) == 16 - 6
-    # check, download, preprocess, series; initialize and features of both; START
-    assert common(needs, first, ("imagenet", 1, 0)) == 4 + 4 + 1
-    # check, download, preprocess, series; START
-    assert common(needs, first, ("imagenet", 0, 1)) == 4 + 1
-    assert common(needs, first, ("none", 1, 1)) == 4
+    assert len(needs[first]) == 20 + 1
+    # all but the candidate's five stages, both comparisons, and START without the seed
+    assert common(needs, first, ("none", 0, 0)) == 21 - 8
+    # check, download, preprocess, series, two of the external test set; initialize and features of both; START
+    assert common(needs, first, ("imagenet", 1, 0)) == 6 + 4 + 1
+    # check, download, preprocess, series, two of the external test set; START
+    assert common(needs, first, ("imagenet", 0, 1)) == 6 + 1
+    assert common(needs, first, ("none", 1, 1)) == 6
 
 
 def test_a_run_waits_for_what_another_is_the_first_to_compute(needs):
@@ -56,7 +56,7 @@ def test_digests_follow_parameters_and_what_was_read():
     values["split"]["test"] = 0.5
     changed = {name for name, digest in shared._digests(stages, values).items() if digest != before[name]}
     roles = ("candidate", "control")
-    assert changed == {"split", "leakage", "compare"} | {
-        f"{name}@{role}" for name in ("train", "evaluate") for role in roles
+    assert changed == {"split", "leakage", "compare_external", "compare"} | {
+        f"{name}@{role}" for name in ("train", "evaluate", "evaluate_external") for role in roles
     }
     assert "explain@candidate" not in stages
