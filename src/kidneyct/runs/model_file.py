@@ -20,10 +20,11 @@ from pydantic import AfterValidator, Field, ValidationError
 from safetensors import numpy as safetensors
 
 from kidneyct import params
+from kidneyct.data import likeness
 from kidneyct.draft import draft
 from kidneyct.errors import InputError, shown
 from kidneyct.roles import ROLES
-from kidneyct.runs import lock, prediction, workspace
+from kidneyct.runs import lock, workspace
 
 FORMAT = 1
 ABOUT, CARD, SUMS = "model.json", "card.md", "SHA256SUMS"
@@ -129,8 +130,8 @@ def about_model(run, with_thumbnails):
         "role": run.role,
         "parameters": parameters,
         "likeness": {
-            "percentile": float(prediction.PERCENTILE),
-            "threshold": prediction.threshold(images, run.opened.series),
+            "percentile": float(likeness.PERCENTILE),
+            "threshold": likeness.threshold(images, run.opened.series),
             "images": len(images),
             "thumbnails": with_thumbnails,
         },
