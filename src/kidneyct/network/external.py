@@ -5,7 +5,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kidneyct.errors import InputError
-from kidneyct.network import batches, features, vgg
+from kidneyct.network import batches, features, forward, vgg
 
 
 def predict(network, images, rows, frozen_blocks, batch_size):
@@ -16,10 +16,11 @@ def predict(network, images, rows, frozen_blocks, batch_size):
     """
     if features.cached(images.shape[1], frozen_blocks):
         boundary = vgg.boundary(frozen_blocks)
-        frozen, rest = vgg.part(network, until=boundary), vgg.part(network, after=boundary)
+        frozen = forward.function(vgg.part(network, until=boundary))
+        rest = vgg.part(network, after=boundary)
         found = []
         for start in tqdm(range(0, len(rows), batch_size), desc="external", unit="batch", disable=None):
-            outputs = keras.ops.convert_to_numpy(frozen.predict_on_batch(images[rows[start : start + batch_size]]))
+            outputs = frozen(images[rows[start : start + batch_size]])
             with np.errstate(over="ignore"):  # told below
                 kept = outputs.astype(np.float16).astype("float32")
             found.append(keras.ops.convert_to_numpy(rest.predict_on_batch(kept)))

@@ -4,14 +4,13 @@ import io
 import math
 import zlib
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from kidneyct import arrays, unfinished
 from kidneyct.draft import reserve
 from kidneyct.errors import InputError
-from kidneyct.network import devices, vgg
+from kidneyct.network import devices, forward, vgg
 
 BATCH_SIZE = 32
 PROGRESS = "progress"  # what is kept under this name: how far the features are whole
@@ -38,6 +37,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
     has no room. In `work`, an `unfinished.Work`, an interrupted run's batches are found and this one's are left.
     """
     model = vgg.frozen_part(base, pixel_scaling, frozen_blocks)
+    run = forward.function(model)
     shape = (len(images), *model.output.shape[1:])
     header, each = _header(shape), 2 * math.prod(shape[1:])  # bytes, of an image the latter
     with work.writing(path) as partial, partial.open("r+b" if partial.exists() else "w+b") as file:
@@ -48,10 +48,10 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
             work.say(f"goes on at image {done + 1:,} of {len(images):,}")
         starts = range(done, len(images), BATCH_SIZE)
         sample = images[:BATCH_SIZE]
-        devices.warn_if_long("features", lambda: model.predict_on_batch(sample), len(starts))
+        devices.warn_if_long("features", lambda: run(sample), len(starts))
         for start in tqdm(starts, desc="features", unit="batch", disable=None):
             batch = images[start : start + BATCH_SIZE]
-            outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
+            outputs = run(batch)  # (b, h, w, c) float32
             top = float(outputs.max())
             if not top <= float(np.finfo(np.float16).max):
                 raise InputError(

@@ -1,0 +1,89 @@
+"""A chain of frozen layers run over images: by Keras on a GPU, by ncnn on a CPU.
+
+ncnn's convolutions of 3×3 kernels (Winograd's F(4×4, 3×3), Lavin & Gray 2016, arXiv:1509.09308) need a quarter of the
+multiplications. What they give differs from Keras's by rounding alone.
+"""
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import keras
+import ncnn
+import numpy as np
+
+from kidneyct.network import devices
+from kidneyct.network.vgg import PixelScaling
+
+INPUT = "pixels"
+
+
+def function(model):
+    """What runs `model`, a chain as `vgg.frozen_part` gives it: images (b, s, s, 3) uint8 -> (b, h, w, c) float32.
+
+    An image's output does not depend on the others in its batch.
+    """
+    if devices.gpus():
+        return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
+    return _on_cpu(model)
+
+
+def _on_cpu(model):
+    _, scaling, *layers = model.layers
+    if not isinstance(scaling, PixelScaling):
+        raise TypeError(f"expected PixelScaling first, got {type(scaling).__name__}")
+    net, output = _net(layers), layers[-1].name
+    pool = ThreadPoolExecutor(threads())
+
+    def run(image):  # (3, s, s) float32
+        extractor = net.create_extractor()
+        extractor.input(INPUT, ncnn.Mat(image).clone())
+        status, found = extractor.extract(output)
+        if status:
+            raise MemoryError(f"{output}: ncnn could not run it (status {status})")
+        return np.array(found).transpose(1, 2, 0)  # (h, w, c)
+
+    def over(images):
+        scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
+        return np.stack(list(pool.map(run, np.ascontiguousarray(scaled))))
+
+    return over
+
+
+def threads():
+    """How many images are computed at once: OMP_NUM_THREADS where it is set, else the processors that are ours."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else joblib.cpu_count()
+
+
+def _net(layers):
+    """ncnn's network of Keras's convolutions (3×3, ReLU) and poolings; each image has one thread."""
+    lines, weights, source = [f"Input {INPUT} 0 1 {INPUT}"], [], INPUT
+    for layer in layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel, bias = (np.asarray(keras.ops.convert_to_numpy(weight), "<f4") for weight in layer.weights)
+            # 0: filters, 1: kernel's side, 4: padding, 5: with bias, 6: kernel's size, 9: ReLU
+            settings = f"0={len(bias)} 1={kernel.shape[0]} 4=1 5=1 6={kernel.size} 9=1"
+            lines.append(f"Convolution {layer.name} 1 1 {source} {layer.name} {settings}")
+            # A zero says that plain float32 follow.
+            weights += [np.zeros(1, "<u4"), np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), bias]
+        elif isinstance(layer, keras.layers.MaxPooling2D):
+            # 0: greatest, 1: side, 2: step, 5: a last row or column that is not full is left out
+            lines.append(f"Pooling {layer.name} 1 1 {source} {layer.name} 0=0 1=2 2=2 5=1")
+        else:
+            raise TypeError(f"expected convolutions and poolings, got {type(layer).__name__}")
+        source = layer.name
+    net = ncnn.Net()
+    options = net.opt
+    options.num_threads, options.use_vulkan_compute = 1, False
+    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = options.use_bf16_storage = False
+    with tempfile.TemporaryDirectory() as folder:
+        description, content = Path(folder, "param"), Path(folder, "bin")
+        description.write_text(f"7767517\n{len(lines)} {len(lines)}\n" + "\n".join(lines) + "\n", encoding="ascii")
+        with content.open("wb") as file:
+            file.writelines(array.tobytes() for array in weights)
+        net.load_param(str(description))
+        net.load_model(str(content))
+    return net
