@@ -167,7 +167,7 @@ def _page(models, about, notice):
         size=models.run.image_size,
         largest=LARGEST,
         too_large=TOO_LARGE,
-        formats=", ".join([*images.FORMATS, "DICOM"]),
+        formats=f"{', '.join(images.FORMATS)} or DICOM",
     )
 
 

@@ -146,6 +146,8 @@ def keep(drawn, picture):
         if os.path.lexists(picture) and not _kept(picture):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(picture))
         partial.replace(picture)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(picture)) from None
     finally:
         partial.unlink(missing_ok=True)
 
