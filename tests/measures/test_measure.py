@@ -9,7 +9,7 @@ from kidneyct import unfinished
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, measure, randomization
-from kidneyct.network import classifier, vgg
+from kidneyct.network import batches, classifier, vgg
 
 
 def test_localisation_against_size_by_hand():
@@ -212,8 +212,8 @@ def test_the_best_map_is_one_that_depends_on_the_weights():
 def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch):
     """Of forward passes: counted in a run of two images, but for those inside a backward pass."""
     seen = []
-    predict = measure.batches.predict
-    monkeypatch.setattr(measure.batches, "predict", lambda *given: seen.append(len(given[1])) or predict(*given))
+    predict = batches.predict
+    monkeypatch.setattr(batches, "predict", lambda *given: seen.append(len(given[1])) or predict(*given))
     measure.measure(small, pictures[:2], np.array([0, 1]), None, seed=0)
     each = faithfulness.pictures_measured(len(METHODS))
     assert seen == [each, each]

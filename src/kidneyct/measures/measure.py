@@ -10,7 +10,7 @@ from tqdm import tqdm
 from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, focus, localization, randomization
-from kidneyct.network import batches, interpolation
+from kidneyct.network import interpolation, pictures
 from kidneyct.rounding import rounded as rounded_to
 
 BATCH_SIZE = 8
@@ -222,11 +222,7 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=a
     """
     computed = mapped(network, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
-
-    def predict(pictures):
-        return batches.predict(network, pictures, np.arange(len(pictures)), batch_size)
-
-    faith = faithful(predict, images, classes, relevance, seed, kept)
+    faith = faithful(pictures.classifier(network, batch_size), images, classes, relevance, seed, kept)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
     table, random = randomized(network, images, classes, seed, batch_size, kept)

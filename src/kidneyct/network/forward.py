@@ -14,16 +14,15 @@ import keras
 import ncnn
 import numpy as np
 
-from kidneyct.network import devices
-from kidneyct.network.vgg import PixelScaling
+from kidneyct.network import devices, vgg
 
 INPUT = "pixels"
 
 
 def function(model):
-    """What runs `model`, a chain as `vgg.frozen_part` gives it: images (b, s, s, 3) uint8 -> (b, h, w, c) float32.
+    """What runs `model`, a chain as `vgg.frozen_part` gives it: images (b, s, s, 3) -> (b, h, w, c) float32.
 
-    An image's output does not depend on the others in its batch.
+    Pixels are 0..255, of any number type. An image's output does not depend on the others in its batch.
     """
     if devices.gpus():
         return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
@@ -32,7 +31,7 @@ def function(model):
 
 def _on_cpu(model):
     _, scaling, *layers = model.layers
-    if not isinstance(scaling, PixelScaling):
+    if not isinstance(scaling, vgg.PixelScaling):
         raise TypeError(f"expected PixelScaling first, got {type(scaling).__name__}")
     net, output = _net(layers), layers[-1].name
     pool = ThreadPoolExecutor(threads())
