@@ -21,6 +21,7 @@ import filelock
 import numpy as np
 
 from kidneyct import params, yaml12
+from kidneyct.draft import entries_to_disk, to_disk
 from kidneyct.errors import InputError
 
 FOLDER = ".unfinished"
@@ -54,7 +55,7 @@ class Work:
                 np.savez(file, **{COUNT: len(arrays)}, **arrays)
                 to_disk(file)
             os.replace(partial, path)
-            _entries_to_disk(self.folder)
+            entries_to_disk(self.folder)
         except OSError as error:
             self._saving = False
             with contextlib.suppress(OSError):
@@ -225,21 +226,6 @@ def _remove(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def to_disk(file):
-    """Have what was written to an open file survive a loss of power."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _entries_to_disk(folder):
-    if os.name == "posix":  # elsewhere a folder can't be opened
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _move(source, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -252,4 +238,4 @@ def _move(source, path):
         with beside.open("rb") as file:
             to_disk(file)
         os.replace(beside, path)
-    _entries_to_disk(path.parent)
+    entries_to_disk(path.parent)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from kidneyct import arrays, unfinished
-from kidneyct.draft import reserve
+from kidneyct import arrays
+from kidneyct.draft import draft, reserve, to_disk
 from kidneyct.errors import InputError
 from kidneyct.network import devices, vgg
 
@@ -78,7 +78,7 @@ def _header(shape):
 
 
 def _save(file, work, done, greatest, checksum):
-    unfinished.to_disk(file)
+    to_disk(file)
     work.save(PROGRESS, done=done, greatest=greatest, checksum=checksum)
 
 
@@ -111,7 +111,8 @@ def _reason(images):
 
 def write_placeholder(path):
     """An empty array where nothing is cached: the frozen part then runs on the fly in training."""
-    np.save(path, np.empty(0, np.float16))
+    with draft(path) as partial:
+        np.save(partial, np.empty(0, np.float16))
 
 
 def remainder(network, images, path, frozen_blocks):
