@@ -42,7 +42,7 @@ WAYS = ("alone", "alone", "dvc", "alone")  # by turns, so that each meets each s
 ENDINGS = ("dvc", "alone")  # by turns, of what is left to end
 OFTEN = {"features": 4, "train": 4, "measure": 4}  # times as many kills as another stage gets: these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
-    "phantom": {"patients_per_class": 12, "slices_per_patient": 8},
+    "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
     "preprocess": {"image_size": 64},
     "model": {"dense_units": 64},
     "train": {"epochs": 30, "patience": 30, "batch_size": 8, "learning_rate": [0.001, 0.003]},
