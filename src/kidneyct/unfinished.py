@@ -26,7 +26,7 @@ from kidneyct.errors import InputError
 
 FOLDER = ".unfinished"
 COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
-PACKAGES = ("numpy", "keras", "tensorflow")
+PACKAGES = ("numpy", "pillow", "keras", "tensorflow")
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -74,9 +74,13 @@ class Work:
             return None
         except Exception:  # a damaged file can make a decoder fail in any way
             pass
+        self.damaged(name, path)
+        return None
+
+    def damaged(self, name, path):
+        """Forget what was kept under a name, as a file is not what was saved; and say so."""
         self.forget(name)
         self.say(f"{path}: damaged, as an interruption may leave it; what it held is computed again")
-        return None
 
     def forget(self, name):
         (self.folder / f"{name}.npz").unlink(missing_ok=True)
