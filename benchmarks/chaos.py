@@ -1,22 +1,27 @@
 """Kill each stage at random moments, go on, and compare every byte with a run that nobody disturbed.
 
-    make chaos                                      # 200 kills on small phantom data
+    make chaos                                                              # 200 kills on small phantom data
     PYTHONPATH=src:tests python benchmarks/chaos.py --kills 20 --stages features train
+    PYTHONPATH=src:tests python benchmarks/chaos.py --folder /tmp/chaos     # once more: goes on where it was stopped
 
-Each stage runs as `python -m stages.<stage>` or under `dvc repro`, by turns, and gets SIGKILL, SIGTERM or SIGINT,
-by turns, at a moment drawn uniformly over the time that it needs undisturbed. After three kills in a row it is left to
-end. `resumed` counts the kills after which the stage said that it went on from where it was; one that comes before
-there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock leaves half of one: it is
-then done what docs/reliability.md says, and counted. Exit status 1 where a byte differs.
+A stage's outputs are removed, and it runs under `dvc repro` or, by turns, alone, forked from a process that has
+imported TensorFlow. It gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it
+needs undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found
+none, some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was;
+one that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock
+leaves half of one: it is then done what docs/reliability.md says, and counted. Exit status 1 where a byte differs.
 """
 
 import argparse
 import contextlib
 import hashlib
 import itertools
+import json
 import os
 import random
 import re
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,18 +36,93 @@ from kidneyct import yaml12
 
 KILLS = 200
 IN_A_ROW = 3
-PATIENCE = 300  # seconds that a process may take to end after its signal
+PATIENCE = 600  # seconds that a process may take to end after its signal
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-OFTEN = {"features": 4, "train": 4, "measure": 4}  # times as many kills as another stage gets: these are resumed
+WAYS = ("alone", "alone", "dvc", "alone")  # by turns, so that each meets each signal
+ENDINGS = ("dvc", "alone")  # by turns, of what is left to end
+OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}  # times as many kills as another stage gets: these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
-    "phantom": {"patients_per_class": 12, "slices_per_patient": 8},
+    "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
     "preprocess": {"image_size": 64},
     "model": {"dense_units": 64},
     "train": {"epochs": 30, "patience": 30, "batch_size": 8, "learning_rate": [0.001, 0.003]},
     "explain": {"measured_images": 4},
 }
 HALF_A_LOCK = re.compile(r"dvc\.lock' (validation failed|is invalid)")
-GOES_ON = re.compile(r": goes on at |was done before the interruption")
+GOES_ON = re.compile(r": goes on at |was (done|left out) before the interruption")
+COLUMNS = ("kills", "before", "amid", "after", "resumed", "equal")
+LINE = "{:22} {:8}" + " {:>7}" * len(COLUMNS)
+
+
+class Runner:
+    """Runs stages in the clone that is the current folder; ends what it started when the block does."""
+
+    def __init__(self, environment):
+        self.environment, self.process, self.cut = environment, None, 0
+
+    def __enter__(self):
+        nursery = [sys.executable, tiny.ROOT / "benchmarks/nursery.py"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}  # or `select` would miss a line
+        self.nursery = subprocess.Popen(nursery, env=self.environment, start_new_session=True, **pipes)
+        return self
+
+    def __exit__(self, *reason):
+        self._signal(signal.SIGKILL)
+        self.nursery.kill()
+        self.nursery.wait()
+
+    def run(self, stage, way, after=None, number=None):
+        """Run a stage, and after some seconds send it and all that it started a signal: was it sent, and the output."""
+        sent, status, output = self._run(stage, way, after, number)
+        if not sent and status and HALF_A_LOCK.search(output):
+            Path("dvc.lock").unlink()
+            self.cut += 1
+            self.repro(stage)  # the stages before it are all in DVC's cache
+            sent, status, output = self._run(stage, way, after, number)
+        if not sent and status:
+            raise SystemExit(f"{stage}, {way}: exit status {status}\n{output}")
+        return sent, output
+
+    def repro(self, *stages):
+        subprocess.run(["dvc", "repro", "-q", *stages], env=self.environment, check=True)
+
+    def _run(self, stage, way, after, number):
+        name, _, role = stage.partition("@")
+        with tempfile.NamedTemporaryFile("w+") as log:
+            if way == "dvc":
+                command = ["dvc", "repro", "--force", "--no-run-cache", "--single-item", stage]
+                started = subprocess.Popen(
+                    command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                )
+                self.process = started.pid
+            else:
+                started = None
+                asked = {"arguments": [f"stages.{name}", *([role] if role else [])], "log": log.name}
+                self.nursery.stdin.write(f"{json.dumps(asked)}\n".encode())
+                self.process = int(self.nursery.stdout.readline())
+            sent = not self._ended(started, after)
+            if sent:
+                self._signal(number)
+                if not self._ended(started, PATIENCE):
+                    raise SystemExit(f"{stage}, {way}: still running {PATIENCE} s after {number.name}")
+            status = started.returncode if started else int(self.nursery.stdout.readline())
+            self._signal(signal.SIGKILL)  # what it may have left running
+            self.process = None
+            log.seek(0)
+            return sent, status, log.read()
+
+    def _ended(self, started, seconds):
+        """Wait so many seconds at most, or for ever: has it ended?"""
+        if not started:
+            return bool(select.select([self.nursery.stdout], [], [], seconds)[0])
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(seconds)
+        return started.returncode is not None
+
+    def _signal(self, number):
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process, number)
 
 
 def stages():
@@ -68,41 +148,13 @@ def _digest(path):
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def commands(stage):
-    """The stage alone and under DVC, which removes its outputs first."""
-    name, _, role = stage.partition("@")
-    alone = [sys.executable, "-m", f"stages.{name}", *([role] if role else [])]
-    return {"alone": alone, "dvc": ["dvc", "repro", "--force", "--no-run-cache", "--single-item", stage]}
-
-
-def run(command, environment, after=None, number=None):
-    """Run a command, and after some seconds send it and all that it started a signal: was it sent, and the output."""
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        sent = False
-        try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-                sent = True
-        try:
-            process.wait(PATIENCE if sent else None)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise SystemExit(f"{' '.join(command)}: still running {PATIENCE} s after {number.name}") from None
-        with contextlib.suppress(ProcessLookupError):  # what it may have left running
-            os.killpg(process.pid, signal.SIGKILL)
-        log.seek(0)
-        output = log.read()
-    if not sent and process.returncode and HALF_A_LOCK.search(output):
-        Path("dvc.lock").unlink()
-        run(["dvc", "repro", command[-1]], environment)  # the stages before it are all in DVC's cache
-        print(f"{command[-1]}: dvc.lock was cut short", flush=True)
-        return run(command, environment, after, number)
-    if not sent and process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}\n{output}")
-    return sent, output
+def remove(paths):
+    """Remove outputs, as DVC does before it runs a stage."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def shares(names, kills):
@@ -112,31 +164,54 @@ def shares(names, kills):
     return Counter(itertools.islice(itertools.cycle(spread), kills))
 
 
-def torment(stage, outs, kills, seconds, environment, generator):
-    """Kill a stage so many times: a table signal -> Counter of kills, resumed, equal."""
-    expected, counts = digests(outs), {number: Counter() for number in SIGNALS}
-    numbers, ways = itertools.cycle(SIGNALS), itertools.cycle(seconds)
+def torment(runner, stage, outs, expected, kills, generator):
+    """Kill a stage so many times: a table signal's name -> Counter of COLUMNS."""
+    seconds = {}
+    for way in ENDINGS:
+        remove(outs)
+        start = time.perf_counter()
+        runner.run(stage, way)
+        seconds[way] = time.perf_counter() - start
+    counts = {number.name: Counter() for number in SIGNALS}
+    numbers, ways, endings = itertools.cycle(SIGNALS), itertools.cycle(WAYS), itertools.cycle(ENDINGS)
     killed, done, tries = [], 0, 0
     while done < kills or killed:
         ending = len(killed) == IN_A_ROW or done == kills
-        way = "dvc" if ending else next(ways)
+        way = next(endings if ending else ways)
         number = None if ending else next(numbers)
         after = None if ending else generator.uniform(0, seconds[way])
-        sent, output = run(commands(stage)[way], environment, after, number)
+        remove(outs)
+        sent, output = runner.run(stage, way, after, number)
         if killed and GOES_ON.search(output):
-            counts[killed[-1]]["resumed"] += 1
+            counts[killed[-1].name]["resumed"] += 1
         if sent:
+            there = sum(Path(out).exists() for out in outs)
+            place = "before" if not there else "after" if there == len(outs) else "amid"
+            counts[number.name].update(["kills", place])
             killed.append(number)
-            counts[number]["kills"] += 1
             done += 1
         else:  # it came to its end, as it was to or because it was quicker than the signal
-            equal = digests(outs) == expected
+            equal = digests(outs) == {out: expected[out] for out in outs}
             for each in killed:
-                counts[each]["equal"] += equal
+                counts[each.name]["equal"] += equal
             killed, tries = [], tries + 1
             if tries > 10 * (kills + 1):
                 raise SystemExit(f"{stage}: too short to be killed")
     return counts
+
+
+class Notes:
+    """A JSON file of what is known so far, whole at any moment."""
+
+    def __init__(self, path):
+        self.path = path
+        self.known = json.loads(path.read_text()) if path.exists() else {}
+
+    def add(self, name, value):
+        self.known[name] = value
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps(self.known, indent=1))
+        partial.replace(self.path)
 
 
 def main():
@@ -144,50 +219,61 @@ def main():
     parser.add_argument("--kills", type=int, default=KILLS, help="in all (default %(default)s)")
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help="these alone, such as features or train@control")
     parser.add_argument("--seed", type=int, default=0, help="draws the moments (default %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where it works, and goes on if it was stopped (a temporary one)")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
-    generator = random.Random(options.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        project = tiny.clone(Path(folder) / "clone")
-        project.edit(SETTINGS)
-        project.commit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (options.folder or Path(temporary)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        notes = Notes(folder / "notes.json")
+        if "cloned" not in notes.known:
+            project = tiny.clone(folder / "clone")
+            project.edit(SETTINGS)
+            project.commit()
+            notes.add("cloned", True)
+        project = tiny.Project(folder / "clone")
         os.chdir(project.folder)
-        unequal = compare(options, project.environment, generator)
+        environment = {name: value for name, value in project.environment.items() if name != "PYTHONPATH"}
+        with Runner(environment) as runner:
+            unequal = compare(runner, options, notes)
         os.chdir("/")
     sys.exit(1 if unequal else 0)
 
 
-def compare(options, environment, generator):
+def compare(runner, options, notes):
     """Run everything undisturbed, torment every stage, let `dvc repro` end it; how many comparisons failed."""
-    environment = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
     outs = stages()
     wanted = options.stages or list(outs)
     names = [name for name in outs if name in wanted or name.partition("@")[0] in wanted]
-    start = time.perf_counter()
-    run(["dvc", "repro", *names], environment)
-    print(f"undisturbed: {time.perf_counter() - start:.0f} s", flush=True)
-    expected = digests([path for paths in outs.values() for path in paths if Path(path).exists()])
-    line = "{:22} {:8} {:>6} {:>8} {:>6}"
-    print(line.format("stage", "signal", "kills", "resumed", "equal"))
-    failed = 0
+    if "expected" not in notes.known:
+        runner.repro(*names)
+        notes.add("expected", digests([path for paths in outs.values() for path in paths if Path(path).exists()]))
+    expected = notes.known["expected"]
+    print(LINE.format("stage", "signal", *COLUMNS), flush=True)
+    total = Counter()
     for stage, kills in shares(names, options.kills).items():
-        seconds = {}
-        for way, command in commands(stage).items():
-            start = time.perf_counter()
-            run(command, environment)
-            seconds[way] = time.perf_counter() - start
-        for number, count in torment(stage, outs[stage], kills, seconds, environment, generator).items():
-            if count["kills"]:
-                print(line.format(stage, number.name, count["kills"], count["resumed"], count["equal"]), flush=True)
-            failed += count["kills"] - count["equal"]
-    run(["dvc", "repro", *names], environment)
+        if stage not in notes.known:
+            generator = random.Random(f"{options.seed} {stage}")
+            cut = runner.cut
+            counts = torment(runner, stage, outs[stage], expected, kills, generator)
+            notes.add(stage, counts | {"locks cut short": runner.cut - cut})
+        counts = dict(notes.known[stage])
+        total["locks cut short"] += counts.pop("locks cut short")
+        for number, count in counts.items():
+            print(LINE.format(stage, number, *(count.get(column, 0) for column in COLUMNS)), flush=True)
+            total.update(count)
+    print(LINE.format("all", "", *(total[column] for column in COLUMNS)))
+    print(f"dvc.lock was cut short {total['locks cut short']} times")
+    runner.repro(*names)
     different = [path for path, digest in digests(expected).items() if digest != expected[path]]
     left = sorted(str(path) for path in Path().rglob("*.partial"))
     left += [str(path) for path in Path(".unfinished").glob("*@*")]
+    left += [str(path) for folder in ("data", "models", "metrics", "plots") for path in Path(folder).rglob(".[!g]*")]
     print(f"after dvc repro: {len(expected) - len(different)} of {len(expected)} outputs equal, {len(left)} left over")
     for path in different + left:
         print(f"  {path}")
-    return failed + len(different) + len(left)
+    return total["kills"] - total["equal"] + len(different) + len(left)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages import draft, run
 
-from kidneyct import params
+from kidneyct import params, unfinished
 from kidneyct.data import archive, images, masks
 
 ARCHIVE = "data/archive.zip"
@@ -17,7 +17,8 @@ def main():
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window)
+    with unfinished.work("preprocess", "preprocess", device=None) as work:
+        kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window, work)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

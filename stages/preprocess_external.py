@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct import arrays, index, params
+from kidneyct import arrays, index, params, unfinished
 from kidneyct.data import archive, external, images, known_series, series, split
 
 FOLDER = Path("data/external")
@@ -14,7 +14,9 @@ def main():
     p = params.load("preprocess_external")
     entries = external.images(FOLDER / "archive.zip", p.data.classes)
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    kept, rejected = images.preprocess(FOLDER / "archive.zip", entries, size, allowed, FOLDER, p.preprocess.window)
+    with unfinished.work("preprocess_external", "preprocess_external", device=None) as work:
+        source = FOLDER / "archive.zip"
+        kept, rejected = images.preprocess(source, entries, size, allowed, FOLDER, p.preprocess.window, work)
     table = index.read(FOLDER / "index.csv")
     parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
     index.write(parts, FOLDER / "split.csv")

@@ -1,7 +1,9 @@
 """Arrays on disk: what is written, and that nothing else is read."""
 
+import contextlib
 import io
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -14,24 +16,40 @@ ROWS = np.arange(4 * 6, dtype=np.uint8).reshape(4, 2, 3)
 
 def test_the_bytes_are_numpys_own(tmp_path):
     np.save(tmp_path / "n.npy", ROWS)
-    with arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 4) as append:
-        append(ROWS[:1])
-        append(ROWS[1:])
+    with arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 4) as rows:
+        rows.append(ROWS[:1])
+        rows.append(ROWS[1:])
         assert not (tmp_path / "a.npy").exists()
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "n.npy").read_bytes()
 
 
 def test_fewer_rows_than_room_was_taken_for(tmp_path):
-    with arrays.written(tmp_path / "a.npy", np.float16, (2, 3), 1_000_000) as append:
-        append(ROWS)
+    with arrays.written(tmp_path / "a.npy", np.float16, (2, 3), 1_000_000) as rows:
+        rows.append(ROWS)
     np.testing.assert_array_equal(arrays.read(tmp_path / "a.npy", np.float16, (4, 2, 3)), ROWS)
     assert (tmp_path / "a.npy").stat().st_size == 128 + 2 * ROWS.size
 
 
 def test_what_fails_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match="rows of"), arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 3) as append:
-        append(ROWS)
+    with pytest.raises(ValueError, match="rows of"), arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 3) as rows:
+        rows.append(ROWS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_an_interrupted_run_are_kept_where_they_are_what_was_written(tmp_path):
+    def in_place(path):
+        return contextlib.nullcontext(tmp_path / "left.npy")
+
+    with arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 4, in_place) as rows:
+        rows.append(ROWS[:3])
+        left = rows.count, rows.checksum
+    assert left == (3, zlib.crc32(ROWS[:3].tobytes()))
+    with arrays.written(tmp_path / "a.npy", np.uint8, (2, 3), 4, in_place) as rows:
+        assert not rows.keep(3, left[1] ^ 1)
+        assert rows.count == 0
+        assert rows.keep(*left)
+        rows.append(ROWS[3:])
+    np.testing.assert_array_equal(np.load(tmp_path / "left.npy"), ROWS)
 
 
 class Runs:

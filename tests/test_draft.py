@@ -1,6 +1,7 @@
 """A file is whole or not there."""
 
 import errno
+import os
 
 import pytest
 
@@ -13,6 +14,18 @@ def test_the_name_appears_when_the_block_ends(tmp_path):
         partial.write_text("new")
         assert not (tmp_path / "folder/a.txt").exists()
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder can't be opened")
+def test_it_is_on_the_disk_before_it_has_its_name_and_its_name_then_too(tmp_path, monkeypatch):
+    calls, (fsync, replace) = [], (os.fsync, os.replace)
+    monkeypatch.setattr(os, "fsync", lambda handle: calls.append(os.fstat(handle)) or fsync(handle))
+    monkeypatch.setattr(os, "replace", lambda *paths: calls.append("named") or replace(*paths))
+    with draft(tmp_path / "a.txt") as partial:
+        partial.write_text("whole")
+    file, named, folder = calls
+    assert (file.st_ino, file.st_size, named) == ((tmp_path / "a.txt").stat().st_ino, 5, "named")
+    assert folder.st_ino == tmp_path.stat().st_ino
 
 
 @pytest.mark.parametrize(

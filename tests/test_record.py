@@ -47,6 +47,14 @@ def test_it_names_the_commit_and_what_was_changed_since(folder):
     assert record.made_by("series", 0)["changed"] == ["params.yaml"]
 
 
+def test_a_record_that_can_not_be_written_takes_no_result_along(folder, capsys):
+    (folder / "records").touch()
+    record.write("series", 1)
+    line = capsys.readouterr().err
+    assert line.startswith("no record of what made this result: records/series.json: can't be written (")
+    assert line.count("\n") == 1
+
+
 def test_the_device_is_told_where_keras_computed(folder):
     import kidneyct.network.devices as devices
 

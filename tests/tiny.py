@@ -63,7 +63,7 @@ class Project:
             "HOME": str(folder.parent / "home"),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        (folder.parent / "home").mkdir()
+        (folder.parent / "home").mkdir(exist_ok=True)
 
     def run(self, *command, fails=False):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)

@@ -2,40 +2,73 @@
 
 import contextlib
 import math
+import zlib
 
 import numpy as np
 
-from kidneyct.draft import draft, reserve
+from kidneyct.draft import draft, reserve, to_disk
 from kidneyct.errors import altered, missing
 
 
+class Rows:
+    """Rows of a .npy as they are written, one after the other: `count` so far, and a `checksum` over them."""
+
+    def __init__(self, file, path, dtype, shape, most):
+        self.file, self.path, self.dtype, self.shape, self.most = file, path, np.dtype(dtype), tuple(shape), most
+        self.count, self.checksum = 0, 0
+        self._head(most)
+        self._begin = file.tell()
+        reserve(file, self._begin + most * self._bytes(), path)
+
+    def append(self, rows):
+        """Write rows (k, *shape) behind those that are there."""
+        rows = np.ascontiguousarray(rows, self.dtype)
+        if rows.shape[1:] != self.shape or self.count + len(rows) > self.most:
+            raise ValueError(f"{self.path}: {rows.shape} on {self.count} of {self.most} rows of {self.shape}")
+        self.file.write(rows.data)
+        self.count += len(rows)
+        self.checksum = zlib.crc32(rows.data, self.checksum)
+
+    def keep(self, count, checksum):
+        """Take over as many rows of an interrupted run, which are in the file; False, and none, if they are others."""
+        self.file.seek(self._begin)
+        found = 0
+        for _ in range(count):
+            found = zlib.crc32(self.file.read(self._bytes()), found)
+        same = found == checksum
+        self.count, self.checksum = (count, found) if same else (0, 0)
+        self.file.seek(self._begin + self.count * self._bytes())
+        return same
+
+    def to_disk(self):
+        to_disk(self.file)
+
+    def end(self):
+        """As many rows as came are all."""
+        self.file.truncate(self.file.tell())
+        self._head(self.count)
+
+    def _head(self, count):
+        self.file.seek(0)
+        entries = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False}
+        # Of one length, however many rows.
+        np.lib.format.write_array_header_1_0(self.file, entries | {"shape": (count, *self.shape)})
+
+    def _bytes(self):
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
 @contextlib.contextmanager
-def written(path, dtype, shape, most):
-    """A function that appends rows (k, *shape) to a .npy, which appears when the block ends, of as many rows as came.
+def written(path, dtype, shape, most, place=draft):
+    """The `Rows` of a .npy, which appears when the block ends, of as many rows as came.
 
-    Room for `most` rows is taken first; InputError where the disk has less.
+    Room for `most` rows is taken first; InputError where the disk has less. `place(path)` gives the path to write to
+    meanwhile, as `draft` does; what an interrupted run left there stays until it is written over.
     """
-    dtype, count = np.dtype(dtype), 0
-    with draft(path) as partial, partial.open("w+b") as file:
-
-        def head(rows):
-            file.seek(0)
-            entries = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows, *shape)}
-            np.lib.format.write_array_header_1_0(file, entries)  # of one length, however many rows
-
-        def append(rows):
-            nonlocal count
-            rows = np.ascontiguousarray(rows, dtype)
-            if rows.shape[1:] != tuple(shape) or count + len(rows) > most:
-                raise ValueError(f"{path}: {rows.shape} on {count} of {most} rows of {shape}")
-            file.write(rows.data)
-            count += len(rows)
-
-        head(most)
-        reserve(file, file.tell() + most * math.prod(shape) * dtype.itemsize, path)
-        yield append
-        file.truncate(file.tell())
-        head(count)
+    with place(path) as partial, partial.open("r+b" if partial.exists() else "w+b") as file:
+        rows = Rows(file, path, dtype, shape, most)
+        yield rows
+        rows.end()
 
 
 def read(path, dtype, shape):

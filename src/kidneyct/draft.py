@@ -15,7 +15,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 def draft(path):
     """A path to write to, beside `path` and of its ending; takes its place when the block ends, is removed if it fails.
 
-    The folder is made. InputError where the file can't be written, such as on a full disk.
+    The folder is made. A loss of power leaves all of it or nothing. InputError where the file can't be written, such as
+    on a full disk.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}")
@@ -23,7 +24,10 @@ def draft(path):
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
         yield partial
+        with partial.open("rb") as file:
+            to_disk(file)
         os.replace(partial, path)
+        entries_to_disk(path.parent)
     except OSError as error:
         if error.errno in FULL:
             raise no_room(path) from None
@@ -33,6 +37,22 @@ def draft(path):
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def to_disk(file):
+    """Have what was written to an open file survive a loss of power."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def entries_to_disk(folder):
+    """Have the names in a folder survive it too, such as one that a file was just given."""
+    if os.name == "posix":  # elsewhere a folder can't be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def reserve(file, size, path):

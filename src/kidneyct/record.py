@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from kidneyct import params
+from kidneyct.draft import draft
+from kidneyct.errors import InputError
 
 FOLDER = Path("records")
 PACKAGES = (
@@ -42,11 +44,15 @@ SETTINGS = (  # environment variables that may change what is computed; no other
 def write(stage, seconds):
     """Write records/STAGE.json, of a stage ("train@candidate") that took so many seconds.
 
-    A stage whose result DVC takes from its cache is not run: the record here is then of the last one that was.
+    A stage whose result DVC takes from its cache is not run: the record here is then of the last one that was. Where it
+    can't be written, a line says so, and the result stays.
     """
-    FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{stage}.json"
-    path.write_text(json.dumps(made_by(stage, seconds), indent=2) + "\n", encoding="utf-8")
+    try:
+        with draft(path) as partial:
+            partial.write_text(json.dumps(made_by(stage, seconds), indent=2) + "\n", encoding="utf-8")
+    except InputError as error:
+        print(f"no record of what made this result: {error}", file=sys.stderr)
     return path
 
 

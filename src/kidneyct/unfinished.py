@@ -21,11 +21,12 @@ import filelock
 import numpy as np
 
 from kidneyct import params, yaml12
+from kidneyct.draft import entries_to_disk, to_disk
 from kidneyct.errors import InputError
 
 FOLDER = ".unfinished"
 COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
-PACKAGES = ("numpy", "keras", "ncnn", "tensorflow")
+PACKAGES = ("numpy", "pillow", "keras", "ncnn", "tensorflow")
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,7 +55,7 @@ class Work:
                 np.savez(file, **{COUNT: len(arrays)}, **arrays)
                 to_disk(file)
             os.replace(partial, path)
-            _entries_to_disk(self.folder)
+            entries_to_disk(self.folder)
         except OSError as error:
             self._saving = False
             with contextlib.suppress(OSError):
@@ -73,9 +74,13 @@ class Work:
             return None
         except Exception:  # a damaged file can make a decoder fail in any way
             pass
+        self.damaged(name, path)
+        return None
+
+    def damaged(self, name, path):
+        """Forget what was kept under a name, as a file is not what was saved; and say so."""
         self.forget(name)
         self.say(f"{path}: damaged, as an interruption may leave it; what it held is computed again")
-        return None
 
     def forget(self, name):
         (self.folder / f"{name}.npz").unlink(missing_ok=True)
@@ -225,21 +230,6 @@ def _remove(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def to_disk(file):
-    """Have what was written to an open file survive a loss of power."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _entries_to_disk(folder):
-    if os.name == "posix":  # elsewhere a folder can't be opened
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _move(source, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -252,4 +242,4 @@ def _move(source, path):
         with beside.open("rb") as file:
             to_disk(file)
         os.replace(beside, path)
-    _entries_to_disk(path.parent)
+    entries_to_disk(path.parent)

@@ -15,13 +15,7 @@ from kidneyct.data import archive, dicom, images, intake, masks
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]
-FEW = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+ALL_IN_ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -73,7 +67,7 @@ def used(path, folder):
     images.preprocess(folder / "archive.zip", entries, 32, 1, folder)
 
 
-@FEW
+@ALL_IN_ONE_FOLDER
 @pytest.mark.fuzz
 @given(content=st.sampled_from(ZIPS), changes=CHANGES, cut=st.one_of(st.just(0), st.integers(0, 2**16)))
 def test_a_zip_with_changed_bytes(tmp_path, content, changes, cut):
@@ -90,7 +84,7 @@ def test_a_zip_with_changed_bytes(tmp_path, content, changes, cut):
 NAMES = st.tuples(st.sampled_from(["Cyst/", "Stone/", "masks/", "more/"]), st.text(LETTERS, max_size=6))
 
 
-@FEW
+@ALL_IN_ONE_FOLDER
 @pytest.mark.fuzz
 @given(names=st.lists(NAMES, max_size=4))
 def test_a_zip_of_any_names(tmp_path, names):
@@ -114,7 +108,7 @@ TABLES = {
 }
 
 
-@FEW
+@ALL_IN_ONE_FOLDER
 @pytest.mark.fuzz
 @given(name=st.sampled_from(list(TABLES)), changes=CHANGES, content=st.one_of(st.none(), st.binary(max_size=60)))
 def test_a_table_of_any_bytes(tmp_path, name, changes, content):
@@ -127,7 +121,7 @@ def test_a_table_of_any_bytes(tmp_path, name, changes, content):
         assert index.read_series(path).dtype == np.int64 or len(table) == 0
 
 
-@FEW
+@ALL_IN_ONE_FOLDER
 @pytest.mark.fuzz
 @given(changes=CHANGES, content=st.one_of(st.none(), st.binary(max_size=200)), cut=st.integers(0, 300))
 def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
@@ -139,7 +133,6 @@ def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
     one_line(arrays.read_named, path)
 
 
-@FEW
 @pytest.mark.fuzz
 @given(changes=CHANGES, cut=st.integers(0, 300))
 def test_a_picture_of_any_bytes(changes, cut):
@@ -149,7 +142,6 @@ def test_a_picture_of_any_bytes(changes, cut):
 DICOMS = [ct.file(), ct.shipped("CT_small.dcm"), ct.shipped("J2K_pixelrep_mismatch.dcm")[:9999]]
 
 
-@FEW
 @pytest.mark.fuzz
 @given(content=st.sampled_from(DICOMS), changes=CHANGES, cut=st.one_of(st.just(0), st.integers(0, 300)))
 def test_a_dicom_file_of_any_bytes(content, changes, cut):

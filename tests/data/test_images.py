@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct import arrays, draft, index
+from kidneyct import arrays, draft, index, unfinished
 from kidneyct.data import archive, images
 from kidneyct.errors import InputError
 
@@ -113,6 +113,65 @@ def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
     assert zipfile.is_zipfile(path)
     with pytest.raises(InputError, match=r"Stone/b\.png: damaged \(Bad CRC-32 for file .*\); fetch it again"):
         images.preprocess(path, entries, 32, 0, tmp_path)
+
+
+FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
+
+
+def interrupt(folder, path, entries, monkeypatch, after):
+    """A run that saves after every image and is interrupted after some of these savings."""
+    save, saved = unfinished.Work.save, []
+
+    def interrupted(*given, **arrays):
+        save(*given, **arrays)
+        saved.append(given)
+        if len(saved) == after:
+            raise KeyboardInterrupt
+
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    work = unfinished.Work(folder / "work", "preprocess")
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "SHARE", float("inf"))
+        patched.setattr(unfinished.Work, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            images.preprocess(path, entries, 32, 9, folder, work=work)
+    assert not (folder / "images.npy").exists()
+    return unfinished.Work(folder / "work", "preprocess")
+
+
+def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
+    more = {f"Stone/f{number}.png": png(np.full((40, 40), number, np.uint8)) for number in range(3)}
+    path = make_archive(tmp_path / "a.zip", SOME_BAD | more)
+    entries = archive.images(path, ["Cyst", "Stone"])
+    images.preprocess(path, entries, 32, 9, tmp_path)
+    expected = {name: (tmp_path / name).read_bytes() for name in FILES}
+    for after in (2, 1):  # behind the fifth and the sixth of eight images, of which three can't be read
+        work = interrupt(tmp_path / "again", path, entries, monkeypatch, after)
+    decode, decoded = images.decode, []
+    monkeypatch.setattr(images, "decode", lambda *given, **chosen: decoded.append(given[1]) or decode(*given, **chosen))
+    capsys.readouterr()
+    images.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
+    assert capsys.readouterr().out == "preprocess: goes on at image 7 of 8\n"
+    assert decoded == ["Stone/f1.png", "Stone/f2.png"]
+    assert {name: (tmp_path / "again" / name).read_bytes() for name in FILES} == expected
+
+
+@pytest.mark.parametrize("name", ["images.npy", "thumbnails.npy"])
+def test_damaged_rows_are_decoded_again(tmp_path, monkeypatch, capsys, name):
+    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Cyst/b.png": GOOD, "Stone/c.png": GOOD})
+    entries = archive.images(path, ["Cyst", "Stone"])
+    images.preprocess(path, entries, 32, 9, tmp_path)
+    work = interrupt(tmp_path / "again", path, entries, monkeypatch, 2)
+    left = tmp_path / "again/work" / name
+    content = bytearray(left.read_bytes())
+    content[128] ^= 1  # the first row's first byte
+    left.write_bytes(content)
+    capsys.readouterr()
+    images.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
+    line = f"{left}: damaged, as an interruption may leave it; what it held is computed again\n"
+    assert capsys.readouterr().out == f"preprocess: {line}"
+    for each in FILES:
+        assert (tmp_path / "again" / each).read_bytes() == (tmp_path / each).read_bytes()
 
 
 def test_names_survive_every_table(tmp_path):

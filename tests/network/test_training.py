@@ -196,6 +196,44 @@ def test_neither_does_one_among_several_learning_rates(tmp_path, monkeypatch, ca
     assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in lines]
 
 
+def test_a_rate_that_diverged_is_not_tried_again(tmp_path, monkeypatch, capsys):
+    fit, tried = training.fit, []
+
+    def diverging(*given, learning_rate, **others):
+        tried.append(learning_rate)
+        if learning_rate > 1:
+            raise InputError("train: the loss was not a number")
+        return fit(*given, learning_rate=learning_rate, **others)
+
+    monkeypatch.setattr(training, "fit", diverging)
+    expected = searched(None, [10, 0.003], 3)
+    interrupt(monkeypatch, tmp_path, 2, [10, 0.003], 3)  # in the second rate's first epoch
+    tried.clear()
+    capsys.readouterr()
+    assert searched(unfinished.Work(tmp_path, "training"), [10, 0.003], 3) == expected
+    assert tried == [0.003]
+    lines = [
+        "learning rate 10 was left out before the interruption: train: the loss was not a number",
+        "goes on at epoch 2 of 3, learning rate 0.003",
+    ]
+    assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in lines]
+
+
+def test_where_every_rate_diverges_the_next_run_tries_them_again(tmp_path, monkeypatch):
+    tried = []
+
+    def diverging(*given, learning_rate, **others):
+        tried.append(learning_rate)
+        raise InputError("train: the loss was not a number")
+
+    monkeypatch.setattr(training, "fit", diverging)
+    for _ in range(2):
+        with pytest.raises(InputError, match="not a number"):
+            searched(unfinished.Work(tmp_path, "training"), [10, 20])
+    assert tried == [10, 20, 10, 20]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_state_is_told_and_training_starts_anew(tmp_path, monkeypatch, capsys):
     expected = searched(None, [0.03])
     interrupt(monkeypatch, tmp_path, 2, [0.03])

@@ -3,8 +3,8 @@
 import contextlib
 import sys
 import time
-from pathlib import Path
 
+from kidneyct.draft import draft
 from kidneyct.errors import InputError
 
 HELP = "run a whole comparison of starts, and put it into one table and one picture"
@@ -165,13 +165,14 @@ def collect(wanted, runs):
     if not splits:
         raise InputError("study: no arm has all its folds yet; nothing to put together")
     result = {"study": wanted.model_dump(), "splits": splits}
-    for folder in ("metrics", "plots"):
-        Path(folder).mkdir(exist_ok=True)
-    Path("metrics/study.json").write_text(json.dumps(result, indent=2) + "\n")
+    with draft("metrics/study.json") as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n")
     table = arms.table(splits)
-    table.to_csv("plots/study.csv", index=False, float_format="%.6f")
+    with draft("plots/study.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.6f")
     forest.forest("plots/study.png", splits)
-    Path("plots/study.html").write_text(page.page(result, values, "plots/study.png"), encoding="utf-8")
+    with draft("plots/study.html") as partial:
+        partial.write_text(page.page(result, values, "plots/study.png"), encoding="utf-8")
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
         print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
         print(

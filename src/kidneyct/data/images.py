@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,13 @@ from tqdm import tqdm
 
 from kidneyct import arrays, index
 from kidneyct.data import container, window
+from kidneyct.draft import draft
 from kidneyct.errors import InputError, shown
 
 THUMBNAIL_SIZE = 25
 FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
+PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
 
@@ -68,23 +71,29 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE):
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, work=None):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
     where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
-    16 bits are seen through `chosen`, as `preprocess.window`.
+    16 bits are seen through `chosen`, as `preprocess.window`. In `work`, an `unfinished.Work`, an interrupted run's
+    images are found and this one's are left.
     """
-    lines, rejected = [], []
+    place = work.writing if work else draft
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
     with (
-        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images)) as add_image,
-        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images)) as add_thumbnail,
+        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
+        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
         container.opened(archive) as opened,
     ):
-        for entry in tqdm(images, desc="preprocess", unit="image", disable=None):
+        lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
+        done = len(lines) + len(rejected)
+        if 0 < done < len(images):
+            work.say(f"goes on at image {done + 1:,} of {len(images):,}")
+        progress = tqdm(images[done:], "preprocess", unit="image", initial=done, total=len(images), disable=None)
+        for entry in progress:
             try:
                 content = opened.read(entry.member)
                 picture = decode(content, entry.image, chosen=chosen)
@@ -92,14 +101,42 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE)
                 reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
                 rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
                 continue
-            add_image(tensor(picture, image_size)[None])
-            add_thumbnail(thumbnail(picture)[None])
+            pictures.append(tensor(picture, image_size)[None])
+            thumbnails.append(thumbnail(picture)[None])
             digest = hashlib.sha256(content).hexdigest()
             lines.append((entry.image, entry.label, *picture.size, digest))
+            if work:
+                work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
         index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
         _check_rejected(archive, images, rejected, allowed, folder)
         index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
     return len(lines), len(rejected)
+
+
+def _save(both, lines, rejected, work):
+    for rows in both:
+        rows.to_disk()
+    text = json.dumps([lines, rejected]).encode()
+    work.save(PROGRESS, tables=np.frombuffer(text, np.uint8), checksums=[rows.checksum for rows in both])
+
+
+def _resume(both, work):
+    """Keep what rows of both arrays an interrupted run left; its lines of both tables, none where rows are damaged."""
+    kept = work.load(PROGRESS)
+    if not kept:
+        return [], []
+    lines, rejected = json.loads(kept["tables"].tobytes())
+    damaged = [
+        rows.file.name
+        for rows, checksum in zip(both, kept["checksums"], strict=True)
+        if not rows.keep(len(lines), checksum)
+    ]
+    if damaged:
+        for rows in both:
+            rows.keep(0, 0)
+        work.damaged(PROGRESS, damaged[0])
+        return [], []
+    return lines, rejected
 
 
 def _check_rejected(archive, images, rejected, allowed, folder):

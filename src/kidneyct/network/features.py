@@ -1,14 +1,12 @@
 """The output of the frozen blocks, computed once for every image."""
 
-import io
 import math
-import zlib
 
 import numpy as np
 from tqdm import tqdm
 
-from kidneyct import arrays, unfinished
-from kidneyct.draft import reserve
+from kidneyct import arrays
+from kidneyct.draft import draft
 from kidneyct.errors import InputError
 from kidneyct.network import devices, forward, vgg
 
@@ -38,15 +36,11 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
     """
     model = vgg.frozen_part(base, pixel_scaling, frozen_blocks)
     run = forward.function(model)
-    shape = (len(images), *model.output.shape[1:])
-    header, each = _header(shape), 2 * math.prod(shape[1:])  # bytes, of an image the latter
-    with work.writing(path) as partial, partial.open("r+b" if partial.exists() else "w+b") as file:
-        reserve(file, len(header) + len(images) * each, path)
-        file.write(header)
-        done, greatest, checksum = _resume(file, each, work)
-        if 0 < done < len(images):
-            work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        starts = range(done, len(images), BATCH_SIZE)
+    with arrays.written(path, np.float16, model.output.shape[1:], len(images), work.writing) as rows:
+        greatest = _resume(rows, work)
+        if 0 < rows.count < len(images):
+            work.say(f"goes on at image {rows.count + 1:,} of {len(images):,}")
+        starts = range(rows.count, len(images), BATCH_SIZE)
         sample = images[:BATCH_SIZE]
         devices.warn_if_long("features", lambda: run(sample), len(starts))
         for start in tqdm(starts, desc="features", unit="batch", disable=None):
@@ -59,46 +53,28 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
                     "model.pixel_scaling don't suit each other"
                 )
             greatest = max(greatest, top)
-            content = outputs.astype(np.float16).tobytes()
-            file.write(content)
-            done, checksum = done + len(batch), zlib.crc32(content, checksum)
-            work.now_and_then(lambda state=(done, greatest, checksum): _save(file, work, *state))
+            rows.append(outputs)
+            work.now_and_then(lambda greatest=greatest: _save(rows, work, greatest))
         if greatest < 1e-6:
             raise InputError(
                 f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}"
             )
 
 
-def _header(shape):
-    """The first bytes of such a .npy."""
-    file = io.BytesIO()
-    entries = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, entries)
-    return file.getvalue()
+def _save(rows, work, greatest):
+    rows.to_disk()
+    work.save(PROGRESS, done=rows.count, greatest=greatest, checksum=rows.checksum)
 
 
-def _save(file, work, done, greatest, checksum):
-    unfinished.to_disk(file)
-    work.save(PROGRESS, done=done, greatest=greatest, checksum=checksum)
-
-
-def _resume(file, each, work):
-    """What an interrupted run left in the file, which then stands behind it: images, greatest value and checksum.
-
-    `each` is the size of an image's features in bytes; the file stands behind its header.
-    """
-    begin = file.tell()
+def _resume(rows, work):
+    """Keep what rows an interrupted run left; the greatest value in them."""
     kept = work.load(PROGRESS)
-    if kept:
-        done, checksum = int(kept["done"]), 0
-        for _ in range(done):
-            checksum = zlib.crc32(file.read(each), checksum)
-        if checksum == kept["checksum"]:
-            return done, float(kept["greatest"]), checksum
-        work.forget(PROGRESS)
-        work.say(f"{file.name}: damaged, as an interruption may leave it; what it held is computed again")
-        file.seek(begin)
-    return 0, 0.0, 0
+    if not kept:
+        return 0.0
+    if not rows.keep(int(kept["done"]), int(kept["checksum"])):
+        work.damaged(PROGRESS, rows.file.name)
+        return 0.0
+    return float(kept["greatest"])
 
 
 def _reason(images):
@@ -111,7 +87,8 @@ def _reason(images):
 
 def write_placeholder(path):
     """An empty array where nothing is cached: the frozen part then runs on the fly in training."""
-    np.save(path, np.empty(0, np.float16))
+    with draft(path) as partial:
+        np.save(partial, np.empty(0, np.float16))
 
 
 def remainder(network, images, path, frozen_blocks):

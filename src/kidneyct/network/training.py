@@ -29,6 +29,10 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
         finished = work.load(name) if work else None
         # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
         network, model, inputs = build()
+        if finished and "failure" in finished:
+            failure = InputError(str(finished["failure"]))
+            work.say(f"learning rate {rate:g} was left out before the interruption: {failure}")
+            continue
         if finished:
             history = _table(finished["history"], int(finished["best_epoch"]))
             work.say(f"learning rate {rate:g} was done before the interruption")
@@ -39,6 +43,8 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
             except InputError as error:
                 failure = error
                 print(f"{error}; this rate is left out", flush=True)
+                if work:
+                    work.save(name, failure=str(error))
                 continue
         kept = history[history["kept"] == 1].iloc[0]
         trials.append(
@@ -63,6 +69,8 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
         if better:
             best = kept["val_loss"], network, history, rate
     if best is None:
+        for number in range(len(learning_rates) if work else 0):
+            work.forget(f"rate {number + 1}")  # a run that failed is tried anew
         raise failure
     _, network, history, rate = best
     trials = pd.DataFrame(trials)
