@@ -5,9 +5,8 @@ import math
 import zlib
 
 import numpy as np
-from tqdm import tqdm
 
-from kidneyct import arrays, unfinished
+from kidneyct import arrays, progress, unfinished
 from kidneyct.draft import reserve
 from kidneyct.errors import InputError
 from kidneyct.network import devices, forward, vgg
@@ -49,7 +48,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
         starts = range(done, len(images), BATCH_SIZE)
         sample = images[:BATCH_SIZE]
         devices.warn_if_long("features", lambda: run(sample), len(starts))
-        for start in tqdm(starts, desc="features", unit="batch", disable=None):
+        for start in progress.shown(starts, what="features", unit="batch"):
             batch = images[start : start + BATCH_SIZE]
             outputs = run(batch)  # (b, h, w, c) float32
             top = float(outputs.max())
