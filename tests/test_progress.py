@@ -34,6 +34,13 @@ def test_what_comes_in_updates(clock, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "slices: slice 1,000 of 5,000, about 20.0 hours left"
 
 
+def test_what_was_done_before_took_no_time(clock, capsys):
+    lines = progress.Lines(None, "train", "batch", 1000, done=900)
+    clock[0] += 60
+    lines.update(20)  # 3 s each, 80 to go
+    assert capsys.readouterr().err == "train: batch 920 of 1,000, about 4 minutes left\n"
+
+
 def test_a_bar_at_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
     assert list(progress.shown(iter("abc"), what="features", unit="batch", total=3)) == ["a", "b", "c"]

@@ -18,10 +18,11 @@ def shown(items=None, *, what, unit, total=None):
 class Lines:
     """Used as tqdm is; prints such as "features: batch 96 of 389, about 3 minutes left" to standard error."""
 
-    def __init__(self, items, what, unit, total):
+    def __init__(self, items, what, unit, total, done=0):
+        """`done` of the total were done before."""
         self.items, self.what, self.unit, self.total = items, what, unit, total
-        self.done, self.start = 0, time.monotonic()
-        self.told = self.start
+        self.before = self.done = done
+        self.start = self.told = time.monotonic()
 
     def __iter__(self):
         for item in self.items:
@@ -40,7 +41,7 @@ class Lines:
         if now - self.told < SECONDS or self.done >= self.total:
             return
         self.told = now
-        left = (now - self.start) / self.done * (self.total - self.done)
+        left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
         print(
             f"{self.what}: {self.unit} {self.done:,} of {self.total:,}, about {_words(left)} left",
             file=sys.stderr,
