@@ -4,8 +4,10 @@ import errno
 import hashlib
 import io
 import struct
+import threading
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +57,67 @@ def test_a_thumbnail_holds_block_means():
     means = pixels.reshape(25, 4, 25, 4).mean(axis=(1, 3))
     thumbnail = images.thumbnail(Image.fromarray(pixels).convert("RGB"))
     assert np.abs(thumbnail - means).max() <= 1
+
+
+def test_a_grey_picture_is_as_its_three_equal_channels():
+    """Against Pillow's own way with all three."""
+    grey = np.random.default_rng(0).integers(0, 256, (90, 70), np.uint8)
+    colours = Image.fromarray(np.repeat(grey[..., None], 3, axis=-1))
+    expected = np.asarray(colours.resize((32, 32), Image.Resampling.BILINEAR))
+    small = np.asarray(colours.convert("L").resize((25, 25), Image.Resampling.BOX))
+    for content in (saved(colours), saved(Image.fromarray(grey)), saved(colours.convert("RGBA"))):
+        picture = images.decode_lean(content, "a")
+        assert picture.mode == "L"
+        assert images.decode(content, "a").tobytes() == colours.tobytes()
+        assert np.array_equal(images.tensor(picture, 32), expected)
+        assert np.array_equal(images.thumbnail(picture), small)
+    for channel in range(3):
+        tinted = np.array(colours)
+        tinted[89, 69, channel] ^= 1
+        picture = images.decode_lean(saved(Image.fromarray(tinted)), "a")
+        assert picture.mode == "RGB"
+        assert np.array_equal(np.asarray(picture), tinted)
+
+
+def test_rows_are_in_order_however_long_each_takes(tmp_path):
+    files = {}
+    for number in range(40):
+        side = 700 if number % 5 == 0 else 30
+        files[f"{'Cyst' if number < 20 else 'Stone'}/{number:02}.png"] = png(np.full((side, side), number, np.uint8))
+    files["Stone/20.png"] = b"text"
+    table, rejected, tensors, thumbnails = preprocess(tmp_path, files, allowed=1)
+    expected = [number for number in range(40) if number != 20]
+    assert table["image"].str[-6:-4].astype(int).tolist() == expected
+    assert tensors[:, 5, 5, 0].tolist() == thumbnails[:, 5, 5].tolist() == expected
+    assert table["width"].tolist() == [700 if number % 5 == 0 else 30 for number in expected]
+    assert rejected["image"].tolist() == ["Stone/20.png"]
+
+
+def test_few_images_are_in_memory_at_a_time():
+    taken = []
+    with ThreadPoolExecutor(1) as pool:
+        results = images._in_order(pool, str, (taken.append(number) or number for number in range(1000)))
+        item, result = next(results)
+    assert (item, result()) == (0, "0")
+    assert len(taken) == images.AHEAD * images.THREADS + 1
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    files = {f"{label}/{number}.png": GOOD for label in ("Cyst", "Stone") for number in range(20)}
+    path, threads = make_archive(tmp_path / "a.zip", files), threading.active_count()
+    shown = images.progress.shown
+
+    def interrupted(found, **told):
+        for number, each in enumerate(shown(found, **told)):
+            if number == 7:
+                raise KeyboardInterrupt
+            yield each
+
+    monkeypatch.setattr(images.progress, "shown", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert threading.active_count() == threads
 
 
 GOOD = png(np.zeros((40, 40), np.uint8))
@@ -147,12 +210,17 @@ def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
     expected = {name: (tmp_path / name).read_bytes() for name in FILES}
     for after in (2, 1):  # behind the fifth and the sixth of eight images, of which three can't be read
         work = interrupt(tmp_path / "again", path, entries, monkeypatch, after)
-    decode, decoded = images.decode, []
-    monkeypatch.setattr(images, "decode", lambda *given, **chosen: decoded.append(given[1]) or decode(*given, **chosen))
+    decode, decoded = images.decode_lean, []
+
+    def seen(content, name, **chosen):
+        decoded.append(name)
+        return decode(content, name, **chosen)
+
+    monkeypatch.setattr(images, "decode_lean", seen)
     capsys.readouterr()
     images.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
     assert capsys.readouterr().out == "preprocess: goes on at image 7 of 8\n"
-    assert decoded == ["Stone/f1.png", "Stone/f2.png"]
+    assert sorted(decoded) == ["Stone/f1.png", "Stone/f2.png"]
     assert {name: (tmp_path / "again" / name).read_bytes() for name in FILES} == expected
 
 

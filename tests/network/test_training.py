@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct import unfinished
+from kidneyct import progress, unfinished
 from kidneyct.errors import InputError
 from kidneyct.network import batches, devices, training, vgg
 
@@ -71,6 +71,16 @@ def test_a_diverging_run_says_what_to_change():
     inputs[35] = np.nan  # of validation alone
     with pytest.raises(InputError, match=r"^train: the validation loss was not a number in epoch 1; "):
         training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
+
+
+def test_a_log_hears_of_every_minute(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    inputs, codes = blobs()
+    training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
+    # 30 rows in batches of 4 are 8, three times; nothing is left after the last.
+    lines = capsys.readouterr().err.splitlines()
+    told = [f"train: batch {number} of 24, about 1 minute left" for number in range(1, 24)]
+    assert [line for line in lines if line.startswith("train:")] == told
 
 
 def blob_network():

@@ -3,13 +3,15 @@
 import hashlib
 import io
 import json
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from kidneyct import arrays, index
+from kidneyct import arrays, index, progress
 from kidneyct.data import container, window
 from kidneyct.draft import draft
 from kidneyct.errors import InputError, shown
@@ -19,14 +21,22 @@ FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
+THREADS = min(os.cpu_count() or 1, 16)  # decode at once; Pillow leaves the others running meanwhile
+AHEAD = 2  # images a thread that may wait for those before them
 
 
 def decode(content, name, formats=FORMATS, chosen=None):
-    """An image file's bytes as an RGB picture, upright as its EXIF says; InputError, naming the image, if it can't be.
+    """An image file's bytes as an RGB picture, as `decode_lean` reads it."""
+    return decode_lean(content, name, formats, chosen).convert("RGB")
 
-    A grey PNG of 16 bits is seen through `chosen`, as `preprocess.window`, where that is given. Refused are also other
-    pictures of more than 8 bits a channel, animations, and pictures that are transparent somewhere: what is seen
-    there depends on what lies behind. Of a JPEG of several pictures the first is taken, its main one.
+
+def decode_lean(content, name, formats=FORMATS, chosen=None):
+    """An image file's bytes as an upright picture, grey (mode L) where its channels are equal, else RGB.
+
+    Upright is as its EXIF says; InputError, naming the image, if it can't be read. A grey PNG of 16 bits is seen
+    through `chosen`, as `preprocess.window`, where that is given. Refused are also other pictures of more than 8 bits a
+    channel, animations, and pictures that are transparent somewhere: what is seen there depends on what lies behind. Of
+    a JPEG of several pictures the first is taken, its main one.
     """
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)
@@ -45,7 +55,7 @@ def decode(content, name, formats=FORMATS, chosen=None):
             picture = picture.convert("RGBA")
             if picture.getchannel("A").getextrema()[0] < 255:
                 raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
-        return picture.convert("RGB")
+        return _lean(picture)
     except InputError:
         raise
     except Image.DecompressionBombError:
@@ -57,13 +67,23 @@ def decode(content, name, formats=FORMATS, chosen=None):
         raise InputError(f"{name}: not a readable image ({shown(error)}); replace or remove it") from None
 
 
+def _lean(picture):
+    """The same picture without what it says three times: CT is grey, and all that follows then costs a third."""
+    if picture.mode in ("1", "L"):
+        return picture.convert("L")
+    colours = picture if picture.mode == "RGB" else picture.convert("RGB")
+    red, green, blue = colours.split()
+    equal = all(ImageChops.difference(red, other).getbbox() is None for other in (green, blue))
+    return red if equal else colours
+
+
 def _mode(picture, depth):
     return picture.mode if picture.mode not in EIGHT_BIT_MODES else f"{picture.mode} of {depth} bits"
 
 
 def tensor(picture, image_size):
     """A picture squeezed to (image_size, image_size, 3) uint8, bilinear over the whole source area."""
-    return np.asarray(picture.resize((image_size, image_size), Image.Resampling.BILINEAR))
+    return np.asarray(picture.resize((image_size, image_size), Image.Resampling.BILINEAR).convert("RGB"))
 
 
 def thumbnail(picture):
@@ -81,36 +101,52 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     16 bits are seen through `chosen`, as `preprocess.window`. In `work`, an `unfinished.Work`, an interrupted run's
     images are found and this one's are left.
     """
+
+    def row(entry):
+        content = opened.read(entry.member)
+        picture = decode_lean(content, entry.image, chosen=chosen)
+        digest = hashlib.sha256(content).hexdigest()
+        return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
+
     place = work.writing if work else draft
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
     with (
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
         container.opened(archive) as opened,
+        ThreadPoolExecutor(THREADS) as pool,
     ):
         lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
         done = len(lines) + len(rejected)
         if 0 < done < len(images):
             work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        progress = tqdm(images[done:], "preprocess", unit="image", initial=done, total=len(images), disable=None)
-        for entry in progress:
+        found = _in_order(pool, row, images[done:])
+        for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
             try:
-                content = opened.read(entry.member)
-                picture = decode(content, entry.image, chosen=chosen)
+                pixels, small, about = result()
             except InputError as error:
                 reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
                 rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
                 continue
-            pictures.append(tensor(picture, image_size)[None])
-            thumbnails.append(thumbnail(picture)[None])
-            digest = hashlib.sha256(content).hexdigest()
-            lines.append((entry.image, entry.label, *picture.size, digest))
+            pictures.append(pixels[None])
+            thumbnails.append(small[None])
+            lines.append((entry.image, entry.label, *about))
             if work:
                 work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
         index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
         _check_rejected(archive, images, rejected, allowed, folder)
         index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
     return len(lines), len(rejected)
+
+
+def _in_order(pool, work, items):
+    """(item, function that gives or raises what `work(item)` did) of each, in order; a few are worked on ahead."""
+    pending = deque()
+    for item in items:
+        pending.append((item, pool.submit(work, item).result))
+        if len(pending) > AHEAD * THREADS:
+            yield pending.popleft()
+    yield from pending
 
 
 def _save(both, lines, rejected, work):

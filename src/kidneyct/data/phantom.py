@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 from scipy import ndimage
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.data.archive import MASKS, ROOT
 from kidneyct.errors import InputError
 
@@ -390,9 +390,8 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
     row = 0
-    with tqdm(
-        total=len(classes) * patients_per_class * slices_per_patient, desc="phantom", unit="slice", disable=None
-    ) as progress:
+    total = len(classes) * patients_per_class * slices_per_patient
+    with progress.shown(what="phantom", unit="slice", total=total) as told:
         for target, label in enumerate(classes):
             count = 0
             for number in range(1, patients_per_class + 1):
@@ -405,6 +404,6 @@ def members(classes, patients_per_class, slices_per_patient, seed):
                     listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
                     patients.append(f"{stem}.jpg,{label}-{number},{label},{one.position}")
                     row += 1
-                    progress.update()
+                    told.update()
     yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()
     yield "patients.csv", ("\n".join(patients) + "\n").encode()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.data import dicom, phantom
 from kidneyct.data.archive import MASKS
 from kidneyct.errors import InputError, shown
@@ -63,7 +63,7 @@ def write(folder, classes, patients_per_class, slices_per_patient, seed):
     folder.mkdir(parents=True, exist_ok=True)
     phantom.announce(classes, patients_per_class, slices_per_patient, folder)
     total = len(classes) * patients_per_class * slices_per_patient
-    with tqdm(total=total, desc="phantom", unit="slice", disable=None) as progress:
+    with progress.shown(what="phantom", unit="slice", total=total) as told:
         for label in classes:
             for number in range(1, patients_per_class + 1):
                 for one in phantom.patient(label, number, slices_per_patient, seed):
@@ -72,7 +72,7 @@ def write(folder, classes, patients_per_class, slices_per_patient, seed):
                     mask = io.BytesIO()
                     Image.fromarray(one.mask.astype(np.uint8) * 255).save(mask, "PNG")
                     _put(folder / MASKS / f"{name}.png", mask.getvalue())
-                    progress.update()
+                    told.update()
     return total
 
 

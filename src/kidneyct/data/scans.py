@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.data import archive, container, dicom, images, labels, window
 from kidneyct.data.archive import MASKS, ROOT, SUFFIXES
 from kidneyct.errors import InputError, shown
@@ -97,7 +97,7 @@ def _scan(names, read, source):
     InputError with a line for each damaged one.
     """
     found, left_out, bad = {}, {}, {}
-    for name in tqdm(names, desc="headers", unit="file", disable=None):
+    for name in progress.shown(names, what="headers", unit="file"):
         is_named = PurePosixPath(name).suffix.lower() == dicom.SUFFIX
         try:
             content = read(name)
@@ -243,7 +243,7 @@ def _upwards(run):
 
 def _pictures(named, read, source):
     bad, beyond = {}, []
-    with tqdm(total=len(named), desc="slices", unit="slice", disable=None) as progress:
+    with progress.shown(what="slices", unit="slice", total=len(named)) as told:
         for file, run in groupby(named, key=lambda one: one.file):
             run = list(run)
             try:
@@ -251,7 +251,7 @@ def _pictures(named, read, source):
                 for one, (units, outside) in zip(run, decoded, strict=True):
                     yield f"{ROOT}/{one.image}", window.encode(units, one.slice.window)
                     beyond += [file] if outside else []
-                    progress.update()
+                    told.update()
             except InputError as error:
                 bad[file] = str(error).removeprefix(f"{source}: ").removeprefix(f"{shown(file)}: ")
     _refuse(bad, len({one.file for one in named}), source)

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, focus, localization, randomization
@@ -113,7 +113,7 @@ def faithful(predict, images, classes, relevance, seed, kept=anew):
 
     measured = [
         kept(f"faithfulness of image {row + 1:,} of {len(images):,}", lambda row=row: of_image(row))
-        for row in tqdm(range(len(images)), desc="faithfulness", unit="image", disable=None)
+        for row in progress.shown(range(len(images)), what="faithfulness", unit="image")
     ]
 
     def values(measure, method):

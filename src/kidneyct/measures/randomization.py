@@ -5,8 +5,8 @@ import zlib
 import numpy as np
 import pandas as pd
 from scipy import stats
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.measures import faithfulness
 from kidneyct.network import random_weights
 
@@ -64,7 +64,7 @@ def cascade(network, explain, seed):
     original = explain()
     steps = {TRAINED: original}
     try:
-        for step, layers in tqdm(blocks(network).items(), desc="randomisation", unit="block", disable=None):
+        for step, layers in progress.shown(blocks(network).items(), what="randomisation", unit="block"):
             for layer in layers:
                 randomize(layer, seed)
             steps[step] = explain()

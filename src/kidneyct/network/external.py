@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
+from kidneyct import progress
 from kidneyct.errors import InputError
 from kidneyct.network import batches, features, forward, vgg
 
@@ -19,7 +19,7 @@ def predict(network, images, rows, frozen_blocks, batch_size):
         frozen = forward.function(vgg.part(network, until=boundary))
         rest = vgg.part(network, after=boundary)
         found = []
-        for start in tqdm(range(0, len(rows), batch_size), desc="external", unit="batch", disable=None):
+        for start in progress.shown(range(0, len(rows), batch_size), what="external", unit="batch"):
             outputs = frozen(images[rows[start : start + batch_size]])
             with np.errstate(over="ignore"):  # told below
                 kept = outputs.astype(np.float16).astype("float32")

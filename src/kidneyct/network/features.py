@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from tqdm import tqdm
 
-from kidneyct import arrays
+from kidneyct import arrays, progress
 from kidneyct.draft import draft
 from kidneyct.errors import InputError
 from kidneyct.network import devices, forward, vgg
@@ -43,7 +42,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
         starts = range(rows.count, len(images), BATCH_SIZE)
         sample = images[:BATCH_SIZE]
         devices.warn_if_long("features", lambda: run(sample), len(starts))
-        for start in tqdm(starts, desc="features", unit="batch", disable=None):
+        for start in progress.shown(starts, what="features", unit="batch"):
             batch = images[start : start + BATCH_SIZE]
             outputs = run(batch)  # (b, h, w, c) float32
             top = float(outputs.max())

@@ -9,6 +9,7 @@ import pandas as pd
 from kidneyct.errors import InputError
 from kidneyct.network import devices
 from kidneyct.network.batches import Batches
+from kidneyct.progress import Lines
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 STATE = "training"  # the name under which the state of an unfinished training is kept
@@ -112,6 +113,9 @@ def fit(
     sample = train[0][0]
     # A training step costs about three forward passes.
     devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * len(train) * (epochs - done))
+    at_terminal = sys.stdout.isatty()
+    if not at_terminal:
+        progress.lines = Lines(None, "train", "batch", epochs * len(train), done * len(train))
     model.fit(
         train,
         validation_data=validation,
@@ -119,7 +123,7 @@ def fit(
         initial_epoch=done,
         callbacks=[stop, progress],
         shuffle=False,
-        verbose="auto" if sys.stdout.isatty() else 0,
+        verbose="auto" if at_terminal else 0,
     )
     return _table(progress.history, stop.best_epoch)
 
@@ -136,6 +140,7 @@ class Progress(keras.callbacks.Callback):
         state = work.load(STATE) if work else None
         self.state = state if state and state["learning_rate"] == learning_rate else None
         self.history = self.state["history"].tolist() if self.state else []
+        self.lines = None  # where they are to be told of every batch
 
     def on_train_begin(self, logs=None):
         state, self.state = self.state, None
@@ -153,6 +158,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
             self._diverged("loss")
+        if self.lines:
+            self.lines.update()
 
     def on_epoch_end(self, epoch, logs=None):
         self.history.append([logs[name] for name in METRICS])

@@ -1,0 +1,47 @@
+"""Lines for a log, by a clock that the test sets."""
+
+import pytest
+
+from kidneyct import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_a_minute_and_none_for_short_work(clock, capsys):
+    for number in progress.shown(range(1000), what="features", unit="batch"):
+        clock[0] += 0.7 if number < 900 else 0.05
+        assert number < 1000
+    # The first line when 60 seconds have gone, after batch 86 of 0.7 s each: 914 × 0.7 s = 10.7 minutes are left.
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "features: batch 86 of 1,000, about 11 minutes left"
+    assert lines[1] == "features: batch 172 of 1,000, about 10 minutes left"
+    assert len(lines) == 10  # 630 s until batch 900, then 5 s
+    for _ in progress.shown(range(50), what="features", unit="batch"):
+        clock[0] += 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_comes_in_updates(clock, capsys):
+    with progress.shown(what="slices", unit="slice", total=5000) as told:
+        for _ in range(5):
+            clock[0] += 3600
+            told.update(200)
+    assert capsys.readouterr().err.splitlines()[-1] == "slices: slice 1,000 of 5,000, about 20.0 hours left"
+
+
+def test_what_was_done_before_took_no_time(clock, capsys):
+    lines = progress.Lines(None, "train", "batch", 1000, done=900)
+    clock[0] += 60
+    lines.update(20)  # 3 s each, 80 to go
+    assert capsys.readouterr().err == "train: batch 920 of 1,000, about 4 minutes left\n"
+
+
+def test_a_bar_at_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    assert list(progress.shown(iter("abc"), what="features", unit="batch", total=3)) == ["a", "b", "c"]
+    assert "features: 100%" in capsys.readouterr().err
