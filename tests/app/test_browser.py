@@ -201,7 +201,7 @@ def test_it_fits_and_is_used_by_keyboard_and_named(page, inputs):
         reached.append((focused.get_attribute("id") or focused.get_attribute("class"), focused.accessible_name))
     assert (
         "files",
-        "Drop images here, or choose them JPEG or PNG, up to 64 MiB each. They stay on this machine, and "
+        "Drop images here, or choose them JPEG, PNG, DICOM, up to 64 MiB each. They stay on this machine, and "
         "nothing of them is kept.",
     ) in reached
     assert ("method", "Map of alike.png") in reached

@@ -57,7 +57,7 @@ def run(options):
         if options.model is None:
             opened, about = workspace.read_all(options.workspace or ".")
         else:
-            opened, about = {"model": model_file.read(options.model)}, None
+            opened, about = model_file.read_all(options.model)
         application = routes.application(models.Models(opened), about, NOTICE)
         _serve(application, listening, browser=not options.no_browser)
     return 0
