@@ -45,7 +45,7 @@ def test_a_port_is_a_number(port, capsys):
 def test_without_the_packages_it_says_how_to_get_them(monkeypatch, capsys):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
-    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install '.[app]'\n"
+    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install -e '.[app]'\n"
     assert run(capsys) == (2, "", line)
 
 
