@@ -24,7 +24,8 @@ def main():
         series = index.read_series("data/external/series.csv")[rows]
         thumbnails = arrays.thumbnails("data/external/thumbnails.npy", len(split))[rows]
         found = shared(table, thumbnails, classes, p.series.similarity)
-        result = measured(table, found, series, classes)
+        known = index.read_inferred("data/external/series.csv") is not None
+        result = measured(table, found, series, classes) | {"series_are": "known" if known else "inferred"}
         result["left_out"] = {
             "unreadable": len(index.read("data/external/rejected.csv")),
             "contradictory": len(split) - len(rows),

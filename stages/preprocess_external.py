@@ -21,15 +21,17 @@ def main():
     parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
     index.write(parts, FOLDER / "split.csv")
     thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", kept)
-    numbers = known_numbers(table["image"])
-    if numbers is None:
-        numbers = series.infer(thumbnails, table["sha256"], p.series.similarity) if kept else []
-    index.write(table[["image"]].assign(series=numbers), FOLDER / "series.csv")
+    numbers = series.infer(thumbnails, table["sha256"], p.series.similarity) if kept else []
+    columns, known = {"series": numbers}, known_numbers(table["image"])
+    if known is not None:
+        numbers, columns = known, {"series": known, "inferred": numbers}
+    index.write(table[["image"]].assign(**columns), FOLDER / "series.csv")
     if entries:
         left_out = f", {rejected} that can't be read left out: see {FOLDER}/rejected.csv" if rejected else ""
         dropped = len(table) - len(index.rows(parts, "test"))
         twice = f", {dropped} that are filed under two classes left out" if dropped else ""
-        print(f"preprocess_external: {kept} images of {len(set(numbers))} series{left_out}{twice}")
+        origin = "inferred" if known is None else "known"
+        print(f"preprocess_external: {kept} images of {len(set(numbers))} series, {origin}{left_out}{twice}")
 
 
 def known_numbers(images):
@@ -38,7 +40,8 @@ def known_numbers(images):
     where = f"{path}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(path), where)
     rejected = index.read(FOLDER / "rejected.csv")["image"]
-    return None if table.empty else known_series.numbers(table, images, rejected, where)
+    listed, otherwise = str(FOLDER / "index.csv"), "take it out of data.external"
+    return None if table.empty else known_series.numbers(table, images, rejected, where, listed, otherwise)
 
 
 if __name__ == "__main__":

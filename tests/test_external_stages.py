@@ -109,7 +109,7 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
     download_external.main()
     assert capsys.readouterr().out == "5 external images: Cyst 3, Normal 1, Stone 0, Tumor 1\n"
     preprocess_external.main()
-    assert capsys.readouterr().out == "preprocess_external: 5 images of 4 series\n"
+    assert capsys.readouterr().out == "preprocess_external: 5 images of 4 series, inferred\n"
     thumbnails = np.load("data/external/thumbnails.npy")
     found = index.read("data/external/index.csv")
     expected = series.infer(thumbnails, found["sha256"], 0.99).tolist()
@@ -118,7 +118,7 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
     predicted("control", [True, False, False, False, False])
     compare_external.main()
     result = json.loads(Path("metrics/external.json").read_text())
-    assert result["missing_classes"] == ["Stone"]
+    assert (result["missing_classes"], result["series_are"]) == (["Stone"], "inferred")
     assert result["gap"]["accuracy"]["value"] == 0.8
     assert result["near_duplicates"] == {
         "training": 1,  # of row 2, Normal/0.png
@@ -143,6 +143,32 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
     assert np.isnan(lines.loc[("recall of Stone", "candidate"), "value"])
 
 
+def test_known_series_beat_inferred_ones(workspace, tmp_path, capsys):
+    """a and b are nearly one picture and of two patients; c is another picture of a's."""
+    pictures = {"Cyst/a.png": picture(50), "Cyst/b.png": picture(50, shift=3), "Cyst/c.png": picture(51)}
+    folder = scans(tmp_path / "theirs", pictures)
+    (folder / "patients.csv").write_text("image,series\nCyst/a.png,P\nCyst/b.png,Q\nCyst/c.png,P\n")
+    workspace(data__external=str(folder))
+    download_external.main()
+    capsys.readouterr()
+    preprocess_external.main()
+    assert capsys.readouterr().out == "preprocess_external: 3 images of 2 series, known\n"
+    table = pd.read_csv("data/external/series.csv")
+    assert table["series"].tolist() == [0, 1, 0]
+    assert table["inferred"].tolist() == [0, 0, 1]
+    for role in ROLES:
+        predicted(role, [True, False, True])
+    compare_external.main()
+    result = json.loads(Path("metrics/external.json").read_text())
+    assert (result["series"], result["series_are"]) == (2, "known")
+    (folder / "patients.csv").write_text("image,series\nCyst/a.png,P\nCyst/b.png,Q\n")
+    download_external.main()
+    line = r"^data/external/archive.zip: patients.csv: 1 image of data/external/index.csv missing: Cyst/c.png; correct "
+    line += "the table, or take it out of data.external$"
+    with pytest.raises(InputError, match=line):
+        preprocess_external.main()
+
+
 def test_damaged_images_follow_the_studys_rule(workspace, tmp_path, capsys):
     pictures = {f"{label}/{seed}.png": picture(seed) for seed in (60, 61) for label in ("Cyst", "Stone")}
     folder = scans(tmp_path / "theirs", pictures)
@@ -154,7 +180,8 @@ def test_damaged_images_follow_the_studys_rule(workspace, tmp_path, capsys):
     workspace(preprocess__allow_corrupt=1)
     capsys.readouterr()
     preprocess_external.main()
-    said = "preprocess_external: 3 images of 2 series, 1 that can't be read left out: see data/external/rejected.csv\n"
+    said = "preprocess_external: 3 images of 2 series, inferred, 1 that can't be read left out: "
+    said += "see data/external/rejected.csv\n"
     assert capsys.readouterr().out == said
 
 

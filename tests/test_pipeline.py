@@ -1,13 +1,15 @@
-"""The whole pipeline on tiny phantom data, in a throw-away clone, with the real DVC."""
+"""The whole pipeline on tiny phantom data, written as DICOM, in a throw-away clone, with the real DVC."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from tiny import TINY, clone
 
-from kidneyct.data import archive, phantom
+from kidneyct.data import phantom_scans
 from kidneyct.maps.methods import METHODS
 from kidneyct.roles import ROLES
 
@@ -22,20 +24,34 @@ def both(*stages):
     return {f"{stage}@{role}" for stage in stages for role in ROLES}
 
 
-def elsewhere(path):
-    """An external test set: other patients, none with a stone, and an image of the study's own."""
-    study = phantom.members(tuple(TINY["data"]["classes"]), 4, 3, seed=0)
-    others = phantom.members(("Cyst", "Normal", "Tumor"), 2, 3, seed=7)
-    planted = next(content for name, content in study if name.startswith(f"{archive.ROOT}/Cyst/"))
-    images = [member for member in others if member[0].startswith(archive.ROOT)]
-    archive.write(path, [*images, (f"{archive.ROOT}/Cyst/planted.jpg", planted)])
-    return str(path)
+def scans(folder, *generated):
+    """What `phantom_scans.write` writes, in files that name their patients wherever DICOM may."""
+    phantom_scans.write(folder / "SECRET", *generated)
+    for number, path in enumerate(sorted(folder.glob("SECRET/[!m]*/*/*"))):
+        data = pydicom.dcmread(path)
+        data.PatientID = data.PatientName = f"SECRET {data.PatientID}"
+        data.PatientBirthDate = data.StudyDate = "19770707"
+        data.StudyInstanceUID, data.SOPInstanceUID = f"1.2.77{data.StudyInstanceUID[-9:]}", f"1.2.77.{number}"
+        data.SeriesDescription = data.InstitutionName = "SECRET"
+        data.private_block(0x0009, "SECRET CREATOR", create=True).add_new(1, "LO", "SECRET")
+        data.save_as(path)
+    return folder
+
+
+def elsewhere(folder, planted):
+    """An external test set: other patients, none with a stone, and a file of the study's own."""
+    scans(folder, ("Cyst", "Normal", "Tumor"), 2, 3, 7)
+    shutil.copy(planted, folder / "SECRET/Cyst/planted")
+    return folder
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("pipeline") / "clone")
-    project.edit({"data": {"external": elsewhere(project.folder.parent / "external.zip")}})
+    own, other = (project.folder.parent / name for name in ("own", "other"))
+    scans(own, tuple(TINY["data"]["classes"]), 4, 3, 0)
+    elsewhere(other, own / "SECRET/Cyst/Cyst-1/IM0001")
+    project.edit({"data": {"source": str(own), "external": str(other)}})
     output = project.log = project.dvc("repro")
     assert both("initialize", "features", *TRAINED) < stages_run(output)
     project.commit()
@@ -62,16 +78,32 @@ def test_every_result_is_there_and_adds_up(project):
         assert (project.folder / f"plots/{name}.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_nobody_is_named_in_anything_that_it_writes(project):
+    """Scans are pseudonymous from the archive on; the terminal may name files, and does."""
+    assert "/own: 48 CT slices of 16 patients, by PatientID" in project.log
+    assert "masks of no file" not in project.log
+    tops = ("data", "metrics", "models", "plots", "records", ".dvc")
+    written = [path for top in tops for path in (project.folder / top).rglob("*") if path.is_file()]
+    assert len(written) > 100
+    root = pydicom.uid.PYDICOM_ROOT_UID.encode()
+    for path in [*written, project.folder / "dvc.lock"]:
+        assert "SECRET" not in str(path)
+        content = path.read_bytes()
+        for word in (b"SECRET", b"Phantom^", b"19770707", b"1.2.77", root):
+            assert word not in content, (path, word)
+
+
 def test_both_models_are_tested_on_images_from_elsewhere(project):
     found = json.loads(project.read("metrics/external.json"))
-    assert (found["images"], found["missing_classes"]) == (19, ["Stone"])
+    assert (found["images"], found["missing_classes"], found["series_are"]) == (19, ["Stone"], "known")
     assert found["near_duplicates"]["same_file"] == 1
-    planted = pd.read_csv(project.folder / "plots/external/images.csv").set_index("image").loc["Cyst/planted.jpg"]
+    shared = pd.read_csv(project.folder / "plots/external/images.csv").set_index("image").query("same_file == 1")
+    name, planted = shared.index[0], shared.iloc[0]
     hashes = [
         pd.read_csv(project.folder / f"data/{name}.csv").set_index("image")["sha256"]
         for name in ("index", "external/index")
     ]
-    assert hashes[0][planted["study"]] == hashes[1]["Cyst/planted.jpg"]
+    assert hashes[0][planted["study"]] == hashes[1][name]
     headline = json.loads(project.read("metrics/headline.json"))["external"]
     own = {role: pd.read_csv(project.folder / f"plots/{role}/predictions.csv").set_index("image") for role in ROLES}
     for role in ROLES:
@@ -83,9 +115,9 @@ def test_both_models_are_tested_on_images_from_elsewhere(project):
         if planted["study"] in own[role].index:  # a test image has the same probabilities there
             columns = table.columns[2:]
             expected = own[role].loc[planted["study"], columns].to_numpy(float)
-            assert table.loc["Cyst/planted.jpg", columns].to_numpy(float) == pytest.approx(expected, abs=1e-5)
+            assert table.loc[name, columns].to_numpy(float) == pytest.approx(expected, abs=1e-5)
     page = project.read("plots/report.html")
-    assert "Both models on the images of external.zip, a set that is used for nothing else: 19 images" in page
+    assert "Both models on the images of other, a set that is used for nothing else: 19 images" in page
 
 
 def test_the_headline_fits_on_a_screen(project):

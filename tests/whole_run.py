@@ -64,6 +64,7 @@ def write(folder):
     write_json(folder / "metrics/leakage.json", leak)
     compared = comparison.compare(evaluations, told, histories, series[test], CLASSES)
     write_json(folder / "metrics/comparison.json", compared)
+    write_json(folder / "metrics/external.json", {"images": 0})
     chain = finished.pipeline()
     finished.lock(folder, finished.read_by(WHOLE, PARAMETERS), {stage: chain[stage] for stage in WHOLE})
     return networks[ROLES[0]]

@@ -45,7 +45,7 @@ def test_a_port_is_a_number(port, capsys):
 def test_without_the_packages_it_says_how_to_get_them(monkeypatch, capsys):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name))
-    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install '.[app]'\n"
+    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install -e '.[app]'\n"
     assert run(capsys) == (2, "", line)
 
 
@@ -82,14 +82,16 @@ def test_an_exported_model_is_shown_alone_and_says_what_predict_says(workspace, 
     assert door.main(["predict", str(scan), "--model", str(exported), "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)["predictions"][0]
     del expected["file"]
-    application = routes.application(models.Models({"model": model_file.read(exported)}))
+    opened, about = model_file.read_all(exported)
+    application = routes.application(models.Models(opened), about)
     origin = f"http://{guard.ADDRESS}:8000"
     with testclient.TestClient(application, base_url=origin, headers={"origin": origin}) as client:
         page, answer = client.get("/").text, client.post("/predict", content=scan.read_bytes()).json()
-    assert answer["models"] == {"model": expected}
+    assert answer["models"] == {"candidate": expected}
     assert (answer["nearest"] is None) == bool(without)
     assert page.count('class="opinion ') == 1
-    assert "whether its split leaked, stands in the card.md inside" in page
+    assert "how it was made and tested stands in the card.md inside" in page
+    assert page.count("were trained on generated images") == page.count("This run leaks.") == 1
 
 
 def test_a_models_file_needs_no_run(capsys):

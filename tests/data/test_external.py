@@ -2,6 +2,7 @@
 
 import os
 
+import ct
 import pytest
 
 from kidneyct.data import archive, container, external
@@ -46,6 +47,19 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
         f"{tmp_path / 'theirs'}: expected folders with the names of data.classes, found Kidney stones, normal and none "
         "of Normal, Stone; rename each to the class that it holds, or take it out"
     )
+
+
+def test_so_may_an_unknown_folder_of_dicom_files(tmp_path):
+    files = {"Cyst/a": ct.file(), "normal/b": ct.file(ct.RAMP + 1)}
+    line = refused(ct.put(tmp_path / "theirs", files))
+    assert line == (
+        f"{tmp_path / 'theirs'}: expected folders with the names of data.classes, found normal and none of Normal, "
+        "Stone; rename each to the class that it holds, or take it out"
+    )
+    (tmp_path / "theirs/normal/b").unlink()
+    members = [name for name, _ in external.members(str(tmp_path / "theirs"), CLASSES)]
+    assert [name.split("/")[-2] for name in members[:-1]] == ["Cyst"]
+    assert members[-1] == archive.PATIENTS
 
 
 def test_an_unknown_folder_beside_all_classes_is_left_out_and_named(tmp_path, capsys):

@@ -1,10 +1,14 @@
 """The model card: the figures of the run, what they are not worth, and no machine's paths."""
 
 import finished
+import numpy as np
+import pandas as pd
 import pytest
 import whole_run
 
+from kidneyct.data import overlap
 from kidneyct.page import card
+from kidneyct.results import external
 from kidneyct.runs import workspace
 
 
@@ -42,6 +46,43 @@ def test_a_leak_is_told(run):
     assert "Leak:" not in text
     assert "By series: all slices of a series lie on one side." in text
     assert "No series crosses the split." in text
+
+
+def test_where_the_series_come_from_is_told(run):
+    assert "Series are inferred from the pictures." in card.card(run, True)
+    known = run.leakage | {"series": run.leakage["series"] | {"origin": "known"}}
+    assert "Series are known from a table, which was not checked." in card.card(run._replace(leakage=known), True)
+
+
+def test_an_external_test_is_told(run):
+    """Four images of series 0, 0, 1 and 2, no stone; the candidate errs in the last, a near-duplicate."""
+    assert "one seed, and no external test: another" in card.card(run, True)
+    codes, series, labels = np.array([0, 0, 1, 3]), np.array([0, 0, 1, 2]), ["Cyst", "Cyst", "Normal", "Tumor"]
+    predicted = {"candidate": np.array([0, 0, 1, 2]), "control": np.zeros(4, int)}
+    found = pd.DataFrame({"label": labels, "study_label": labels, "likeness": 0.5, "unlike": [1, 0, 0, 0]})
+    found = found.assign(near_duplicate=["none"] * 3 + ["training"], same_file=0, majority_class="Cyst")
+    found = found.assign(nearest_thumbnail=labels, linear_model="Stone")
+
+    def measure(rows):
+        given = {role: 0.1 + 0.6 * np.eye(4)[values[rows]] for role, values in predicted.items()}
+        chosen = {role: values[rows] for role, values in predicted.items()}
+        return external.measure(codes[rows], chosen, given, series[rows], whole_run.CLASSES, seed=0)
+
+    parts = overlap.summary(found, series) | {"apart": measure(overlap.apart(found, series)), "series_are": "known"}
+    tested = with_(run, data__external="/home/x/theirs.zip")._replace(external=measure(slice(None)) | parts)
+    text = card.card(tested, True)
+    assert "/home" not in text
+    assert "one split, one seed: another" in text
+    section = text[text.index("## External test") : text.index("## Training thumbnails")]
+    assert "On 4 images of 3 series, known, of a copy named theirs.zip, used for nothing else" in section
+    assert "| accuracy | 75.0 % (0.0 % to 100.0 %) |" in section
+    assert "| recall of Stone | no image |" in section
+    assert "| nearest thumbnail (25 × 25, grey) | 100.0 % |" in section
+    assert section.rstrip().endswith(
+        "**1 of the images have a near-duplicate in the study, 1 in training: so far this is no external test.** Over "
+        "the 3 images of series without one the accuracy is 100.0 % (100.0 % to 100.0 %). 75.0 % of the images look "
+        "like the training images."
+    )
 
 
 def test_a_collapsed_model_is_told(run):

@@ -57,7 +57,7 @@ def tested(run):
     parameters = run.parameters | {"data": run.parameters["data"] | {"external": "/home/someone/theirs.zip"}}
     return run._replace(
         parameters=parameters,
-        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}},
+        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}, "series_are": "inferred"},
         external_images=found,
         external_predictions=tables,
     )
@@ -76,6 +76,8 @@ def test_the_section_tells_both_models_numbers(tested):
     assert "/home/someone" not in page
     text = text_of(section(page, "external"))
     assert "the images of theirs.zip, a set that is used for nothing else: 4 images of 3 series, inferred" in text
+    known = text_of(report.page(tested._replace(external=tested.external | {"series_are": "known"})))
+    assert "4 images of 3 series, known: its patients.csv says which patient or scan each image is of." in known
     assert "It holds no image of class Stone : there is no recall" in text.replace("Stone:", "Stone :")
     assert "2 more could not be read and were left out." in text
     assert "control (random weights) collapsed: one class only" in text

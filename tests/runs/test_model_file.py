@@ -27,7 +27,10 @@ THUMBNAILS = np.random.default_rng(0).integers(0, 256, (6, 25, 25), np.uint8)
 SERIES = np.array([0, 0, 1, 1, 2, 2])
 CLASSES, SIDE = whole_run.CLASSES, whole_run.SIDE
 OPENED = Workspace(Path("w.h5"), CLASSES, SIDE, 16, "unit", "features", THUMBNAILS, SERIES, "0" * 32)
-RUN = Finished(OPENED, "candidate", lock.dotted(whole_run.PARAMETERS), *[None] * 7)
+RUN = Finished(OPENED, "candidate", lock.dotted(whole_run.PARAMETERS), *[None] * 8)._replace(
+    leakage={"accuracy": {"nearest_thumbnail": 0.9625}, "near_duplicates": {"share": 0.931}},
+    evaluation={"accuracy": 0.875},
+)
 AGAIN = "; ask for the file again, or make it anew with kidneyct export"
 
 
@@ -80,6 +83,24 @@ def test_what_was_written_is_read(content, tmp_path):
     same = ("classes", "image_size", "dense_units", "pixel_scaling", "normalize")
     assert [getattr(opened, name) for name in same] == [getattr(OPENED, name) for name in same]
     assert opened.exported
+
+
+def test_what_to_know_of_its_run_is_there(content, tmp_path):
+    (tmp_path / "m.zip").write_bytes(content)
+    opened, about = model_file.read_all(tmp_path / "m.zip")
+    assert list(opened) == ["candidate"]
+    assert about.headline == {
+        "candidate": {"accuracy": 0.875},
+        "leak": {"near_duplicates": 0.931},
+        "without_network": {"nearest_thumbnail": 0.9625},
+    }
+    known = {name: about.parameters[name] for name in ("split.by", "series.similarity", "data.source")}
+    assert known == {"split.by": "image", "series.similarity": 0.99, "data.source": "phantom"}
+    real = RUN._replace(parameters=RUN.parameters | {"data.source": "/home/someone/scans"})
+    path = tmp_path / "real.zip"
+    model_file.write(path, real, ARRAYS, "# A card\n")
+    assert "data.source" not in model_file.read_all(path)[1].parameters
+    assert b"/home/someone" not in path.read_bytes()
 
 
 def test_the_same_run_gives_the_same_bytes_with_no_date_or_place_in_them(content, tmp_path):
@@ -178,6 +199,8 @@ def changed_json(content, change):
             lambda a: a["parameters"]["data"].update(classes=["a", "a"]),
             "model.json: expected parameters.data.classes, found Value error, found one class twice",
         ),
+        (lambda a: a["run"].update(accuracy=1.5), "model.json: expected run.accuracy, found "),
+        (lambda a: a["parameters"]["split"].update(by="hand"), "model.json: expected parameters.split.by, found "),
         (lambda a: a["likeness"].update(images=10**15), "model.json: expected likeness.images, found "),
         (lambda a: a["likeness"].update(threshold=float("nan")), "model.json: expected likeness.threshold, found "),
         (
@@ -376,6 +399,7 @@ PLACES = [[section] for section in ABOUT] + [
     for way, section in (
         (["parameters"], ABOUT["parameters"]),
         (["likeness"], ABOUT["likeness"]),
+        (["run"], ABOUT["run"]),
         *((["parameters", name], values) for name, values in ABOUT["parameters"].items()),
     )
     for name in [*section, "another"]

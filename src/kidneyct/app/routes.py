@@ -28,8 +28,8 @@ NAME = "image"  # of every file here: its own stays in the page
 GONE = 499  # the status for who has stopped waiting, and will not read it
 
 
-def application(models, about=None, notice=""):
-    """The ASGI application that answers with `Models`; `about` is what is known of their run, None for a lone model."""
+def application(models, about, notice=""):
+    """The ASGI application that answers with `Models`; `about` is what is known of their run."""
     turn = anyio.Lock()  # the network computes one answer at a time, in order of asking
 
     async def answered(request, compute):
@@ -152,15 +152,15 @@ def _page(models, about, notice):
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: report.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
-    parameters = about.parameters if about else {}
+    parameters = about.parameters
     return environment.get_template("app.html").render(
         notice=notice,
-        about=about,
         names=_names(models, parameters),
         parameters=parameters,
         split=parameters.get("split.by"),
-        headline=about and about.headline,
-        amiss=about and about.amiss,
+        headline=about.headline,
+        amiss=about.amiss,
+        exported=models.run.exported,
         maps=titles.MAPS,
         clip=heat.CLIP,
         limit=models.limit,  # None where the file of an exported model holds no thumbnails

@@ -26,7 +26,7 @@ examples:
   kidneyct app --model model.zip
       the model of a file that kidneyct export wrote, alone
 
-It needs two more packages: pip install '.[app]'"""
+It needs two more packages: pip install -e '.[app]'"""
 
 
 def add_arguments(parser):
@@ -44,7 +44,7 @@ def _port(text):
 
 def run(options):
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
-        raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install '.[app]'")
+        raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install -e '.[app]'")
     for option, expected in {"workspace": "folder", "model": "file"}.items():
         if getattr(options, option) == "":
             raise InputError(f"--{option}: expected a {expected}, found an empty name")
@@ -57,7 +57,7 @@ def run(options):
         if options.model is None:
             opened, about = workspace.read_all(options.workspace or ".")
         else:
-            opened, about = {"model": model_file.read(options.model)}, None
+            opened, about = model_file.read_all(options.model)
         application = routes.application(models.Models(opened), about, NOTICE)
         _serve(application, listening, browser=not options.no_browser)
     return 0

@@ -59,13 +59,7 @@ def in_class_folders(names, classes, where, key="data.source", some=False):
         places = container.listed(sorted(str(parent) for parent in complete), 20)
         raise InputError(f"{where}: expected the class folders in one place, found them in {places}; keep one")
     folders = parents[complete[0]]
-    missing = [label for label in classes if label not in folders]
-    unknown = sorted(set(folders) - {*classes, MASKS})
-    if missing and unknown:
-        raise InputError(
-            f"{where}: expected folders with the names of data.classes, found {container.listed(unknown)} and none of "
-            f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
-        )
+    check_folders(folders, classes, where)
     images = [
         Image(f"{label}/{PurePosixPath(member).name}", label, member)
         for label in classes
@@ -73,6 +67,17 @@ def in_class_folders(names, classes, where, key="data.source", some=False):
     ]
     _check_names(images, where)
     return sorted(images)
+
+
+def check_folders(folders, classes, where):
+    """InputError where a class has no folder among `folders`, side by side, and one of them has no class."""
+    missing = [label for label in classes if label not in folders]
+    unknown = sorted(set(folders) - {*classes, MASKS})
+    if missing and unknown:
+        raise InputError(
+            f"{where}: expected folders with the names of data.classes, found {container.listed(unknown)} and none of "
+            f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
+        )
 
 
 def _unknown(names, taken, classes):

@@ -49,11 +49,12 @@ def parse(content, where):
     return pd.DataFrame({"image": image.to_numpy(object), "series": np.array(series, object)})
 
 
-def numbers(table, images, rejected, where):
+def numbers(table, images, rejected, where, listed="data/index.csv", otherwise="set series.table: none"):
     """Series number of each image of the index, (n,) int, counted from 0 in order of first appearance.
 
     `table` is `parse`'s, `images` and `rejected` are names; of rejected images, and of images in folders that are no
-    class of the index, the table may speak. InputError, a line for each kind of fault, unless it has each image of the
+    class of the index, the table may speak. `listed` is the index's file and `otherwise` what to do without the table,
+    for the complaints. InputError, a line for each kind of fault, unless it has each image of the
     index once, no others, and a name for each series.
     """
     known, named = {*images, *rejected}, set(table["image"])
@@ -67,8 +68,8 @@ def numbers(table, images, rejected, where):
         "line{} without the name of an image": [f"series {name}" for name in table["series"][nameless]],
         "image{} with an empty name of the series": table["image"][(table["series"] == "") & ~nameless].tolist(),
         "image{} twice or more": table["image"][table["image"].duplicated() & ~nameless].unique().tolist(),
-        "image{} that data/index.csv does not have": unknown,
-        "image{} of data/index.csv missing": missing,
+        f"image{{}} that {listed} does not have": unknown,
+        f"image{{}} of {listed} missing": missing,
     }
     lines = [
         f"{where}: {len(found):,} {kind.format('' if len(found) == 1 else 's')}: {container.listed(found)}"
@@ -76,7 +77,7 @@ def numbers(table, images, rejected, where):
         if found
     ]
     if lines:
-        lines[-1] += _advice(foreign, missing)
+        lines[-1] += _advice(foreign, missing, listed, otherwise)
         raise InputError("\n".join(lines))
     if elsewhere:
         print(
@@ -92,7 +93,7 @@ def _label(name):
     return name.partition("/")[0]
 
 
-def _advice(foreign, missing):
+def _advice(foreign, missing, listed, otherwise):
     """What to do; where a name is nearly one of the index, how that one is written."""
     for part in (str, lambda name: PurePosixPath(name).name, lambda name: PurePosixPath(name).stem):
         meant = {part(_folded(name)): name for name in reversed(missing)}
@@ -100,8 +101,8 @@ def _advice(foreign, missing):
             if found := meant.get(part(_folded(name))):
                 looks_alike = _composed(name).strip() == _composed(found)
                 pair = map(ascii if looks_alike else shown, (found, name))
-                return f"; names are those of data/index.csv, letter by letter: {', not '.join(pair)}"
-    return "; correct the table, or set series.table: none"
+                return f"; names are those of {listed}, letter by letter: {', not '.join(pair)}"
+    return f"; correct the table, or {otherwise}"
 
 
 def _composed(name):

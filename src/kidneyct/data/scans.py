@@ -161,6 +161,8 @@ def _by_folder(found, classes, source, key, some):
             + f"; change {key} or data.classes{'' if some else ', or give a table as data.labels'}"
         )
     top = complete[0]
+    below = [PurePosixPath(name).relative_to(top).parts for name in found if PurePosixPath(name).is_relative_to(top)]
+    archive.check_folders({parts[0] for parts in below if len(parts) > 1}, classes, source)
     return {name: label for name in found if (label := _label(name, top, classes))}, top
 
 

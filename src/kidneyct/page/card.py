@@ -20,6 +20,7 @@ def card(run, with_thumbnails):
         _model(run),
         _data(run),
         _results(run),
+        *([_external(run)] if run.external["images"] else []),
         _thumbnails(run, with_thumbnails),
         _licence(run),
         _parameters(run),
@@ -99,11 +100,13 @@ def _data(run):
         if by_image
         else "By series: all slices of a series lie on one side."
     )
+    known = run.leakage["series"]["origin"] == "known"
+    origin = "known from a table, which was not checked" if known else "inferred from the pictures"
     return (
         f"## Data and split\n\nSource: {named}. Images, and in brackets the series of slices that they are of:\n\n"
         f"{table(['class', 'all', *index.PARTS], rows)}\n\n"
-        f"{split} Which images lay in which part: `data/split.csv` of the run. All images together, SHA-256 over their "
-        f"own SHA-256 in order: `{parts.fingerprint(run.hashes)}`."
+        f"{split} Series are {origin}. Which images lay in which part: `data/split.csv` of the run. All images "
+        f"together, SHA-256 over their own SHA-256 in order: `{parts.fingerprint(run.hashes)}`."
     )
 
 
@@ -122,11 +125,6 @@ def _results(run):
         ["Brier score (0 to 2)", report.decimal(measured["brier_score"])],
     ]
     without = run.leakage["accuracy"]
-    baselines = [
-        ["majority class", report.percent(without["majority_class"])],
-        ["nearest thumbnail (25 × 25, grey)", report.percent(without["nearest_thumbnail"])],
-        ["linear model on thumbnails", report.percent(without["linear_model"])],
-    ]
     collapsed = (
         [f"**Collapsed: it predicts {run.predictions['predicted'].iloc[0]} for every test image.**"]
         if measured["collapsed"]
@@ -140,11 +138,58 @@ def _results(run):
             table(["measure", "value"], rows),
             *collapsed,
             "Accuracy on the same images without a network:",
-            table(["baseline", "accuracy"], baselines),
+            _baselines(without),
             verdict.verdict(run.comparison, without["nearest_thumbnail"]),
             _leak(run),
-            "One data set, one split, one seed, and no external test: another one of each gives other figures. The "
-            "labels are the data set's own and were not checked.",
+            f"One data set, one split, one seed{'' if run.external['images'] else ', and no external test'}: another "
+            "one of each gives other figures. The labels are the data set's own and were not checked.",
+        ]
+    )
+
+
+def _baselines(accuracies):
+    titled = {
+        "majority_class": "majority class",
+        "nearest_thumbnail": "nearest thumbnail (25 × 25, grey)",
+        "linear_model": "linear model on thumbnails",
+    }
+    return table(["baseline", "accuracy"], [[titled[name], report.percent(accuracies[name])] for name in titled])
+
+
+def _external(run):
+    """What external.json says of this role; the numbers of the other stand in the card of its own file."""
+    found, near = run.external, run.external["near_duplicates"]
+    measured = found["models"][run.role]
+    name = report.flat({"data.external": run.parameters["data.external"]})["data.external"]
+    rows = [
+        ["accuracy", _estimate(measured["accuracy"])],
+        *(
+            [f"recall of {label}", _estimate(recall) if recall else "no image"]
+            for label, recall in measured["recall"].items()
+        ),
+        ["macro F1", _estimate(measured["macro_f1"], report.decimal)],
+        ["expected calibration error", _estimate(measured["expected_calibration_error"], report.decimal)],
+        ["Brier score (0 to 2)", _estimate(measured["brier_score"], report.decimal)],
+    ]
+    told = ["None of the images has a near-duplicate in the study."]
+    if near["study"]:
+        told = [
+            f"**{near['study']:,} of the images have a near-duplicate in the study, {near['training']:,} in training: "
+            "so far this is no external test.**"
+        ]
+        if apart := found["apart"]:
+            accuracy = _estimate(apart["models"][run.role]["accuracy"])
+            told += [f"Over the {apart['images']:,} images of series without one the accuracy is {accuracy}."]
+    told += [f"{report.percent(found['likeness']['alike'])} of the images look like the training images."]
+    return "\n\n".join(
+        [
+            "## External test",
+            f"On {found['images']:,} images of {found['series']:,} series, {found['series_are']}, of a copy named "
+            f"{name}, used for nothing else; 95 % intervals over series where there are any to be had:",
+            table(["measure", "value"], rows),
+            "Accuracy on the same images without a network:",
+            _baselines(found["accuracy"]),
+            " ".join(told),
         ]
     )
 

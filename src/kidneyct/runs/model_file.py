@@ -46,11 +46,21 @@ class _Data(params.Section):
     classes: Annotated[list[params.ClassName], Field(min_length=2, max_length=30), AfterValidator(_different)]
 
 
+class _Series(params.Section):
+    similarity: params.Fraction
+
+
+class _Split(params.Section):
+    by: Literal["image", "series"]
+
+
 class _Parameters(params.Section):
-    """Whole sections of params.yaml: a parameter that one of them gains is carried, and asked for, without more ado."""
+    """Some are whole sections of params.yaml: what one of them gains is carried, and asked for, without more ado."""
 
     data: _Data
     preprocess: params.Preprocess
+    series: _Series
+    split: _Split
     model: params.Model
 
 
@@ -61,6 +71,18 @@ class _Likeness(params.Section):
     thumbnails: bool  # whether theirs are in the file
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Run(params.Section):
+    """What to know of the run beside an answer of its model."""
+
+    generated: bool  # whether its images were
+    accuracy: Share  # of the model on the test images
+    nearest_thumbnail: Share  # the same without a network
+    near_duplicates: Share  # of the test images, in training
+
+
 class _About(params.Section):
     """model.json."""
 
@@ -69,6 +91,7 @@ class _About(params.Section):
     role: Literal[ROLES]
     parameters: _Parameters
     likeness: _Likeness
+    run: _Run
 
 
 def check_place(path):
@@ -118,7 +141,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
 
 def about_model(run, with_thumbnails):
     """model.json of a finished run, checked as it will be on reading."""
-    sections = {"data": ["classes"], "preprocess": params.Preprocess.model_fields, "model": params.Model.model_fields}
+    sections = {name: field.annotation.model_fields for name, field in _Parameters.model_fields.items()}
     parameters = {
         section: {name: run.parameters[key] for name in names if (key := f"{section}.{name}") in run.parameters}
         for section, names in sections.items()
@@ -135,6 +158,12 @@ def about_model(run, with_thumbnails):
             "images": len(images),
             "thumbnails": with_thumbnails,
         },
+        "run": {
+            "generated": run.parameters["data.source"] == "phantom",
+            "accuracy": run.evaluation["accuracy"],
+            "nearest_thumbnail": run.leakage["accuracy"]["nearest_thumbnail"],
+            "near_duplicates": run.leakage["near_duplicates"]["share"],
+        },
     }
     try:
         return _About.model_validate(about).model_dump()
@@ -144,10 +173,16 @@ def about_model(run, with_thumbnails):
 
 
 def read(path):
-    """An exported model as `workspace.read` gives one of a run's folder; the weights are read later, by `weights`.
+    """An exported model as `workspace.read` gives one of a run's folder; InputErrors as `read_all` has them."""
+    (opened,) = read_all(path)[0].values()
+    return opened
 
-    InputError, of one line, for whatever else may lie in the file: nothing in it is trusted, and no more is read than
-    its parts may have.
+
+def read_all(path):
+    """An exported model, role -> `Workspace`, and what is known `About` its run, as `workspace.read_all` gives them.
+
+    The weights are read later, by `weights`. InputError, of one line, for whatever else may lie in the file: nothing in
+    it is trusted, and no more is read than its parts may have.
     """
     with _archive(path) as archive:
         content = _member(archive, ABOUT, SMALL, path)
@@ -162,9 +197,9 @@ def read(path):
         _check_names(path, archive, about.likeness.thumbnails)
         _check_sum(path, CARD, _member(archive, CARD, SMALL, path), sums[CARD])
         thumbnails = _thumbnails(path, archive, about.likeness.images, sums) if about.likeness.thumbnails else None
-    parameters = workspace.used(lock.dotted(about.parameters.model_dump()), f"{shown(path)}: {ABOUT}")
-    return workspace.Workspace(
-        **parameters,
+    parameters, run = lock.dotted(about.parameters.model_dump()), about.run
+    opened = workspace.Workspace(
+        **workspace.used(parameters, f"{shown(path)}: {ABOUT}"),
         weights=Path(path),
         thumbnails=thumbnails,
         series=None,
@@ -172,6 +207,13 @@ def read(path):
         threshold=about.likeness.threshold,
         exported=True,
     )
+    headline = {
+        about.role: {"accuracy": run.accuracy},
+        "leak": {"near_duplicates": run.near_duplicates},
+        "without_network": {"nearest_thumbnail": run.nearest_thumbnail},
+    }
+    generated = {"data.source": "phantom"} if run.generated else {}
+    return {about.role: opened}, workspace.About(parameters | generated, headline)
 
 
 def weights(opened, shapes):

@@ -23,6 +23,7 @@ NUMBERS = {
     "index": INDEX,
     "leakage": "metrics/leakage.json",
     "comparison": "metrics/comparison.json",
+    "external": "metrics/external.json",
     "evaluation": "metrics/{role}/evaluation.json",
     "predictions": "plots/{role}/predictions.csv",
 }
@@ -58,6 +59,7 @@ class Finished(NamedTuple):
     series: np.ndarray  # (n,)
     leakage: dict
     comparison: dict
+    external: dict  # {"images": 0} without an external test set
     evaluation: dict
     predictions: pd.DataFrame
 
@@ -137,7 +139,7 @@ def finished(folder, role):
     every = [*paths.values(), *TABLES.values(), str(opened.weights.relative_to(folder))]
     for path in every:
         _check(folder, path, written)
-    numbers = {name: _numbers(folder / paths[name]) for name in ("leakage", "comparison", "evaluation")}
+    numbers = {name: _numbers(folder / paths[name]) for name in ("leakage", "comparison", "external", "evaluation")}
     run = Finished(
         opened,
         role,
