@@ -40,12 +40,7 @@ PATIENCE = 600  # seconds that a process may take to end after its signal
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WAYS = ("alone", "alone", "dvc", "alone")  # by turns, so that each meets each signal
 ENDINGS = ("dvc", "alone")  # by turns, of what is left to end
-OFTEN = {
-    "preprocess": 4,
-    "features": 4,
-    "train": 4,
-    "measure": 4,
-}  # times as many kills as another stage gets: these are resumed
+OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}  # more kills than others, as these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
     "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
     "preprocess": {"image_size": 64},
