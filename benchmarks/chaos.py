@@ -3,6 +3,7 @@
     make chaos                                                              # 200 kills on small phantom data
     PYTHONPATH=src:tests python benchmarks/chaos.py --kills 20 --stages features train
     PYTHONPATH=src:tests python benchmarks/chaos.py --folder /tmp/chaos     # once more: goes on where it was stopped
+    PYTHONPATH=src:tests python benchmarks/chaos.py -S data.source=/path/to/images.zip -S train.epochs=3
 
 A stage's outputs are removed, and it runs under `dvc repro` or, by turns, alone, forked from a process that has
 imported TensorFlow. It gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it
@@ -40,8 +41,7 @@ PATIENCE = 600  # seconds that a process may take to end after its signal
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WAYS = ("alone", "alone", "dvc", "alone")  # by turns, so that each meets each signal
 ENDINGS = ("dvc", "alone")  # by turns, of what is left to end
-# Times as many kills as another stage gets: these are resumed.
-OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}
+OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}  # more kills than others, as these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
     "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
     "preprocess": {"image_size": 64},
@@ -221,6 +221,7 @@ def main():
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help="these alone, such as features or train@control")
     parser.add_argument("--seed", type=int, default=0, help="draws the moments (default %(default)s)")
     parser.add_argument("--folder", type=Path, help="where it works, and goes on if it was stopped (a temporary one)")
+    parser.add_argument("-S", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="a parameter")
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
@@ -231,6 +232,7 @@ def main():
         if "cloned" not in notes.known:
             project = tiny.clone(folder / "clone")
             project.edit(SETTINGS)
+            project.edit(nested(options.changes))
             project.commit()
             notes.add("cloned", True)
         project = tiny.Project(folder / "clone")
@@ -240,6 +242,19 @@ def main():
             unequal = compare(runner, options, notes)
         os.chdir("/")
     sys.exit(1 if unequal else 0)
+
+
+def nested(changes):
+    """Parameters KEY=VALUE as sections of keys."""
+    values = {}
+    for each in changes:
+        key, text = each.split("=", 1)
+        *sections, name = key.split(".")
+        section = values
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[name] = yaml12.load(text)
+    return values
 
 
 def compare(runner, options, notes):

@@ -81,6 +81,15 @@ def test_where_there_are_no_links_a_table_is_copied(project, monkeypatch):
     assert (project / "data/table/table.csv").read_text() == "image,series\n"
 
 
+def test_where_nothing_can_be_written_a_line_names_the_folder(project, monkeypatch):
+    def refused(*_):
+        raise OSError(30, "Read-only file system", "none.txt")
+
+    monkeypatch.setattr(source.shutil, "rmtree", refused)
+    with pytest.raises(InputError, match=r"^data/table: can't be made anew \(Read-only file system\); change that"):
+        source.watch("none", "data/table")
+
+
 @pytest.mark.parametrize(
     ("table", "line"),
     [

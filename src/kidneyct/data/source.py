@@ -65,11 +65,14 @@ def _same(out, source):
 def watch(table, folder):
     """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
 
-    A copy where the file system has no links. InputError where there is no such file.
+    A copy where the file system has no links. InputError where there is no such file, or none can be made.
     """
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-    Path(folder).mkdir(parents=True)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        Path(folder).mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be made anew ({error.strerror}); change that and run it again") from None
     if table in TABLES:
         (Path(folder) / "none.txt").write_text("series.table names no file.\n")  # DVC warns of an empty folder
         return
