@@ -1,8 +1,6 @@
 """What the backend computes on, and how to make it compute the same twice."""
 
-import ctypes
 import os
-import sys
 import time
 
 import keras
@@ -27,27 +25,13 @@ def precision():
 
 
 def prepare(seed, precision="float32"):
-    """Fix every random draw and, on TensorFlow, the order of sums; set the precision policy; keep freed memory."""
-    keep_memory()
+    """Fix every random draw and, on TensorFlow, the order of sums; set the precision policy."""
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()
-
-
-def keep_memory():
-    """Have the C library use freed memory again; returns whether it does, which only glibc can.
-
-    It gives large arrays back to the system, which clears each page anew for the next one: more than half of the
-    processor time of an Adam step on the paper's head, whose kernel alone has 75 MB.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    # From malloc.h: M_ARENA_MAX 1, as only the first arena holds large arrays; M_MMAP_MAX 0; M_TRIM_THRESHOLD none.
-    return mallopt is not None and all([mallopt(-8, 1), mallopt(-4, 0), mallopt(-1, -1)])
 
 
 def warn_if_long(what, step, steps):
