@@ -1,8 +1,8 @@
 """A class score's gradient on a CPU, its convolutions by ncnn, as `forward` has them.
 
-In its input, the gradient of a convolution by 3×3 kernels is again one: of the kernels turned by half a turn, with
-inputs and outputs exchanged. So a chain's backward pass is a network that ncnn runs as fast as the chain itself; between
-its convolutions it takes what the units that are silent, and those that a pooling did not choose, let through: nothing.
+The gradient of a 3×3 convolution in its input is such a convolution too, of the kernels turned by half a turn, inputs and
+outputs exchanged. So a chain's backward pass is a network that ncnn runs as fast as the chain itself. Between the
+convolutions stand masks: silent units let nothing through, nor do those that a pooling did not choose.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -68,10 +68,9 @@ class _Chain:
 
     def _renew(self):
         """ncnn's networks keep weights of their own; they are made anew where the layers' have changed."""
-        weights = [[keras.ops.convert_to_numpy(each) for each in layer.weights] for layer in self.layers]
-        pairs = zip(sum(weights, []), sum(self.weights or [], []), strict=False)
-        if self.weights is None or not all(np.array_equal(*pair) for pair in pairs):
-            self.weights = [[np.array(each) for each in layer] for layer in weights]
+        weights = [keras.ops.convert_to_numpy(each) for layer in self.layers for each in layer.weights]
+        if self.weights is None or not all(map(np.array_equal, weights, self.weights)):
+            self.weights = [np.array(each) for each in weights]
             self.net, self.reverse = forward.net(self.layers), self._reversed()
 
     def _forward(self, image):
@@ -88,7 +87,7 @@ class _Chain:
         return masks, kept, outputs.transpose(1, 2, 0)
 
     def _backward(self, masks, slope):
-        """The slopes in the scaled pixels and at the ends, name -> (h, w, c), from that of the last output (c, h, w)."""
+        """The slopes in the scaled pixels and at the ends, name -> (h, w, c), from the last output's (c, h, w)."""
         extractor = self.reverse.create_extractor()
         forward.put(extractor, self.layers[-1].name, slope)
         for name, mask in masks.items():
