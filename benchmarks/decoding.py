@@ -3,8 +3,8 @@
     python -m benchmarks.decoding
     python -m benchmarks.decoding --archive /path/to/archive.zip --classes Cyst,Normal,Stone,Tumor
 
-`preprocess` also reads the checksums, squeezes each picture twice, hashes the file and writes two arrays. What JPEG's own
-decoding at half the scale would save and change is measured too; the study does without it.
+`preprocess` also reads the checksums, squeezes each picture twice, hashes the file and writes two arrays. What JPEG's
+own decoding at half the scale would save and change is measured too; the study does without it.
 """
 
 import io
@@ -92,7 +92,7 @@ def in_one_thread(path, names, repetitions):
     apart = np.abs(whole - np.stack(found))
     whole, half = (np.median(spent[way]) for way in ("whole", "halved"))
     return [
-        f"in one thread, decoding and squeezing take {whole:.1f} ms an image; at half the scale {half:.1f} ms, and then "
+        f"in one thread, decoding and squeezing take {whole:.1f} ms an image; at half the scale {half:.1f} ms, and "
         f"{(apart > 2).mean():.1%} of the values are more than 2 grey levels away, the farthest {apart.max()}"
     ]
 

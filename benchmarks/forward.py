@@ -3,8 +3,8 @@
     python -m benchmarks.forward
     pip install onnxruntime torch       # in an environment of your own, to compare with these too
 
-Beside each stands what it comes to in the measured rate of a matrix multiplication: multiplications and additions of the
-direct convolutions, 24.5 billion an image of 200 pixels. Convolutions by Winograd's way need fewer of them.
+Beside each stands what it comes to in the measured rate of a matrix multiplication: multiplications and additions of
+the direct convolutions, 24.5 billion an image of 200 pixels. Convolutions by Winograd's way need fewer of them.
 """
 
 import tempfile
@@ -170,8 +170,8 @@ def main():
         for name in ways
     ]
     notes = [
-        f"{needed / 1e9:.1f} billion operations an image; matrices of {options.matrix}: {rate / 1e9:.0f} billion a second, "
-        f"{rate / needed:.2f} images a second",
+        f"{needed / 1e9:.1f} billion operations an image; matrices of {options.matrix}: {rate / 1e9:.0f} billion a "
+        f"second, {rate / needed:.2f} images a second",
         "differences are shares of the greatest output; this project keeps 16 bits, which lose up to 0.0005 of a value",
     ]
     stopwatch.publish("forward", options.size, rows, notes)

@@ -1,7 +1,7 @@
 """Ways of doing the same thing, timed by turns; and what came of it, as a table and as JSON.
 
-Every benchmark has settings for four sizes: `tiny` shows that it runs, `cpu` is for two cores, `full` for the study's own
-numbers on them, which takes hours, and `gpu` for a machine with one.
+Every benchmark has settings for four sizes: `tiny` shows that it runs, `cpu` is for two cores, `full` for the study's
+own numbers on them, which takes hours, and `gpu` for a machine with one.
 """
 
 import argparse

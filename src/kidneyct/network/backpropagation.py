@@ -1,7 +1,7 @@
 """A class score's gradient on a CPU, its convolutions by ncnn, as `forward` has them.
 
-The gradient of a 3×3 convolution in its input is such a convolution too, of the kernels turned by half a turn, inputs and
-outputs exchanged. So a chain's backward pass is a network that ncnn runs as fast as the chain itself. Between the
+The gradient of a 3×3 convolution in its input is such a convolution too, of the kernels turned by half a turn, inputs
+and outputs exchanged. So a chain's backward pass is a network that ncnn runs as fast as the chain itself. Between the
 convolutions stand masks: silent units let nothing through, nor do those that a pooling did not choose.
 """
 
