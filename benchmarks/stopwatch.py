@@ -91,7 +91,7 @@ def publish(name, size, rows, notes=()):
     if size == "tiny":
         return
     found = {
-        "command": f"python -m benchmarks.{name} --size {size}",
+        "command": f"python -m benchmarks.{Path(sys.argv[0]).stem} --size {size}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "packages": {each: version for each in PACKAGES if (version := _version(each))},

@@ -4,8 +4,8 @@
 
 The usual way, as tutorials have it: Keras's `image_dataset_from_directory`, a frozen VGG-16 with a head, and `fit`,
 which decodes every image and runs it through VGG-16 in every epoch. This project decodes once, runs VGG-16 once for
-each model, and trains the head on what comes out. Epochs over some images are measured, and what the paper's 12,446 images
-and 30 epochs take follows: images and epochs enter as factors.
+each model, and trains the head on what comes out. Epochs over some images are measured, and what the paper's 12,446
+images and 30 epochs take follows: images and epochs enter as factors.
 
 That both reach the same accuracy is tried on smaller images, with all epochs: the same start, split and head.
 """

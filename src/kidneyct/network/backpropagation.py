@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
-from kidneyct.network import devices, forward, vgg
+from kidneyct.network import forward, vgg
 
 SLOPE = "slope"
 
@@ -21,27 +21,14 @@ def function(parts, run):
     It can where, on a CPU in 32 bits, the parts are a chain of VGG-16's layers and begin at the pixels or behind its
     convolutions and poolings. What follows these is left to `run`.
     """
-    if devices.gpus() or devices.precision() != "float32":
-        return None
     layers = [layer for part in parts for layer in part.layers[1:]]
-    front = layers[: next((at for at, layer in enumerate(layers) if not _known(layer, at)), len(layers))]
+    count = forward.front(layers)
     ends = np.cumsum([len(part.layers) - 1 for part in parts[:-1]], dtype=int)
-    if len(front) < 2 or len(front) == len(layers) or any(end > len(front) for end in ends):
+    if not 0 < count < len(layers) or any(end > count for end in ends):
         return None
-    rest = run([vgg.chain(front[-1].output.shape[1:], layers[len(front) :], "rest")])
+    front, behind = layers[:count], layers[count:]
+    rest = run([vgg.chain(front[-1].output.shape[1:], behind, "rest")])
     return _Chain(front, [front[end - 1].name for end in ends], rest)
-
-
-def _known(layer, at):
-    match layer:
-        case vgg.PixelScaling():
-            return at == 0
-        case keras.layers.Conv2D():
-            usual = layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.padding == "same"
-            return at > 0 and usual and layer.groups == 1 and layer.activation is keras.activations.relu
-        case keras.layers.MaxPooling2D():
-            return at > 1 and layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
-    return False
 
 
 class _Chain:

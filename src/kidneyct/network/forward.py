@@ -14,8 +14,7 @@ import keras
 import ncnn
 import numpy as np
 
-from kidneyct.network import devices
-from kidneyct.network.vgg import PixelScaling
+from kidneyct.network import devices, vgg
 
 INPUT = "pixels"
 
@@ -30,9 +29,39 @@ def function(model):
     return _on_cpu(model)
 
 
+def whole(network):
+    """What runs a whole classifier, images (b, s, s, 3) -> probabilities (b, classes): its front as `function` does."""
+    count = front(network.layers[1:])
+    if not 0 < count < len(network.layers) - 1:
+        return lambda images: keras.ops.convert_to_numpy(network.predict_on_batch(images))
+    name = network.layers[count].name
+    first, rest = function(vgg.part(network, until=name)), vgg.part(network, after=name)
+    return lambda images: keras.ops.convert_to_numpy(rest.predict_on_batch(first(images)))
+
+
+def front(layers):
+    """How many of a chain's layers, from PixelScaling on, are such as ncnn runs here: on a CPU, in 32 bits."""
+    if devices.gpus() or devices.precision() != "float32":
+        return 0
+    count = next((at for at, layer in enumerate(layers) if not _known(layer, at)), len(layers))
+    return count if count > 1 else 0
+
+
+def _known(layer, at):
+    match layer:
+        case vgg.PixelScaling():
+            return at == 0
+        case keras.layers.Conv2D():
+            usual = layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.padding == "same"
+            return at > 0 and usual and layer.groups == 1 and layer.activation is keras.activations.relu
+        case keras.layers.MaxPooling2D():
+            return at > 1 and layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
+    return False
+
+
 def _on_cpu(model):
     _, scaling, *layers = model.layers
-    if not isinstance(scaling, PixelScaling):
+    if not isinstance(scaling, vgg.PixelScaling):
         raise TypeError(f"expected PixelScaling first, got {type(scaling).__name__}")
     made, output = net(layers), layers[-1].name
     pool = ThreadPoolExecutor(threads())
