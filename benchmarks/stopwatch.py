@@ -78,7 +78,7 @@ def installed(package):
 def publish(name, size, rows, notes=()):
     """Print rows (dicts of the same keys) as a table, and write them as JSON into results/, but for a tiny run."""
     columns = list(rows[0])
-    cells = [columns, *([_text(row[column]) for column in columns] for row in rows)]
+    cells = [columns, *([text(row[column]) for column in columns] for row in rows)]
     widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
     print(f"\n{name}")
     for number, line in enumerate(cells):
@@ -103,7 +103,8 @@ def publish(name, size, rows, notes=()):
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def _text(value):
+def text(value):
+    """A number in three digits, a spread as its median and range, all else as it is."""
     if isinstance(value, dict):
         return f"{_number(value['median'])} ({_number(value['low'])} to {_number(value['high'])})"
     return _number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
