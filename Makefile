@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo study test fuzz chaos repeat format licences lock
+.PHONY: demo study test fuzz chaos repeat bench format licences lock
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
@@ -23,6 +23,10 @@ chaos: .venv/installed
 
 repeat: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.repeat
+
+bench: SIZE ?= cpu
+bench: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks --size $(SIZE)
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -1,77 +1,164 @@
-"""What maps and their measures cost: seconds an image and map, and in all.
+"""Maps of an image, against what tf-keras-vis and xplique take for the same maps; and what of the maps costs what.
 
-Run as `python benchmarks/maps.py [images]`. The network is the paper's with random weights; the cost does not
-depend on what it learned.
+    python -m benchmarks.maps
+    pip install --no-deps xplique       # in an environment of your own, to compare with it too
+
+tf-keras-vis has no integrated gradients, so it is compared over the other four maps. Passes of random smooth pictures
+through an untrained network cost what real ones cost: the time does not depend on what it learned.
 """
 
-import sys
-import time
-
+import keras
 import numpy as np
 
+from benchmarks import forward, stopwatch
 from kidneyct.maps import explainer, integrated_gradients, smoothgrad
+from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, measure, randomization
-from kidneyct.network import batches, classifier, devices, gradients, interpolation, vgg
+from kidneyct.network import classifier, devices, gradients, interpolation, vgg
+from kidneyct.network import forward as forward_pass
 
-IMAGES, SIZE, CLASSES, BATCH_SIZE, SAMPLE = 6, 200, 4, measure.BATCH_SIZE, 2
-
-
-def clock(work):
-    """Seconds of wall clock and of all cores together, (2,), and the result."""
-    start = np.array([time.perf_counter(), time.process_time()])
-    result = work()
-    return np.array([time.perf_counter(), time.process_time()]) - start, result
-
-
-def report(what, seconds, unit):
-    print(f"{what:45} {seconds[0]:7.2f} s {seconds[1]:7.2f} CPU s {unit}", flush=True)
+SIZES = {
+    "cpu": {"images": 2, "image_size": 200, "units": 1024, "repetitions": 2},
+    "tiny": {"images": 1, "image_size": 32, "units": 8, "repetitions": 1},
+    "full": {"images": 8, "repetitions": 5},
+    "gpu": {"images": 64, "repetitions": 5},
+}
+CLASSES = 4
+FOUR = tuple(method for method in METHODS if method != "integrated_gradients")
 
 
-def main(count):
-    """`CPU s` halved is what two cores with nothing else to do need, where the work is spread over both."""
-    devices.prepare(seed=0)
-    print(devices.describe("float32"))
-    network = classifier.network(vgg.base(SIZE), 1024, CLASSES, "unit", seed=0)
-    fields = faithfulness.random_maps(count, (SIZE, SIZE), seed=0)
-    images = np.repeat(np.clip(128 + 800 * fields, 0, 255).astype("uint8")[..., None], 3, axis=-1)
-    classes = np.arange(count) % CLASSES
-    few = images[:SAMPLE], classes[:SAMPLE]
+def plain(base, network):
+    """The network as the other libraries want it: Keras's own VGG-16 and the head, pixels / 255 in and scores out."""
+    x = base.output
+    for name in ("flatten", "dense", classifier.SCORES):
+        x = network.get_layer(name)(x)
+    return keras.Model(base.input, x)
 
-    network.predict_on_batch(images[:BATCH_SIZE])  # compiles
-    seconds, _ = clock(lambda: network.predict_on_batch(images[:BATCH_SIZE]))
-    report("forward pass", seconds / min(count, BATCH_SIZE), "an image")
+
+def keras_vis(model, images, classes):
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    score, pixels = CategoricalScore(classes.tolist()), images.astype("float32") / 255
+    saliency = Saliency(model, clone=False)
+    cams = [Gradcam(model, clone=False), GradcamPlusPlus(model, clone=False)]
+
+    def maps():
+        saliency(score, pixels)
+        saliency(score, pixels, smooth_samples=smoothgrad.SAMPLES, smooth_noise=smoothgrad.NOISE)
+        for cam in cams:
+            cam(score, pixels, penultimate_layer=vgg.LAST_CONVOLUTION, seek_penultimate_conv_layer=False)
+
+    return maps
+
+
+def xplique(model, images, classes):
+    from xplique.attributions import GradCAM, GradCAMPP, IntegratedGradients, Saliency, SmoothGrad
+
+    pixels = images.astype("float32") / 255
+    targets = np.eye(CLASSES, dtype="float32")[classes]
+    made = [
+        Saliency(model),
+        SmoothGrad(model, nb_samples=smoothgrad.SAMPLES, noise=smoothgrad.NOISE),
+        IntegratedGradients(model, steps=integrated_gradients.STEPS),
+        GradCAM(model, conv_layer=vgg.LAST_CONVOLUTION),
+        GradCAMPP(model, conv_layer=vgg.LAST_CONVOLUTION),
+    ]
+
+    def maps():
+        for each in made:
+            each(pixels, targets)
+
+    return maps
+
+
+def compared(network, model, images, classes, repetitions):
+    """Rows of the table: this project's maps and the other libraries'."""
+    explain = explainer.explainer(network, batch_size=measure.BATCH_SIZE)
+    ways = {
+        ("this project", "four maps"): lambda: explain(images, classes, seed=0, methods=FOUR),
+        ("this project", "all five maps"): lambda: explain(images, classes, seed=0),
+    }
+    if stopwatch.installed("tf_keras_vis"):
+        ways["tf-keras-vis", "four maps"] = keras_vis(model, images, classes)
+    if stopwatch.installed("xplique"):
+        try:
+            way = xplique(model, images, classes)
+            way()
+            ways["xplique", "all five maps"] = way
+        except Exception as error:  # it is made for other releases of TensorFlow and Keras
+            print(f"xplique: left out, as it fails here ({type(error).__name__}: {str(error)[:200]})", flush=True)
+    seconds = stopwatch.interleaved(ways, repetitions)
+    return [
+        {
+            "who": who,
+            "what": what,
+            "seconds an image": stopwatch.spread(each / len(images) for each in seconds[who, what]),
+            "this project is faster by": stopwatch.ratio(seconds["this project", what], seconds[who, what]),
+        }
+        for who, what in ways
+    ]
+
+
+def costs(network, images, classes, repetitions):
+    """Rows of the table: what an image costs in this project, part by part."""
     backward = gradients.backward(vgg.part(network, until=classifier.SCORES))
-    backward(few[0][:1], few[1][:1])  # compiles
-    seconds, _ = clock(lambda: backward(*few))
-    report("backward pass: saliency, both Grad-CAMs", seconds / SAMPLE, "an image")
-    report(f"SmoothGrad, {smoothgrad.SAMPLES} of these", seconds / SAMPLE * smoothgrad.SAMPLES, "an image")
-    report(
-        f"integrated gradients, {integrated_gradients.STEPS} of these",
-        seconds / SAMPLE * integrated_gradients.STEPS,
-        "an image",
-    )
-    seconds, maps = clock(lambda: explainer.explainer(network, batch_size=BATCH_SIZE)(*few, seed=0))
-    report("all five maps, with compilation", seconds / SAMPLE, "an image")
-    relevance = {method: interpolation.resize(values, (SIZE, SIZE)) for method, values in maps.items()}
+    relevance = {
+        method: interpolation.resize(values, images.shape[1:3])
+        for method, values in explainer.explainer(network, batch_size=measure.BATCH_SIZE)(images, classes, 0).items()
+    }
+
+    run = forward_pass.whole(network)
 
     def predict(pictures):
-        return batches.predict(network, pictures, np.arange(len(pictures)), BATCH_SIZE)
+        size = measure.BATCH_SIZE
+        return np.concatenate([run(pictures[at : at + size]) for at in range(0, len(pictures), size)])
 
-    seconds, _ = clock(lambda: measure.faithful(predict, *few, relevance, seed=0))
-    report("insertion, deletion and ROAD", seconds / SAMPLE, "an image")
-    report("", seconds / SAMPLE / len(relevance), "an image and map")
-    seconds, _ = clock(lambda: measure.focused(few[0], relevance, seed=0))
-    report("Gini index, entropy, body", seconds / SAMPLE / len(relevance), "an image and map")
-    seconds, (table, _) = clock(lambda: measure.randomized(network, *few, 0, BATCH_SIZE))
-    steps = (table["step"] != randomization.TRAINED).sum()
-    report(
-        f"cascading randomisation, {steps // len(relevance)} blocks", seconds / steps / SAMPLE, "a block, image, map"
+    few = len(images)
+    steps = explainer.passes(measure.RANDOMISED_SAMPLES, measure.RANDOMISED_STEPS) / explainer.BACKWARD
+    ways = {
+        "a forward pass": (lambda: run(images), few),
+        "a backward pass: saliency, both Grad-CAMs": (lambda: backward(images, classes), few),
+        "insertion, deletion and ROAD, all maps": (
+            lambda: measure.faithful(predict, images, classes, relevance, seed=0),
+            few,
+        ),
+        "Gini index, entropy, body, all maps": (lambda: measure.focused(images, relevance, seed=0), few),
+    }
+    seconds = stopwatch.interleaved({name: way for name, (way, _) in ways.items()}, repetitions)
+    once = np.median(seconds["a backward pass: saliency, both Grad-CAMs"]) / few
+    found = [
+        {
+            "who": "this project",
+            "what": name,
+            "seconds an image": stopwatch.spread(each / count for each in seconds[name]),
+            "this project is faster by": 1,
+        }
+        for name, (_, count) in ways.items()
+    ]
+    note = (
+        f"a block of the cascading randomisation needs {steps:.0f} backward passes an image, {once * steps:.2g} s, "
+        f"and there are {len(randomization.VGG_BLOCKS)} blocks"
     )
+    return found, note
 
-    masks = np.abs(fields) < 0.01
-    seconds, _ = clock(lambda: measure.measure(network, images, classes, masks, seed=0))
-    report(f"all of it for {count} images", seconds, "in all")
+
+def main():
+    options = stopwatch.options(__doc__, SIZES)
+    devices.prepare(seed=0)
+    print(devices.describe("float32"))
+    base = forward.base(options.image_size)
+    network = classifier.network(base, options.units, CLASSES, "unit", seed=0)
+    model = plain(base, network)
+    fields = faithfulness.random_maps(options.images, (options.image_size, options.image_size), seed=0)
+    images = np.repeat(np.clip(128 + 800 * fields, 0, 255).astype("uint8")[..., None], 3, axis=-1)
+    classes = np.arange(options.images) % CLASSES
+    rows = compared(network, model, images, classes, options.repetitions)
+    more, note = costs(network, images, classes, options.repetitions)
+    stopwatch.publish("maps", options.size, rows + more, [note])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else IMAGES)
+    main()

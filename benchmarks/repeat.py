@@ -76,16 +76,20 @@ def main():
 def clone(folder, changes):
     """The last commit in a folder of its own, with some parameters changed."""
     subprocess.run(["git", "clone", "-q", ".", str(folder)], check=True)
-    path = folder / "params.yaml"
-    values = yaml12.load(path.read_text())
     for key, text in changes.items():
-        *sections, name = key.split(".")
-        section = values
-        for each in sections:
-            section = section[each]
-        section[name] = yaml12.load(text)
-    path.write_text(yaml.safe_dump(values))
+        edit(folder / "params.yaml", key, lambda value, text=text: yaml12.load(text))
     return folder
+
+
+def edit(path, key, change):
+    """Put `change(value)` in the place of a parameter's value."""
+    values = yaml12.load(path.read_text())
+    *sections, name = key.split(".")
+    section = values
+    for each in sections:
+        section = section[each]
+    section[name] = change(section[name])
+    path.write_text(yaml.safe_dump(values))
 
 
 def repro(folder, environment, alone=False, force=False):

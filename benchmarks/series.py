@@ -1,6 +1,7 @@
 """Time and memory of inferring series, and of an approximate search for sets beyond some hundred thousand images.
 
-    python -m benchmarks.series                      # 12,446 images, then 2 and 4 times as many
+    python -m benchmarks.series                      # 12,446 images, then twice as many
+    python -m benchmarks.series --size full          # then 4 times as many
     pip install faiss-cpu
     python -m benchmarks.series --approximate        # the same with faiss's neighbours instead of every pair
 
@@ -15,8 +16,11 @@ import numpy as np
 from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks import stopwatch
 from kidneyct.data import series
 
+STUDY = 12446
+SIZES = {"tiny": [200], "cpu": [STUDY, 2 * STUDY], "full": [STUDY, 2 * STUDY, 4 * STUDY], "gpu": [STUDY, 2 * STUDY]}
 SIMILARITY = 0.99
 SLICES = 45  # a series, about as in the data set
 NEIGHBOURS = 20
@@ -53,20 +57,20 @@ def approximate(thumbnails, hashes):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--approximate", action="store_true")
-    parser.add_argument("--images", type=int, nargs="+", default=[12446, 2 * 12446, 4 * 12446])
+    parser.add_argument("--size", choices=SIZES, default="cpu")
+    parser.add_argument("--images", type=int, nargs="+", help="how many, in the place of what the size says")
     options = parser.parse_args()
-    for count in options.images:
+    rows = []
+    for count in options.images or SIZES[options.size]:
         thumbnails, true = make(count)
         hashes = np.arange(count)
         start = time.perf_counter()
         found = approximate(thumbnails, hashes) if options.approximate else series.infer(thumbnails, hashes, SIMILARITY)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # kB on Linux
-        print(
-            f"{count} images: {seconds:.1f} s, peak memory {peak:.2f} GiB, {len(np.unique(found))} series, "
-            f"adjusted Rand index {adjusted_rand_score(true, found):.4f}",
-            flush=True,
-        )
+        rows.append({"images": count, "seconds": seconds, "peak memory so far, GiB": peak})
+        rows[-1] |= {"series": len(np.unique(found)), "adjusted Rand index": adjusted_rand_score(true, found)}
+    stopwatch.publish("series-approximate" if options.approximate else "series", options.size, rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from stages import by_role, draft, run
 from kidneyct import arrays, index, params
 from kidneyct.data import examples
 from kidneyct.maps import explainer
-from kidneyct.network import classifier, devices
+from kidneyct.network import classifier, devices, forward
 
 BATCH_SIZE = 8
 
@@ -27,9 +27,10 @@ def main(role):
     mistakes = examples.mistakes(table, predictions[role], p.explain.mistakes)
     rows = np.concatenate([chosen, mistakes]).astype(int)
     pixels = images[rows]
+    run = forward.whole(network)
     devices.warn_if_long(
         f"maps of the {role}",
-        lambda: network.predict_on_batch(pixels[:BATCH_SIZE]),
+        lambda: run(pixels[:BATCH_SIZE]),
         explainer.passes() * len(rows) / BATCH_SIZE,
     )
     explained = examples.predicted(table, predictions[role], classes, rows)

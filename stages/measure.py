@@ -5,7 +5,7 @@ from stages import run, write_json
 from kidneyct import arrays, index, params, unfinished
 from kidneyct.data import examples, masks
 from kidneyct.measures import measure
-from kidneyct.network import classifier, devices
+from kidneyct.network import classifier, devices, forward
 
 BATCH_SIZE = 8
 
@@ -22,9 +22,10 @@ def main(role):
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
+    run = forward.whole(network)
     devices.warn_if_long(
         title,
-        lambda: network.predict_on_batch(images[:BATCH_SIZE]),
+        lambda: run(images[:BATCH_SIZE]),
         measure.passes(p.explain.measured_images) / BATCH_SIZE,
     )
     rows = examples.spread(table, classes, p.explain.measured_images)

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from benchmarks import page as tables
+from benchmarks import stopwatch
 from kidneyct import params, yaml12
 
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
@@ -45,3 +47,10 @@ def test_pictures_on_the_pages_are_there():
     for page in PAGES:
         for source in re.findall(r'<img src="([^"]+)"', page.read_text()):
             assert (page.parent / source).exists(), f"{page}: {source}"
+
+
+def test_benchmarks_tables_are_the_results():
+    text = tables.PAGE.read_text()
+    assert tables.filled(text) == text
+    places = {match[2] for match in tables.PLACE.finditer(text)}
+    assert {path.stem for path in stopwatch.RESULTS.glob("*.json")} <= places

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import devices, forward, vgg
+from kidneyct.network import classifier, devices, forward, vgg
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +62,16 @@ def test_a_gpu_runs_keras(monkeypatch):
 def test_other_layers_are_refused():
     with pytest.raises(TypeError, match="expected convolutions and poolings, got Flatten"):
         forward.function(vgg.chain((8, 8, 3), [vgg.PixelScaling("unit"), keras.layers.Flatten()], "other"))
+
+
+@pytest.mark.parametrize("gpus", [[], ["gpu:0"]])
+def test_a_whole_network_as_it_now_is(gpus, monkeypatch):
+    monkeypatch.setattr(devices, "gpus", lambda: gpus)
+    network = classifier.network(vgg.base(32), 8, 3, "unit", seed=0)
+    for layer in network.layers[:-2]:  # so that a random start's signal does not fade
+        layer.set_weights([weight * 2 for weight in layer.get_weights()])
+    pictures = np.random.default_rng(4).uniform(0, 255, (5, 32, 32, 3)).astype("float32")
+    pictures[0] = 0
+    found, expected = forward.whole(network)(pictures), network.predict_on_batch(pictures)
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert np.ptp(expected, axis=0).max() > 1e-2  # the pictures differ

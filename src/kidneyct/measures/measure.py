@@ -10,7 +10,7 @@ from kidneyct import progress
 from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import faithfulness, focus, localization, randomization
-from kidneyct.network import interpolation, pictures
+from kidneyct.network import forward, interpolation
 from kidneyct.rounding import rounded as rounded_to
 
 BATCH_SIZE = 8
@@ -222,7 +222,12 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=a
     """
     computed = mapped(network, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
-    faith = faithful(pictures.classifier(network, batch_size), images, classes, relevance, seed, kept)
+    run = forward.whole(network)
+
+    def predict(pictures):
+        return np.concatenate([run(pictures[at]) for at in saliency.batches(len(pictures), batch_size)])
+
+    faith = faithful(predict, images, classes, relevance, seed, kept)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
     table, random = randomized(network, images, classes, seed, batch_size, kept)

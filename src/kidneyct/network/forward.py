@@ -29,20 +29,47 @@ def function(model):
     return _on_cpu(model)
 
 
+def whole(network):
+    """What runs a whole classifier, images (b, s, s, 3) -> probabilities (b, classes): its front as `function` does."""
+    count = front(network.layers[1:])
+    if not 0 < count < len(network.layers) - 1:
+        return lambda images: keras.ops.convert_to_numpy(network.predict_on_batch(images))
+    name = network.layers[count].name
+    first, rest = function(vgg.part(network, until=name)), vgg.part(network, after=name)
+    return lambda images: keras.ops.convert_to_numpy(rest.predict_on_batch(first(images)))
+
+
+def front(layers):
+    """How many of a chain's layers, from PixelScaling on, are such as ncnn runs here: on a CPU, in 32 bits."""
+    if devices.gpus() or devices.precision() != "float32":
+        return 0
+    count = next((at for at, layer in enumerate(layers) if not _known(layer, at)), len(layers))
+    return count if count > 1 else 0
+
+
+def _known(layer, at):
+    match layer:
+        case vgg.PixelScaling():
+            return at == 0
+        case keras.layers.Conv2D():
+            usual = layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.padding == "same"
+            return at > 0 and usual and layer.groups == 1 and layer.activation is keras.activations.relu
+        case keras.layers.MaxPooling2D():
+            return at > 1 and layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
+    return False
+
+
 def _on_cpu(model):
     _, scaling, *layers = model.layers
     if not isinstance(scaling, vgg.PixelScaling):
         raise TypeError(f"expected PixelScaling first, got {type(scaling).__name__}")
-    net, output = _net(layers), layers[-1].name
+    made, output = net(layers), layers[-1].name
     pool = ThreadPoolExecutor(threads())
 
     def run(image):  # (3, s, s) float32
-        extractor = net.create_extractor()
-        extractor.input(INPUT, ncnn.Mat(image).clone())
-        status, found = extractor.extract(output)
-        if status:
-            raise MemoryError(f"{output}: ncnn could not run it (status {status})")
-        return np.array(found).transpose(1, 2, 0)  # (h, w, c)
+        extractor = made.create_extractor()
+        put(extractor, INPUT, image)
+        return extracted(extractor, output).transpose(1, 2, 0)  # (h, w, c)
 
     def over(images):
         scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
@@ -57,7 +84,21 @@ def threads():
     return int(given) if given.isdecimal() and int(given) else joblib.cpu_count()
 
 
-def _net(layers):
+def put(extractor, name, array):
+    """Give a network of ncnn's an array (c, h, w) under a name."""
+    array = np.ascontiguousarray(array, "float32")  # which ncnn's view of it does not keep alive, so it has a name here
+    extractor.input(name, ncnn.Mat(array).clone())
+
+
+def extracted(extractor, name):
+    """What a network of ncnn's gives under a name, (c, h, w) float32."""
+    status, found = extractor.extract(name)
+    if status:
+        raise MemoryError(f"{name}: ncnn could not run it (status {status})")
+    return np.array(found)
+
+
+def net(layers):
     """ncnn's network of Keras's convolutions (3×3, ReLU) and poolings; each image has one thread."""
     lines, weights, source = [f"Input {INPUT} 0 1 {INPUT}"], [], INPUT
     for layer in layers:
@@ -74,13 +115,19 @@ def _net(layers):
         else:
             raise TypeError(f"expected convolutions and poolings, got {type(layer).__name__}")
         source = layer.name
+    return loaded(lines, weights)
+
+
+def loaded(lines, weights):
+    """A network of ncnn's from the lines of its description, one a layer, and its arrays of weights, in their order."""
+    blobs = sum(int(line.split()[3]) for line in lines)
     net = ncnn.Net()
     options = net.opt
     options.num_threads, options.use_vulkan_compute = 1, False
     options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = options.use_bf16_storage = False
     with tempfile.TemporaryDirectory() as folder:
         description, content = Path(folder, "param"), Path(folder, "bin")
-        description.write_text(f"7767517\n{len(lines)} {len(lines)}\n" + "\n".join(lines) + "\n", encoding="ascii")
+        description.write_text(f"7767517\n{len(lines)} {blobs}\n" + "\n".join(lines) + "\n", encoding="ascii")
         with content.open("wb") as file:
             file.writelines(array.tobytes() for array in weights)
         net.load_param(str(description))

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from kidneyct.network import backpropagation
+
 
 def backward(*parts):
     """A function of (inputs, classes) that gives what enters each part and the class score's gradient there.
@@ -13,7 +15,8 @@ def backward(*parts):
     one by one (no batch statistics). The function stays valid when the parts' weights change, and making it
     anew costs a compilation, so keep it where many batches follow.
     """
-    compiled = _BACKWARD[keras.backend.backend()](parts)
+    own = _BACKWARD[keras.backend.backend()]
+    compiled = backpropagation.function(parts, own) or own(parts)
     scores = parts[-1].output.shape[-1]
 
     def call(inputs, classes):

@@ -1,0 +1,121 @@
+"""Peak memory of each stage over N, 2 N and 4 N images, generated at their full size of 512 pixels.
+
+    python -m benchmarks.memory
+    python -m benchmarks.memory --images 3112 --image-size 200      # up to 12,448 images
+
+Each stage runs for the candidate alone, in a clone of the last commit; the control's outputs are copies of its. The
+peak is the resident set's, which counts the pages of memory-mapped arrays that were read: those the system takes back
+when it needs them. So the last column says how much of the growth from N to 4 N is more than these arrays' own.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import repeat, stopwatch
+from kidneyct import yaml12
+
+SIZES = {
+    "cpu": {"images": 48, "image_size": 100, "epochs": 2},
+    "tiny": {"images": 40, "image_size": 32, "epochs": 1},
+    "full": {"images": 3112, "image_size": 200, "epochs": 5},
+    "gpu": {"images": 3112, "image_size": 200, "epochs": 5},
+}
+SLICES = 2  # of a patient
+MAPPED = ("data/images.npy", "data/thumbnails.npy", "data/features/candidate.npy")
+
+
+def pipeline(folder):
+    """Of each stage but the control's: name, command and outputs, in an order in which they can run."""
+    found, made = [], set()
+    pending = dict(yaml12.read(folder / "dvc.yaml")["stages"])
+    outputs = {}
+    for name, entry in pending.items():
+        body = entry.get("do", entry)
+        listed = [each if isinstance(each, str) else next(iter(each)) for each in body["outs"]]
+        outputs[name] = [_of_role(each, "candidate") for each in listed]
+    every = {path for paths in outputs.values() for path in paths}
+    while pending:
+        name = next(name for name, entry in pending.items() if _needed(entry) & every <= made)
+        entry = pending.pop(name)
+        made |= set(outputs[name])
+        command = _of_role(entry.get("do", entry)["cmd"], "candidate")
+        found.append((name, command.split()[1:], outputs[name]))
+    return found
+
+
+def _needed(entry):
+    """What a stage depends on, the control's files taken for the candidate's."""
+    return {_of_role(each, "candidate").replace("control", "candidate") for each in entry.get("do", entry)["deps"]}
+
+
+def _of_role(text, role):
+    return text.replace("${item}", role).replace("${key}", role)
+
+
+def peak(command, folder):
+    """Peak resident memory in MiB and seconds of a stage's process."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(command)}:\n{said.read().decode(errors='replace')}")
+    scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
+    return usage.ru_maxrss / scale, time.perf_counter() - start
+
+
+def run(folder, options, count):
+    """Peak memory and seconds of every stage on so many images, name -> (MiB, s); and the mapped arrays' MiB."""
+    patients = max(1, round(count / 4 / SLICES))
+    settings = {
+        "data.source": "phantom",
+        "weights": "none",
+        "phantom.patients_per_class": str(patients),
+        "phantom.slices_per_patient": str(SLICES),
+        "preprocess.image_size": str(options.image_size),
+        "train.epochs": str(options.epochs),
+        "explain.mistakes": "0",
+        "explain.measured_images": "1",
+    }
+    repeat.clone(folder, settings)
+    found = {}
+    for name, command, outputs in pipeline(folder):
+        found[name] = peak(command, folder)
+        for path in outputs:
+            other = folder / path.replace("candidate", "control")
+            if "candidate" in path and (folder / path).exists():
+                other.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(folder / path, other)
+    return found, sum((folder / path).stat().st_size for path in MAPPED) / 2**20
+
+
+def main():
+    options = stopwatch.options(__doc__, SIZES)
+    counts = [options.images * times for times in (1, 2, 4)]
+    found, mapped = [], []
+    for count in counts:
+        with tempfile.TemporaryDirectory() as place:
+            peaks, arrays = run(Path(place) / "clone", options, count)
+            found.append(peaks)
+            mapped.append(arrays)
+    growth = mapped[-1] - mapped[0]
+    rows = [
+        {"stage": stage}
+        | {f"MiB, {count:,} images": peaks[stage][0] for count, peaks in zip(counts, found, strict=True)}
+        | {"growth beyond the arrays, MiB": max(0.0, found[-1][stage][0] - found[0][stage][0] - growth)}
+        for stage in found[0]
+    ]
+    note = f"the memory-mapped arrays take {mapped[0]:.0f}, {mapped[1]:.0f} and {mapped[2]:.0f} MiB"
+    stopwatch.publish("memory", options.size, rows, [note])
+
+
+if __name__ == "__main__":
+    main()
