@@ -203,7 +203,7 @@ def test_a_run_that_is_not_known_is_told_as_such(run):
     assert "trained on generated images" in text
     text = page(other._replace(parameters={"split.by": "image"}))
     assert "slices of one scan may lie in training and in test" in text
-    assert 'id="card"' not in text
+    assert 'id="exported"' not in text
 
 
 def test_two_at_once_are_answered_one_after_the_other_and_rightly(client, inputs, run, monkeypatch):
