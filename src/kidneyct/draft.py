@@ -47,7 +47,7 @@ def to_disk(file):
 
 def entries_to_disk(folder):
     """Have the names in a folder survive it too, such as one that a file was just given."""
-    if os.name == "posix":  # elsewhere a folder can't be opened
+    with contextlib.suppress(OSError):  # some systems can't open a folder, some file systems can't do that to one
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
