@@ -111,8 +111,8 @@ def test_other_weights_retrain_the_candidate_only(study):
     runs = project.read("study.log").split("$ dvc exp run ")[1:]
     other = next(said for said in runs if "-n study-none-by-series-0-" in said.splitlines()[0])
     ran = {line.split("'")[1] for line in other.splitlines() if line.startswith("Running stage")}
-    own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate")}
-    assert ran - {"check"} == own | {"compare"}  # and no map
+    own = {f"{stage}@candidate" for stage in ("initialize", "features", "train", "evaluate", "evaluate_external")}
+    assert ran - {"check"} == own | {"compare", "compare_external"}  # and no map
 
 
 def test_two_at_once_train_each_model_once_and_give_the_same_bytes(study):
