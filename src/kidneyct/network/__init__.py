@@ -3,7 +3,18 @@
 Knows neither how rows were chosen nor the study's files. The one room that imports Keras.
 """
 
+from kidneyct.errors import InputError
 from kidneyct.network import notices
 
-with notices.left_out():
-    import keras  # noqa: F401  the backend starts here, before any module of this room
+BACKENDS = ("tensorflow", "jax", "torch")
+
+try:
+    with notices.left_out():
+        import keras  # the backend starts here, before any module of this room
+except (ImportError, ValueError) as error:
+    raise InputError(
+        f"Keras can't start ({error}); KERAS_BACKEND may be {', '.join(BACKENDS)}, whichever is installed "
+        "(docs/backends.md)"
+    ) from None
+if keras.backend.backend() not in BACKENDS:
+    raise InputError(f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {keras.backend.backend()}")
