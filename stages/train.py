@@ -28,7 +28,9 @@ def main(role):
         return network, model, inputs
 
     rates = p.train.learning_rate
-    with unfinished.work(stage, title, device) as work:
+    # The head alone is a few steps over many weights: its GPUs would exchange more than they compute.
+    among = [] if features.cached(images.shape[1], p.model.frozen_blocks) else devices.gpus()
+    with devices.divided(title, among), unfinished.work(stage, title, device) as work:
         network, history, trials = training.search(
             build,
             index.codes(table["label"], classes),

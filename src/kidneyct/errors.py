@@ -38,12 +38,21 @@ def altered(path, expected, found):
 
 
 def end_at_once():
-    """Let Ctrl-C end the program at once, with its one line, until `ended` is called: for the seconds of its imports.
+    """Have a program end with its one line also before `ended` is called: for the seconds of its imports.
 
-    Nothing is open then, and who raises in the midst of another's import gets a traceback, or is not heard.
+    Ctrl-C ends it at once: nothing is open then, and who raises in the midst of another's import gets a traceback, or
+    is not heard.
     """
+    sys.excepthook = _unhandled
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, or another's
         signal.signal(signal.SIGINT, _end)
+
+
+def _unhandled(kind, error, trace):
+    if issubclass(kind, InputError):
+        _told(f"error: {error}", 1)  # which is Python's own status then
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _end(number, frame):

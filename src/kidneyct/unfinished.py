@@ -26,7 +26,7 @@ from kidneyct.errors import InputError
 
 FOLDER = ".unfinished"
 COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
-PACKAGES = ("numpy", "pillow", "keras", "ncnn", "tensorflow")
+PACKAGES = ("numpy", "pillow", "keras", "ncnn", "tensorflow", "jax", "torch")
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -5,11 +5,22 @@ Knows neither how rows were chosen nor the study's files. The one room that impo
 
 import os
 
+from kidneyct.errors import InputError
 from kidneyct.network import notices
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 # TensorFlow then uses freed memory again. It would give each large array back to the system, which clears every page
 # anew for the next one: half of the processor time of an Adam step on the paper's head, whose kernel alone has 75 MB.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
-with notices.left_out():
-    import keras  # noqa: F401  the backend starts here, before any module of this room
+try:
+    with notices.left_out():
+        import keras  # the backend starts here, before any module of this room
+except (ImportError, ValueError) as error:
+    raise InputError(
+        f"Keras can't start ({error}); KERAS_BACKEND may be {', '.join(BACKENDS)}, whichever is installed "
+        "(docs/backends.md)"
+    ) from None
+if keras.backend.backend() not in BACKENDS:
+    raise InputError(f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {keras.backend.backend()}")

@@ -7,7 +7,7 @@ import numpy as np
 import psutil
 
 from kidneyct.errors import InputError
-from kidneyct.network import normalization, vgg, weights_file
+from kidneyct.network import normalization, random_weights, vgg, weights_file
 
 SCORES = "scores"  # the layer before the softmax
 
@@ -17,20 +17,25 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", *, seed
 
     A plain chain of layers. `normalize` is "none", as in the paper, or "features": a layer between base and head that
     `normalization.adapt` sets. The head's initial weights are drawn from `seed` alone, so two networks over
-    different bases start with the same head. Scores and probabilities are float32 whatever the precision.
+    different bases start with the same head; where it is None they are zeros, for others to take their place. Scores
+    and probabilities are float32 whatever the precision.
     """
     _affordable(base, dense_units)
-    draw = keras.initializers.GlorotUniform
     layers = [
         vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
         *base.layers[1:],  # block5_pool: (n, h // 32, w // 32, 512)
         *([normalization.layer()] if normalize == "features" else []),
         keras.layers.Flatten(name="flatten"),
-        keras.layers.Dense(dense_units, activation="relu", kernel_initializer=draw(seed), name="dense"),
-        keras.layers.Dense(classes, kernel_initializer=draw(seed + 1), dtype="float32", name=SCORES),
+        keras.layers.Dense(dense_units, activation="relu", kernel_initializer="zeros", name="dense"),
+        keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=SCORES),
         keras.layers.Softmax(dtype="float32", name="probabilities"),
     ]
-    return vgg.chain(base.input.shape[1:], layers, "vgg16")
+    model = vgg.chain(base.input.shape[1:], layers, "vgg16")
+    if seed is not None:
+        for number, name in enumerate(("dense", SCORES)):
+            kernel = model.get_layer(name).kernel
+            kernel.assign(random_weights.keras_glorot(tuple(kernel.shape), seed + number))
+    return model
 
 
 def _affordable(base, dense_units):
@@ -49,7 +54,7 @@ def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize=
 
     InputError where the file is damaged or of another network.
     """
-    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, seed=0)
+    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, seed=None)
     weights_file.load([layer for layer in model.layers if layer.weights], weights, "run dvc repro for a new one")
     return model
 
@@ -78,7 +83,7 @@ def shapes(base, dense_units, classes, normalize):
 
 def filled(base, arrays, dense_units, classes, pixel_scaling, normalize):
     """The network over a base with the weights that `arrays` gave of another one, of the same `shapes`."""
-    model = network(base, dense_units, classes, pixel_scaling, normalize, seed=0)
+    model = network(base, dense_units, classes, pixel_scaling, normalize, seed=None)
     for layer in model.layers:
         own = [arrays[f"{layer.name}/{weight.name}"] for weight in layer.weights]
         if own:

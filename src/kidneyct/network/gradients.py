@@ -59,16 +59,26 @@ def _tensorflow(parts):
 def _jax(parts):
     import jax
 
-    def run(inputs, chosen):
-        values, pullbacks = [jax.numpy.asarray(inputs)], []
-        for part in parts:
-            value, pullback = jax.vjp(lambda x, part=part: part(x, training=False), values[-1])
+    @jax.jit
+    def compiled(weights, inputs, chosen):
+        values, pullbacks = [inputs], []
+        for part, variables in zip(parts, weights, strict=True):
+            value, pullback = jax.vjp(
+                lambda x, part=part, variables=variables: part.stateless_call(*variables, x, training=False)[0],
+                values[-1],
+            )
             values.append(value)
             pullbacks.append(pullback)
         slopes = [jax.grad(lambda scores: _total(scores, chosen))(values.pop())]
         for pullback in reversed(pullbacks):
             slopes.append(pullback(slopes[-1])[0])
         return values, slopes[:0:-1]
+
+    def run(inputs, chosen):
+        # Handed over, as what a compiled function finds for itself it takes for constant.
+        lists = [(part.trainable_variables, part.non_trainable_variables) for part in parts]
+        weights = [[[variable.value for variable in variables] for variables in pair] for pair in lists]
+        return compiled(weights, inputs, chosen)
 
     return run
 

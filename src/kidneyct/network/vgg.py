@@ -32,7 +32,8 @@ class PixelScaling(keras.layers.Layer):
         pixels = keras.ops.cast(pixels, self.compute_dtype)
         if self.scaling == "unit":
             return pixels / 255
-        return pixels[..., ::-1] - np.array(CAFFE_MEANS_BGR, "float32")
+        means = keras.ops.convert_to_tensor(np.array(CAFFE_MEANS_BGR, "float32"))
+        return keras.ops.flip(pixels, axis=-1) - keras.ops.cast(means, self.compute_dtype)
 
 
 def initialised(path, image_size):

@@ -3,6 +3,7 @@
 What it says stands in templates/; here are the names that they use.
 """
 
+import contextlib
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -176,4 +177,9 @@ def flat(section, prefix=""):
 
 
 def versions():
-    return {name: metadata.version(name) for name in PACKAGES}
+    """The version of each of PACKAGES that is installed: TensorFlow need not be, where another backend computes."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
