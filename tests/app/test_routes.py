@@ -197,7 +197,7 @@ def test_a_run_that_is_not_known_is_told_as_such(run):
 
     other = workspace.About({"split.by": "series", "data.source": "phantom"}, None, "here: expected x")
     text = page(other)
-    assert "The test accuracy of these models is not known. here: expected x" in text
+    assert "The test accuracy of the models is not known. here: expected x" in text
     assert "<h4>candidate</h4>" in text
     assert 'id="leak"' not in text
     assert "trained on generated images" in text

@@ -91,7 +91,7 @@ def test_an_exported_model_is_shown_alone_and_says_what_predict_says(workspace, 
     assert (answer["nearest"] is None) == bool(without)
     assert page.count('class="opinion ') == 1
     assert "how it was made and tested stands in the card.md inside" in page
-    assert page.count("were trained on generated images") == page.count("This run leaks.") == 1
+    assert page.count("The model was trained on generated images") == page.count("This run leaks.") == 1
 
 
 def test_a_models_file_needs_no_run(capsys):

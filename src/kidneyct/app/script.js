@@ -103,7 +103,7 @@
       const result = answer.models[opinion.dataset.role];
       const picture = opinion.querySelector(".picture");
       picture.src = answer.picture;
-      picture.alt = `${name}, as the models see it`;
+      picture.alt = `${name}, squeezed to a square`;
       opinion.querySelector(".class").textContent = result.class;
       opinion.querySelector(".probability").textContent = percent(result.probability);
       for (const [label, share] of Object.entries(result.probabilities)) {
@@ -134,8 +134,9 @@
     const words = place.querySelector("p"), lead = document.createElement("span");
     const copy = similarity !== null && likeness > similarity;
     lead.className = unlike ? "unlike" : "alike";
-    lead.textContent = unlike ? "Looks unlike the training images: what the models say of it means little."
-      : copy ? "Nearly one of the training images: the models may know it instead of judging it."
+    const both = Object.keys(answer.models).length > 1;
+    lead.textContent = unlike ? `Looks unlike the training images: what the ${both ? "models say" : "model says"} of it means little.`
+      : copy ? `Nearly one of the training images: the ${both ? "models" : "model"} may know it instead of judging it.`
       : limit <= -1 ? "" : "Looks like the training images.";
     const rest = [
       `Likeness ${likeness.toFixed(4)}: the correlation with the training image most like it${name === null ? "" : `, ${name} (${label})`}.`,
