@@ -18,7 +18,7 @@ from kidneyct.measures import faithfulness
 from kidneyct.network import devices, features, vgg
 
 SIZES = {
-    "cpu": {"images": 32, "image_size": 200, "matrix": 2048, "repetitions": 3},
+    "cpu": {"images": 24, "image_size": 200, "matrix": 2048, "repetitions": 3},
     "tiny": {"images": 3, "image_size": 32, "matrix": 64, "repetitions": 1},
     "full": {"images": 256, "repetitions": 5},
     "gpu": {"images": 1024, "matrix": 8192, "repetitions": 5},

@@ -14,7 +14,7 @@ from benchmarks import stopwatch
 from kidneyct.network import classifier, devices, training, vgg
 
 SIZES = {
-    "cpu": {"images": 1000, "image_size": 200, "units": 1024, "batch": 100, "epochs": 3, "repetitions": 3},
+    "cpu": {"images": 600, "image_size": 200, "units": 1024, "batch": 100, "epochs": 3, "repetitions": 3},
     "tiny": {"images": 20, "image_size": 32, "units": 8, "batch": 10, "epochs": 1, "repetitions": 1},
     "full": {"images": 8713, "epochs": 5},
     "gpu": {"images": 8713, "epochs": 10},

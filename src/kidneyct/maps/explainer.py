@@ -6,7 +6,7 @@ from kidneyct.maps import gradcam, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
 from kidneyct.network import classifier, gradients, vgg
 
-BACKWARD = 2.5  # forward passes that one backward pass costs (benchmarks/maps.py)
+BACKWARD = 3  # forward passes that one backward pass costs (benchmarks/maps.py)
 
 
 def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):

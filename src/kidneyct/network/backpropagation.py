@@ -13,6 +13,7 @@ import numpy as np
 from kidneyct.network import forward, vgg
 
 SLOPE = "slope"
+STEEP = "1e+30"
 
 
 def function(parts, run):
@@ -36,22 +37,21 @@ class _Chain:
 
     def __init__(self, front, ends, rest):
         self.scaling, *self.layers = front
-        self.ends, self.rest, self.weights = ends, rest, None
+        self.ends, self.last, self.rest, self.weights = ends, self.layers[-1].name, rest, None
         self.pool = ThreadPoolExecutor(forward.threads())
 
     def __call__(self, inputs, chosen):
         self._renew()
         scaled = keras.ops.convert_to_numpy(self.scaling(inputs)).astype("float32").transpose(0, 3, 1, 2)
         passed = list(self.pool.map(self._forward, scaled))
-        _, (slope,) = self.rest(np.stack([outputs for *_, outputs in passed]), chosen)
-        slope = keras.ops.convert_to_numpy(slope)  # (n, h, w, c)
-        masks = [masks for masks, *_ in passed]
-        slopes = list(self.pool.map(self._backward, masks, slope.transpose(0, 3, 1, 2)))
-        values = [inputs, *(np.stack([kept[name] for _, kept, _ in passed]) for name in self.ends)]
-        inner = [np.stack([kept[name] for kept in slopes]) for name in (SLOPE, *self.ends)]
+        outputs = [np.stack([_array(outputs[name]) for outputs in passed]) for name in (*self.ends, self.last)]
+        _, (slope,) = self.rest(outputs.pop(), chosen)
+        slope = keras.ops.convert_to_numpy(slope).transpose(0, 3, 1, 2)
+        slopes = list(self.pool.map(self._backward, passed, slope))
+        inner = [np.stack([found[name] for found in slopes]) for name in (SLOPE, *self.ends)]
         # The scaling is a matrix that equals its transpose, and a shift.
         inner[0] = keras.ops.convert_to_numpy(self.scaling(inner[0]) - self.scaling(np.zeros_like(inner[0][:1])))
-        return values, inner
+        return [inputs, *outputs], inner
 
     def _renew(self):
         """ncnn's networks keep weights of their own; they are made anew where the layers' have changed."""
@@ -61,50 +61,53 @@ class _Chain:
             self.net, self.reverse = forward.net(self.layers), self._reversed()
 
     def _forward(self, image):
-        """Of an image (3, h, w): what each layer lets through, name -> (c, h, w) bool; the ends' outputs; the last."""
+        """Each layer's output for an image (3, h, w), name -> (c, h, w) of ncnn's."""
         extractor = self.net.create_extractor()
         forward.put(extractor, forward.INPUT, image)
-        masks, kept, before = {}, {}, None
-        for layer in self.layers:
-            outputs = forward.extracted(extractor, layer.name)
-            masks[layer.name] = _chosen(before, outputs) if _pools(layer) else outputs > 0
-            if layer.name in self.ends:
-                kept[layer.name] = outputs.transpose(1, 2, 0)
-            before = outputs
-        return masks, kept, outputs.transpose(1, 2, 0)
+        return {layer.name: forward.extracted(extractor, layer.name) for layer in self.layers}
 
-    def _backward(self, masks, slope):
+    def _backward(self, outputs, slope):
         """The slopes in the scaled pixels and at the ends, name -> (h, w, c), from the last output's (c, h, w)."""
         extractor = self.reverse.create_extractor()
-        forward.put(extractor, self.layers[-1].name, slope)
-        for name, mask in masks.items():
-            forward.put(extractor, f"{name}_mask", mask)
+        forward.put(extractor, self.last, slope)
+        for before, layer in zip([None, *self.layers], self.layers, strict=False):
+            if _pools(layer):
+                chosen = _chosen(np.asarray(outputs[before.name]), np.asarray(outputs[layer.name]))
+                forward.put(extractor, f"{layer.name}_chosen", chosen)
+            else:
+                extractor.input(f"{layer.name}_output", outputs[layer.name])
         names = [layer.name for layer in reversed(self.layers) if layer.name in self.ends]
-        return {name: forward.extracted(extractor, name).transpose(1, 2, 0) for name in (*names, SLOPE)}
+        return {name: _array(forward.extracted(extractor, name)) for name in (*names, SLOPE)}
 
     def _reversed(self):
         """The network of the backward pass; a blob that bears a layer's name is the slope in that layer's output."""
-        source = self.layers[-1].name
-        lines = [f"Input {source} 0 1 {source}"]
-        lines += [f"Input {layer.name}_mask 0 1 {layer.name}_mask" for layer in self.layers]
-        weights = []
+        lines, steps, weights, source = [f"Input {self.last} 0 1 {self.last}"], [], [], self.last
         before = [layer.name for layer in self.layers[:-1]]
         for layer, target in zip(reversed(self.layers), [*reversed(before), SLOPE], strict=True):
             name = layer.name
             if _pools(layer):
                 height, width = layer.input.shape[1:3]
+                lines.append(f"Input {name}_chosen 0 1 {name}_chosen")
                 # Each value on all four places, a row and a column of zeros where the pooling left one out.
-                lines.append(f"Interp {name}_up 1 1 {source} {name}_up 0=1 1=2.0 2=2.0")
-                lines.append(f"Padding {name}_pad 1 1 {name}_up {name}_pad 0=0 1={height % 2} 2=0 3={width % 2} 4=0")
-                lines.append(f"BinaryOp {name}_masked 2 1 {name}_pad {name}_mask {target} 0=2")
+                steps.append(f"Interp {name}_up 1 1 {source} {name}_up 0=1 1=2.0 2=2.0")
+                steps.append(f"Padding {name}_pad 1 1 {name}_up {name}_pad 0=0 1={height % 2} 2=0 3={width % 2} 4=0")
+                steps.append(f"BinaryOp {name}_masked 2 1 {name}_pad {name}_chosen {target} 0=2")
             else:
                 kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel), "<f4")[::-1, ::-1]  # (3, 3, in, out)
-                lines.append(f"BinaryOp {name}_masked 2 1 {source} {name}_mask {name}_masked 0=2")
+                lines.append(f"Input {name}_output 0 1 {name}_output")
+                # So steep that it is 0 where the output is, and 1 above.
+                steps.append(f"HardSigmoid {name}_on 1 1 {name}_output {name}_on 0={STEEP} 1=0")
+                steps.append(f"BinaryOp {name}_masked 2 1 {source} {name}_on {name}_masked 0=2")
                 settings = f"0={kernel.shape[2]} 1=3 4=1 5=0 6={kernel.size}"
-                lines.append(f"Convolution {name}_back 1 1 {name}_masked {target} {settings}")
+                steps.append(f"Convolution {name}_back 1 1 {name}_masked {target} {settings}")
                 weights += [np.zeros(1, "<u4"), np.ascontiguousarray(kernel.transpose(2, 3, 0, 1))]
             source = target
-        return forward.loaded(lines, weights)
+        return forward.loaded(lines + steps, weights)
+
+
+def _array(found):
+    """A result of ncnn's (c, h, w) as an array of its own, (h, w, c)."""
+    return np.array(found).transpose(1, 2, 0)
 
 
 def _pools(layer):
@@ -112,11 +115,13 @@ def _pools(layer):
 
 
 def _chosen(inputs, outputs):
-    """Which of the inputs (c, h, w) a 2×2 pooling chose, the first of equals; (c, h, w) bool."""
+    """Which of the inputs (c, h, w) a 2×2 pooling chose, the first of equals; (c, h, w) float32, 1 or 0."""
     height, width = (2 * side for side in outputs.shape[1:])
-    chosen, free = np.zeros(inputs.shape, bool), np.ones(outputs.shape, bool)
+    chosen, free = np.zeros(inputs.shape, "float32"), np.ones(outputs.shape, bool)
     for row, column in np.ndindex(2, 2):
         at = np.s_[:, row:height:2, column:width:2]
-        chosen[at] = free & (inputs[at] == outputs)
-        free &= ~chosen[at]
+        found = inputs[at] == outputs
+        found &= free
+        chosen[at] = found
+        free ^= found
     return chosen

@@ -69,7 +69,7 @@ def _on_cpu(model):
     def run(image):  # (3, s, s) float32
         extractor = made.create_extractor()
         put(extractor, INPUT, image)
-        return extracted(extractor, output).transpose(1, 2, 0)  # (h, w, c)
+        return np.array(extracted(extractor, output)).transpose(1, 2, 0)  # (h, w, c)
 
     def over(images):
         scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
@@ -91,11 +91,11 @@ def put(extractor, name, array):
 
 
 def extracted(extractor, name):
-    """What a network of ncnn's gives under a name, (c, h, w) float32."""
+    """What a network of ncnn's gives under a name, (c, h, w) of its own kind."""
     status, found = extractor.extract(name)
     if status:
         raise MemoryError(f"{name}: ncnn could not run it (status {status})")
-    return np.array(found)
+    return found
 
 
 def net(layers):
