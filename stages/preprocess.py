@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stages import draft, run
 
-from kidneyct import params
-from kidneyct.data import archive, images, masks
+from kidneyct import params, unfinished
+from kidneyct.data import archive, image_shards, images, masks
 
 ARCHIVE = "data/archive.zip"
 
@@ -16,8 +16,12 @@ def main():
     masks.check(ARCHIVE, entries)
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
-    size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window)
+    what = (ARCHIVE, entries, p.preprocess.image_size, p.preprocess.allow_corrupt, Path("data"), p.preprocess.window)
+    if p.preprocess.shard_images:
+        with unfinished.work("preprocess", "preprocess", "CPU") as work:
+            kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
+    else:
+        kept, rejected = images.preprocess(*what)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

@@ -12,7 +12,21 @@ from pathlib import Path
 from kidneyct import params
 
 FOLDER = Path("records")
-PACKAGES = ("dvc", "h5py", "keras", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow", "jax", "torch")
+PACKAGES = (
+    "dvc",
+    "h5py",
+    "keras",
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "jax",
+    "torch",
+    "ray",
+    "faiss-cpu",
+)
 SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
     "CUDA_VISIBLE_DEVICES",
     "KERAS_BACKEND",

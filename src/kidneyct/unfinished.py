@@ -20,12 +20,12 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from kidneyct import params, yaml12
+from kidneyct import arrays, params, yaml12
 from kidneyct.errors import InputError
 
 FOLDER = ".unfinished"
 COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
-PACKAGES = ("numpy", "keras", "tensorflow")
+PACKAGES = ("numpy", "keras", "tensorflow", "pillow")
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -198,7 +198,10 @@ def _dependencies(stage):
 
 
 def _digest(path):
-    """None where there is no such file; the stage itself says so."""
+    """None where there is no such file; the stage itself says so. Of an array over shards, that of its list."""
+    if os.path.isdir(path):
+        listed = Path(path) / arrays.SHARDS
+        return _digest(listed) if listed.exists() else {name: _digest(Path(path) / name) for name in os.listdir(path)}
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """Decoding: every readable image of the archive becomes a row of two arrays and a line of the index."""
 
+import contextlib
 import hashlib
 import io
 
@@ -77,12 +78,22 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE)
     where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
     16 bits are seen through `chosen`, as `preprocess.window`.
     """
-    lines, rejected = [], []
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
+    with container.opened(archive) as opened, decoded(opened, archive, images, image_size, folder, chosen) as found:
+        lines, rejected = found
+        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        check_rejected(archive, images, rejected, allowed, folder)
+        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+    return len(lines), len(rejected)
+
+
+@contextlib.contextmanager
+def decoded(opened, archive, images, image_size, folder, chosen):
+    """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
+    lines, rejected = [], []
     with (
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images)) as add_image,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images)) as add_thumbnail,
-        container.opened(archive) as opened,
     ):
         for entry in tqdm(images, desc="preprocess", unit="image", disable=None):
             try:
@@ -96,13 +107,11 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE)
             add_thumbnail(thumbnail(picture)[None])
             digest = hashlib.sha256(content).hexdigest()
             lines.append((entry.image, entry.label, *picture.size, digest))
-        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
-        _check_rejected(archive, images, rejected, allowed, folder)
-        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
-    return len(lines), len(rejected)
+        yield lines, rejected
 
 
-def _check_rejected(archive, images, rejected, allowed, folder):
+def check_rejected(archive, images, rejected, allowed, folder):
+    """InputError where images that can't be read are more than `allowed`, or all of a class."""
     shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
     more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
     found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {shown_ones}{more}"

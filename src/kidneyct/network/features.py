@@ -50,23 +50,31 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
         sample = images[:BATCH_SIZE]
         devices.warn_if_long("features", lambda: model.predict_on_batch(sample), len(starts))
         for start in tqdm(starts, desc="features", unit="batch", disable=None):
-            batch = images[start : start + BATCH_SIZE]
-            outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
-            top = float(outputs.max())
-            if not top <= float(np.finfo(np.float16).max):
-                raise InputError(
-                    f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
-                    "model.pixel_scaling don't suit each other"
-                )
+            outputs, top = run(model, images[start : start + BATCH_SIZE], path)
             greatest = max(greatest, top)
-            content = outputs.astype(np.float16).tobytes()
+            content = outputs.tobytes()
             file.write(content)
-            done, checksum = done + len(batch), zlib.crc32(content, checksum)
+            done, checksum = done + len(outputs), zlib.crc32(content, checksum)
             work.now_and_then(lambda state=(done, greatest, checksum): _save(file, work, *state))
-        if greatest < 1e-6:
-            raise InputError(
-                f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}"
-            )
+        check_signal(greatest, images, path)
+
+
+def run(model, batch, path):
+    """The features of a batch, (b, h, w, c) float16, and the greatest; InputError where that is beyond 16 bits."""
+    outputs = keras.ops.convert_to_numpy(model.predict_on_batch(batch))  # (b, h, w, c) float32
+    top = float(outputs.max())
+    if not top <= float(np.finfo(np.float16).max):
+        raise InputError(
+            f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+            "model.pixel_scaling don't suit each other"
+        )
+    return outputs.astype(np.float16), top
+
+
+def check_signal(greatest, images, path):
+    """InputError where all features of the images are below the steps of 16 bits."""
+    if greatest < 1e-6:
+        raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}")
 
 
 def _header(shape):
