@@ -74,7 +74,7 @@ class Shards:
             rows = np.flatnonzero(rows)
         if rows.size == 0:
             rows = rows.astype(int)
-        if rows.ndim > 1 or rows.dtype.kind not in "iu":
+        if isinstance(at, tuple) or rows.ndim > 1 or rows.dtype.kind not in "iu":
             raise IndexError(f"{self.folder}: expected numbers of rows, found {at!r}")
         if np.any((rows < -len(self)) | (rows >= len(self))):
             raise IndexError(f"{self.folder}: expected rows below {len(self)}, found {at!r}")

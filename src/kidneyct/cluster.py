@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from kidneyct.errors import InputError, shown
 
-TRIES = 3  # of an item whose process is killed, after the first
 EXTRA = "pip install -c constraints.txt -e '.[ray]'"
 STORE = 256 * 2**20  # bytes of Ray's own store on this machine: what passes through it is small
 # Of the environment, what may change a result; on this machine all of it is handed on.
@@ -39,8 +38,6 @@ def each(begin, items, title, heavy=False):
             _Process,
             fn_constructor_args=(begin,),
             compute=ray.data.ActorPoolStrategy(size=min(places, len(packed)), max_tasks_in_flight_per_actor=1),
-            max_restarts=-1,
-            max_task_retries=TRIES,
             **options,
         )
         try:
@@ -48,12 +45,11 @@ def each(begin, items, title, heavy=False):
                 if row["error"]:
                     raise InputError(row["error"])
                 yield json.loads(row["found"])
+        except ray.exceptions.RayTaskError:  # a mistake of ours
+            raise
         except ray.exceptions.RayError as error:
-            if isinstance(error, ray.exceptions.RayTaskError):  # a mistake of ours
-                raise
             raise InputError(
-                f"{title}: Ray gave up ({shown(' '.join(str(error).split()))}); if its processes were killed, they may "
-                "have had too little memory; run it again, which goes on from here"
+                f"{title}: Ray gave up ({shown(' '.join(str(error).split()))}); run it again, which goes on from here"
             ) from None
 
 
@@ -85,6 +81,11 @@ def _places(ray, heavy):
 def _ray():
     """Ray, begun, and ended when the block ends; InputError where it is not installed or the cluster not there."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if not os.environ.get("RAY_ADDRESS"):
+        # Ray listens on every network that this machine is on, and runs what it is sent; it reads this when imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
         import ray.data
@@ -105,16 +106,13 @@ def _begin(ray, folder):
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     common = {"runtime_env": {"env_vars": variables}, "logging_level": logging.ERROR}
     address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        # Ray listens on every network that this machine is on, and runs what it is sent.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        ray.init(address="local", include_dashboard=False, object_store_memory=STORE, _temp_dir=folder, **common)
-        return
     try:
-        ray.init(address=address, **common)
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        if address:
+            ray.init(address=address, **common)
+        else:
+            ray.init(address="local", include_dashboard=False, object_store_memory=STORE, _temp_dir=folder, **common)
+    except Exception as error:  # Ray fails in many ways
         raise InputError(
-            f"RAY_ADDRESS: expected the address of a running cluster, found {shown(address)} "
-            f"({shown(' '.join(str(error).split()))}); without it, Ray runs on this machine"
+            f"RAY_ADDRESS: expected {'the address of a running cluster' if address else 'Ray to start on this machine'}"
+            f", found {shown(address or 'none')} ({shown(' '.join(str(error).split()))})"
         ) from None

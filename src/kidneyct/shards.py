@@ -12,8 +12,10 @@ import numpy as np
 
 from kidneyct import arrays, cluster, unfinished
 from kidneyct.draft import draft
+from kidneyct.errors import InputError
 
 FACTS = "facts.json"  # of a shard: that it is whole
+TRIES = 4  # of a shard whose process is killed
 
 
 def spans(count, size):
@@ -35,10 +37,10 @@ def made(begin, items, work, title, heavy=False):
             shutil.rmtree(path)
     if found := sum(path.exists() for path in left):
         work.say(f"goes on: {found} of {len(items)} shards are there")
-    return list(cluster.each(functools.partial(_begin, begin, folder), list(enumerate(items)), title, heavy))
+    return list(cluster.each(functools.partial(_begin, begin, folder, title), list(enumerate(items)), title, heavy))
 
 
-def _begin(begin, folder):
+def _begin(begin, folder, title):
     ready = functools.cache(begin)
 
     def make(numbered):
@@ -46,7 +48,13 @@ def _begin(begin, folder):
         own = place(folder, number)
         facts = _whole(own)
         if facts is None:
-            aside = Path(tempfile.mkdtemp(prefix=f"{number:05d}-", dir=folder))
+            killed = len(list(folder.glob(f"{own.name}-*")))
+            if killed == TRIES:
+                raise InputError(
+                    f"{title}: the process at work on shard {number} was killed {killed} times, as happens with too "
+                    "little memory; free some and run it again, which goes on from here"
+                )
+            aside = Path(tempfile.mkdtemp(prefix=f"{own.name}-", dir=folder))
             facts = _sealed(aside, ready()(item, aside))
             shutil.rmtree(own, ignore_errors=True)  # a damaged one
             os.replace(aside, own)
