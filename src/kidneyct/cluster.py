@@ -81,7 +81,6 @@ def _places(ray, heavy):
 def _ray():
     """Ray, begun, and ended when the block ends; InputError where it is not installed or the cluster not there."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if not os.environ.get("RAY_ADDRESS"):
         # Ray listens on every network that this machine is on, and runs what it is sent; it reads this when imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
