@@ -3,7 +3,7 @@
 from stages import place, run
 
 from kidneyct import arrays, params, unfinished
-from kidneyct.network import devices, features, vgg
+from kidneyct.network import devices, feature_shards, features, vgg
 
 
 def main(role):
@@ -16,12 +16,18 @@ def main(role):
         features.write_placeholder(path)
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
         return
+    title, weights = f"features of the {role}", f"models/{role}/initial.weights.h5"
+    what = (images, p.model.pixel_scaling, p.model.frozen_blocks, path)
+    if isinstance(images, arrays.Shards):
+        with unfinished.work(stage, title, "Ray") as work:  # this process leaves the devices to Ray's
+            feature_shards.compute(weights, *what, work)
+        return
     devices.prepare(seed=0)
-    title, device = f"features of the {role}", devices.describe("float32")
+    device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
-    base = vgg.initialised(f"models/{role}/initial.weights.h5", image_size)
+    base = vgg.initialised(weights, image_size)
     with unfinished.work(stage, title, device) as work:
-        features.compute(base, images, p.model.pixel_scaling, p.model.frozen_blocks, path, work)
+        features.compute(base, *what, work)
 
 
 if __name__ == "__main__":

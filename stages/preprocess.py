@@ -5,7 +5,7 @@ from pathlib import Path
 from stages import draft, run
 
 from kidneyct import params, unfinished
-from kidneyct.data import archive, images, masks
+from kidneyct.data import archive, image_shards, images, masks
 
 ARCHIVE = "data/archive.zip"
 
@@ -16,9 +16,12 @@ def main():
     masks.check(ARCHIVE, entries)
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
-    size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
+    what = (ARCHIVE, entries, p.preprocess.image_size, p.preprocess.allow_corrupt, Path("data"), p.preprocess.window)
     with unfinished.work("preprocess", "preprocess", device=None) as work:
-        kept, rejected = images.preprocess(ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window, work)
+        if p.preprocess.shard_images:
+            kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
+        else:
+            kept, rejected = images.preprocess(*what, work)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

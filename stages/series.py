@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct import arrays, index, params
-from kidneyct.data import known_series, series
+from kidneyct import arrays, index, params, unfinished
+from kidneyct.data import known_series, neighbours, series
 
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
 ARCHIVE = {"archive": ("data/patients.csv", "data/archive.zip: patients.csv")}
@@ -16,7 +16,7 @@ def main():
     p = params.load("series")
     table = index.read("data/index.csv")
     thumbnails = arrays.thumbnails("data/thumbnails.npy", len(table))
-    columns = {"series": series.infer(thumbnails, table["sha256"], p.series.similarity)}
+    columns = {"series": inferred(thumbnails, table["sha256"], p.series.similarity, p.series.approximate_above)}
     known = known_numbers(p.series.table, table["image"])
     if known is not None:
         columns = {"series": known, "inferred": columns["series"]}
@@ -25,6 +25,16 @@ def main():
     by_class = table.groupby("label")["series"].nunique()
     print(f"series: {table['series'].nunique()} among {len(table)} images, {'inferred' if known is None else 'known'}")
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))
+
+
+def inferred(thumbnails, hashes, similarity, approximate_above):
+    """The series that the thumbnails let infer, (n,) int."""
+    if len(thumbnails) <= approximate_above:
+        return series.infer(thumbnails, hashes, similarity)
+    if isinstance(thumbnails, arrays.Shards):
+        with unfinished.work("series", "series", "CPU") as work:
+            return neighbours.over_shards(thumbnails, hashes, similarity, work)
+    return neighbours.infer(thumbnails, hashes, similarity)
 
 
 def known_numbers(source, images):

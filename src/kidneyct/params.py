@@ -102,10 +102,12 @@ class Preprocess(Section):
         description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
     )
     allow_corrupt: _whole(0, 100_000)
+    shard_images: _whole(0, 1_000_000)
 
 
 class Series(Section):
     similarity: Fraction
+    approximate_above: _whole(0, 100_000_000)
     table: PathLike = Field(description="archive, none, or the path of a CSV file with the columns image,series")
 
 

@@ -27,6 +27,8 @@ PACKAGES = (
     "tensorflow",
     "jax",
     "torch",
+    "ray",
+    "faiss-cpu",
 )
 SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
     "CUDA_VISIBLE_DEVICES",

@@ -20,7 +20,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from kidneyct import params, yaml12
+from kidneyct import arrays, params, yaml12
 from kidneyct.draft import entries_to_disk, to_disk
 from kidneyct.errors import InputError
 
@@ -203,7 +203,10 @@ def _dependencies(stage):
 
 
 def _digest(path):
-    """None where there is no such file; the stage itself says so."""
+    """None where there is no such file; the stage itself says so. Of an array over shards, that of its list."""
+    if os.path.isdir(path):
+        listed = Path(path) / arrays.SHARDS
+        return _digest(listed) if listed.exists() else {name: _digest(Path(path) / name) for name in os.listdir(path)}
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -134,6 +134,32 @@ def test_a_locked_zip_is_one_line(tmp_path):
         list(intake.members(path, CLASSES))
 
 
+def test_members_are_read_where_they_lie(tmp_path):
+    """Without the zip's list of all; each as zipfile reads it, and damage and a lie about its size as there."""
+    path, content = tmp_path / "a.zip", bytes(range(256)) * 40
+    with zipfile.ZipFile(path, "w") as file:
+        file.comment = b"behind the list"
+        for name, method in (("a", zipfile.ZIP_STORED), ("b", zipfile.ZIP_DEFLATED), ("c", zipfile.ZIP_LZMA)):
+            file.writestr(f"Cyst/{name}.jpg", content, method)
+        file.writestr("Cyst/empty.jpg", b"", zipfile.ZIP_DEFLATED)
+    path.write_bytes(b"something in front" + path.read_bytes())
+    members = container.directory(path)
+    with container.opened(path) as whole, container.opened_at(path, members) as some:
+        assert some.names == whole.names
+        for name in ("Cyst/a.jpg", "Cyst/b.jpg", "Cyst/empty.jpg"):
+            assert some.read(name) == whole.read(name)
+        with pytest.raises(
+            InputError, match=r"c\.jpg: can't be unpacked \(neither stored nor deflated, or encrypted\)"
+        ):
+            some.read("Cyst/c.jpg")
+    members["Cyst/b.jpg"].file_size -= 1
+    with (
+        container.opened_at(path, members) as some,
+        pytest.raises(InputError, match=r"b\.jpg: damaged \(Bad CRC-32 for file 'Cyst/b\.jpg'\); fetch it again"),
+    ):
+        some.read("Cyst/b.jpg")
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_a_zip_that_lies_elsewhere_stays_there(tmp_path, monkeypatch, links):
     if not links:

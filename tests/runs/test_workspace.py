@@ -6,6 +6,9 @@ import finished
 import numpy as np
 import pandas as pd
 import pytest
+from dvc.fs import localfs
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.db.local import LocalHashFileDB
 
 from kidneyct import yaml12
 from kidneyct.errors import InputError
@@ -41,6 +44,25 @@ def test_what_it_was_run_with_and_the_training_images(run):
     np.testing.assert_array_equal(opened.thumbnails, np.load(run / "data/thumbnails.npy")[[1, 3]])
     assert opened.series.tolist() == [8, 9]
     assert (opened.names, opened.labels) == (("b", "d"), ("NA", "NA"))
+
+
+def test_thumbnails_over_shards_have_the_hash_that_dvc_gives_the_folder(run, tmp_path):
+    whole, path = np.load(run / "data/thumbnails.npy"), run / "data/thumbnails.npy"
+    path.unlink()
+    path.mkdir()
+    for number, rows in enumerate((whole[:3], whole[3:])):
+        np.save(path / f"0000{number}.npy", rows)
+    listed = [{"shape": (3, 25, 25)}, {"shape": (1, 25, 25)}]
+    (path / "shards.json").write_text(json.dumps({"dtype": "uint8", "row": [25, 25], "images": 3, "shards": listed}))
+    store = LocalHashFileDB(localfs, str(tmp_path / "store"))
+    digest = build(store, str(path), localfs, "md5", dry_run=True)[2].hash_info.value
+    assert digest.endswith(".dir")
+    for stage, kind in (("preprocess", "outs"), ("series", "deps")):
+        edited(run, stage, kind, "data/thumbnails.npy", digest)
+    np.testing.assert_array_equal(workspace.read(run, "candidate").thumbnails, whole[[1, 3]])
+    np.save(path / "00001.npy", whole[:1])
+    with pytest.raises(InputError, match=r"thumbnails\.npy: not the file that dvc\.lock knows, but another run's"):
+        workspace.read(run, "candidate")
 
 
 def test_what_is_missing_is_named_with_what_to_do(run):

@@ -4,7 +4,9 @@ import contextlib
 import os
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -28,8 +30,8 @@ def opened(path):
         names = sorted(_walk(Path(path)))
         yield Container(names, lambda name: _from_folder(path, name))
     else:
-        with _zip(path) as (names, read):
-            yield Container(names, read)
+        with _zip(path) as (members, file):
+            yield Container(sorted(members), lambda name: _from_zip(file, path, name, members[name]))
 
 
 def _status(path, where, expected):
@@ -87,8 +89,46 @@ def _check_size(where, size):
         raise InputError(f"{where}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
 
 
+def directory(path):
+    """The files of a zip, name -> what `opened_at` finds each by."""
+    with _zip(path) as (members, _):
+        return members
+
+
+@contextlib.contextmanager
+def opened_at(path, members):
+    """The Container of some files of a zip, of which `directory` told; its long list of all is not read."""
+    with open(path, "rb") as file:
+        yield Container(sorted(members), lambda name: _from_zip(_Direct(file), path, name, members[name]))
+
+
+class _Direct:
+    """Reads a zip's members where they lie, stored or deflated, as zipfile does once it has read the list of all."""
+
+    HEADER = struct.Struct("<4s22x2H")  # signature, lengths of name and extra field
+
+    def __init__(self, file):
+        self.file = file
+
+    def read(self, info):
+        self.file.seek(info.header_offset)
+        signature, *lengths = self.HEADER.unpack(self.file.read(self.HEADER.size))
+        if signature != b"PK\x03\x04":
+            raise zipfile.BadZipFile("no member where the list has one")
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError("neither stored nor deflated, or encrypted")
+        self.file.seek(sum(lengths), os.SEEK_CUR)
+        content = self.file.read(info.compress_size)
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, info.file_size or 1)
+        if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
+        return content
+
+
 @contextlib.contextmanager
 def _zip(path):
+    """The members of a zip, name -> ZipInfo, and the open file."""
     try:
         file = zipfile.ZipFile(path)
     except OSError as error:
@@ -109,8 +149,7 @@ def _zip(path):
             raise InputError(
                 f"{shown(path)}: expected different names, found {listed(twice)} more than once; keep one of each"
             )
-        by_name = dict(members)
-        yield sorted(by_name), lambda name: _from_zip(file, path, name, by_name[name])
+        yield dict(members), file
 
 
 def _from_zip(file, path, name, info):

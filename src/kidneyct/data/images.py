@@ -1,5 +1,6 @@
 """Decoding: every readable image of the archive becomes a row of two arrays and a line of the index."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -101,6 +102,21 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     16 bits are seen through `chosen`, as `preprocess.window`. In `work`, an `unfinished.Work`, an interrupted run's
     images are found and this one's are left.
     """
+    # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
+    with (
+        container.opened(archive) as opened,
+        decoded(opened, archive, images, image_size, folder, chosen, work) as found,
+    ):
+        lines, rejected = found
+        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        check_rejected(archive, images, rejected, allowed, folder)
+        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+    return len(lines), len(rejected)
+
+
+@contextlib.contextmanager
+def decoded(opened, archive, images, image_size, folder, chosen, work=None, threads=THREADS):
+    """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
 
     def row(entry):
         content = opened.read(entry.member)
@@ -109,12 +125,10 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 
     place = work.writing if work else draft
-    # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
     with (
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
-        container.opened(archive) as opened,
-        ThreadPoolExecutor(THREADS) as pool,
+        ThreadPoolExecutor(threads) as pool,
     ):
         lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
         done = len(lines) + len(rejected)
@@ -133,10 +147,7 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
             lines.append((entry.image, entry.label, *about))
             if work:
                 work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
-        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
-        _check_rejected(archive, images, rejected, allowed, folder)
-        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
-    return len(lines), len(rejected)
+        yield lines, rejected
 
 
 def _in_order(pool, work, items):
@@ -175,7 +186,8 @@ def _resume(both, work):
     return lines, rejected
 
 
-def _check_rejected(archive, images, rejected, allowed, folder):
+def check_rejected(archive, images, rejected, allowed, folder):
+    """InputError where images that can't be read are more than `allowed`, or all of a class."""
     shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
     more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
     found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {shown_ones}{more}"

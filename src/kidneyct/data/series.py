@@ -23,8 +23,7 @@ def infer(thumbnails, hashes, similarity, block=BLOCK):
 
     Images whose thumbnails correlate above `similarity` are linked, and so are files of equal hash; the
     connected components are the series. `thumbnails` (n, 25, 25), `hashes` (n,). Every pair is compared, in
-    blocks of the upper triangle: time grows with n², memory with n. Beyond some hundred thousand images an
-    approximate search takes its place: benchmarks/series.py shows one, whose pairs `merge` joins as well.
+    blocks of the upper triangle: time grows with n², memory with n. `neighbours.infer` is for more images.
     """
     rows = standardise(thumbnails)
     _, labels = np.unique(np.asarray(hashes), return_inverse=True)
@@ -33,7 +32,7 @@ def infer(thumbnails, hashes, similarity, block=BLOCK):
             correlations = rows[first : first + block] @ rows[second : second + block].T
             links = np.argwhere(correlations > similarity)
             labels = merge(labels, links[:, 0] + first, links[:, 1] + second)
-    return _by_appearance(labels)
+    return by_appearance(labels)
 
 
 def merge(labels, left, right):
@@ -46,7 +45,8 @@ def merge(labels, left, right):
     return connected_components(graph, directed=False)[1][labels]
 
 
-def _by_appearance(labels):
+def by_appearance(labels):
+    """Series numbers (n,) int, counted from 0 in order of first appearance."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]
 

@@ -43,21 +43,28 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
         sample = images[:BATCH_SIZE]
         devices.warn_if_long("features", lambda: run(sample), len(starts))
         for start in progress.shown(starts, what="features", unit="batch"):
-            batch = images[start : start + BATCH_SIZE]
-            outputs = run(batch)  # (b, h, w, c) float32
-            top = float(outputs.max())
-            if not top <= float(np.finfo(np.float16).max):
-                raise InputError(
-                    f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
-                    "model.pixel_scaling don't suit each other"
-                )
+            outputs, top = in_16_bits(run(images[start : start + BATCH_SIZE]), path)
             greatest = max(greatest, top)
             rows.append(outputs)
             work.now_and_then(lambda greatest=greatest: _save(rows, work, greatest))
-        if greatest < 1e-6:
-            raise InputError(
-                f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}"
-            )
+        check_signal(greatest, images, path)
+
+
+def in_16_bits(outputs, path):
+    """A batch's features (b, h, w, c) as float16, and the greatest; InputError where that is beyond 16 bits."""
+    top = float(outputs.max())
+    if not top <= float(np.finfo(np.float16).max):
+        raise InputError(
+            f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+            "model.pixel_scaling don't suit each other"
+        )
+    return outputs.astype(np.float16), top
+
+
+def check_signal(greatest, images, path):
+    """InputError where all features of the images are below the steps of 16 bits."""
+    if greatest < 1e-6:
+        raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}")
 
 
 def _save(rows, work, greatest):

@@ -254,5 +254,10 @@ def _check(folder, path, written):
 
 
 def _digest(path):
+    """The MD5 of a file or a folder as dvc.lock has it."""
+    if Path(path).is_dir():
+        files = sorted(file.relative_to(path).as_posix() for file in Path(path).rglob("*") if file.is_file())
+        listed = [{"md5": _digest(Path(path) / name), "relpath": name} for name in files]
+        return f"{hashlib.md5(json.dumps(listed).encode()).hexdigest()}.dir"
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()

@@ -1,0 +1,54 @@
+"""Decoding on Ray: the images of an archive in arrays over shards."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kidneyct import arrays, index, shards
+from kidneyct.data import container, images
+
+
+def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work):
+    """As `images.preprocess`, on Ray, with arrays over shards.
+
+    A shard is of `size` entries of the archive, less what can't be read, and has one channel where all its pictures are
+    grey. `work` is an `unfinished.Work`, where the shards are made.
+    """
+    members = container.directory(archive)
+    parts = [entries[start:stop] for start, stop in shards.spans(len(entries), size)]
+    items = [(part, {entry.member: members[entry.member] for entry in part}) for part in parts]
+    begin = functools.partial(_begin, Path(archive).resolve(), image_size, chosen)
+    made = shards.made(begin, items, work, "preprocess")
+    rejected = [line for facts in made for line in facts["rejected"]]
+    index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+    images.check_rejected(archive, entries, rejected, allowed, folder)
+    for name, row in (("images.npy", (image_size, image_size, 3)), ("thumbnails.npy", (images.THUMBNAIL_SIZE,) * 2)):
+        shards.gather(made, name, folder / name, row, size, work)
+    shards.join(made, "index.csv", folder / "index.csv", work)
+    return len(entries) - len(rejected), len(rejected)
+
+
+def _begin(archive, image_size, chosen):
+    def make(item, folder):
+        part, members = item
+        with (
+            container.opened_at(archive, members) as opened,
+            images.decoded(opened, archive, part, image_size, folder, chosen, threads=1) as (lines, rejected),
+        ):
+            index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+        _one_channel(folder / "images.npy")
+        return {"rejected": rejected}
+
+    return make
+
+
+def _one_channel(path):
+    """Keep one channel of an array of pictures that are all grey."""
+    rgb = arrays.images(path)
+    blocks = [slice(start, stop) for start, stop in shards.spans(len(rgb), 256)]
+    if all((rgb[at] == rgb[at][..., :1]).all() for at in blocks):
+        with arrays.written(path, np.uint8, (*rgb.shape[1:3], 1), len(rgb)) as rows:
+            for at in blocks:
+                rows.append(rgb[at][..., :1])
