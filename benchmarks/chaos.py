@@ -5,12 +5,12 @@
     PYTHONPATH=src:tests python benchmarks/chaos.py --folder /tmp/chaos     # once more: goes on where it was stopped
     PYTHONPATH=src:tests python benchmarks/chaos.py -S data.source=/path/to/images.zip -S train.epochs=3
 
-A stage's outputs are removed, and it runs under `dvc repro` or, by turns, alone, forked from a process that has
-imported TensorFlow. It gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it
-needs undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found
-none, some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was;
-one that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock
-leaves half of one: it is then done what docs/reliability.md says, and counted. Exit status 1 where a byte differs.
+Each stage runs under `dvc repro`, forked from a process that has imported what both need (benchmarks/nursery.py), and
+all of it gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it needs
+undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found none,
+some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was; one
+that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock leaves
+half of one: it is then done what docs/reliability.md says, and counted. Exit status 1 where a byte differs.
 """
 
 import argparse
@@ -39,8 +39,6 @@ KILLS = 200
 IN_A_ROW = 3
 PATIENCE = 600  # seconds that a process may take to end after its signal
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-WAYS = ("alone", "alone", "dvc", "alone")  # by turns, so that each meets each signal
-ENDINGS = ("dvc", "alone")  # by turns, of what is left to end
 OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}  # more kills than others, as these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
     "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
@@ -56,74 +54,76 @@ LINE = "{:22} {:8}" + " {:>7}" * len(COLUMNS)
 
 
 class Runner:
-    """Runs stages in the clone that is the current folder; ends what it started when the block does."""
+    """Runs DVC in a project's folder; ends what it started when the block does."""
 
-    def __init__(self, environment):
-        self.environment, self.process, self.cut = environment, None, 0
+    def __init__(self, project):
+        self.folder, self.environment = project.folder, dict(project.environment)
+        self.environment.pop("PYTHONPATH", None)  # the project's own library is to answer
+        self.process, self.cut = None, 0
 
     def __enter__(self):
-        nursery = [sys.executable, tiny.ROOT / "benchmarks/nursery.py"]
+        nursery = [sys.executable, tiny.ROOT / "benchmarks/nursery.py", self.folder]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}  # or `select` would miss a line
         self.nursery = subprocess.Popen(nursery, env=self.environment, start_new_session=True, **pipes)
+        self.nursery.stdout.readline()
         return self
 
     def __exit__(self, *reason):
-        self._signal(signal.SIGKILL)
+        self._kill()
         self.nursery.kill()
         self.nursery.wait()
 
-    def run(self, stage, way, after=None, number=None):
-        """Run a stage, and after some seconds send it and all that it started a signal: was it sent, and the output."""
-        sent, status, output = self._run(stage, way, after, number)
-        if not sent and status and HALF_A_LOCK.search(output):
-            Path("dvc.lock").unlink()
-            self.cut += 1
-            self.repro(stage)  # the stages before it are all in DVC's cache
-            sent, status, output = self._run(stage, way, after, number)
-        if not sent and status:
-            raise SystemExit(f"{stage}, {way}: exit status {status}\n{output}")
-        return sent, output
+    def stage(self, name, after=None, strike=None):
+        """Run a stage, and after some seconds call `strike` with its process group: was it, and the output."""
+        arguments = ["repro", "--force", "--no-run-cache", "--single-item", name]
+        struck, status, output = self._run(arguments, after, strike)
+        if not struck and status and self.mended(output):
+            self.repro(name)  # the stages before it are all in DVC's cache
+            struck, status, output = self._run(arguments, after, strike)
+        if not struck and status:
+            raise SystemExit(f"{name}: exit status {status}\n{output}")
+        return struck, output
 
-    def repro(self, *stages):
-        subprocess.run(["dvc", "repro", "-q", *stages], env=self.environment, check=True)
+    def repro(self, *names):
+        """`dvc repro`, of all stages or of some."""
+        _, status, output = self._run(["repro", *names])
+        if status and self.mended(output):
+            _, status, output = self._run(["repro", *names])
+        if status:
+            raise SystemExit(f"dvc repro {' '.join(names)}: exit status {status}\n{output}")
 
-    def _run(self, stage, way, after, number):
-        name, _, role = stage.partition("@")
+    def mended(self, output):
+        """Whether DVC complained of half a dvc.lock; it is removed then, as docs/reliability.md says."""
+        if not HALF_A_LOCK.search(output):
+            return False
+        (self.folder / "dvc.lock").unlink()
+        self.cut += 1
+        return True
+
+    def _run(self, arguments, after=None, strike=None):
         with tempfile.NamedTemporaryFile("w+") as log:
-            if way == "dvc":
-                command = ["dvc", "repro", "--force", "--no-run-cache", "--single-item", stage]
-                started = subprocess.Popen(
-                    command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-                )
-                self.process = started.pid
-            else:
-                started = None
-                asked = {"arguments": [f"stages.{name}", *([role] if role else [])], "log": log.name}
-                self.nursery.stdin.write(f"{json.dumps(asked)}\n".encode())
-                self.process = int(self.nursery.stdout.readline())
-            sent = not self._ended(started, after)
-            if sent:
-                self._signal(number)
-                if not self._ended(started, PATIENCE):
-                    raise SystemExit(f"{stage}, {way}: still running {PATIENCE} s after {number.name}")
-            status = started.returncode if started else int(self.nursery.stdout.readline())
-            self._signal(signal.SIGKILL)  # what it may have left running
+            self.nursery.stdin.write(f"{json.dumps({'arguments': arguments, 'log': log.name})}\n".encode())
+            self.process = int(self.nursery.stdout.readline())
+            struck = not self._ended(after)
+            if struck:
+                strike(self.process)
+                if not self._ended(PATIENCE):
+                    raise SystemExit(f"dvc {' '.join(arguments)}: still running {PATIENCE} s after it was struck")
+            status = int(self.nursery.stdout.readline())
+            time.sleep(0.1)  # DVC may end before the stage does
+            self._kill()  # what it may have left running
             self.process = None
             log.seek(0)
-            return sent, status, log.read()
+            return struck, status, log.read()
 
-    def _ended(self, started, seconds):
+    def _ended(self, seconds):
         """Wait so many seconds at most, or for ever: has it ended?"""
-        if not started:
-            return bool(select.select([self.nursery.stdout], [], [], seconds)[0])
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(seconds)
-        return started.returncode is not None
+        return bool(select.select([self.nursery.stdout], [], [], seconds)[0])
 
-    def _signal(self, number):
+    def _kill(self):
         if self.process:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process, number)
+                os.killpg(self.process, signal.SIGKILL)
 
 
 def stages():
@@ -150,7 +150,7 @@ def _digest(path):
 
 
 def remove(paths):
-    """Remove outputs, as DVC does before it runs a stage."""
+    """Remove files and folders."""
     for path in map(Path, paths):
         if path.is_dir():
             shutil.rmtree(path)
@@ -167,25 +167,20 @@ def shares(names, kills):
 
 def torment(runner, stage, outs, expected, kills, generator):
     """Kill a stage so many times: a table signal's name -> Counter of COLUMNS."""
-    seconds = {}
-    for way in ENDINGS:
-        remove(outs)
-        start = time.perf_counter()
-        runner.run(stage, way)
-        seconds[way] = time.perf_counter() - start
-    counts = {number.name: Counter() for number in SIGNALS}
-    numbers, ways, endings = itertools.cycle(SIGNALS), itertools.cycle(WAYS), itertools.cycle(ENDINGS)
+    start = time.perf_counter()
+    runner.stage(stage)
+    seconds = time.perf_counter() - start
+    counts, numbers = {number.name: Counter() for number in SIGNALS}, itertools.cycle(SIGNALS)
     killed, done, tries = [], 0, 0
     while done < kills or killed:
         ending = len(killed) == IN_A_ROW or done == kills
-        way = next(endings if ending else ways)
         number = None if ending else next(numbers)
-        after = None if ending else generator.uniform(0, seconds[way])
-        remove(outs)
-        sent, output = runner.run(stage, way, after, number)
+        after = None if ending else generator.uniform(0, seconds)
+        remove(outs)  # as DVC does, which may not come to it
+        struck, output = runner.stage(stage, after, lambda group, number=number: os.killpg(group, number))
         if killed and GOES_ON.search(output):
             counts[killed[-1].name]["resumed"] += 1
-        if sent:
+        if struck:
             there = sum(Path(out).exists() for out in outs)
             place = "before" if not there else "after" if there == len(outs) else "amid"
             counts[number.name].update(["kills", place])
@@ -237,8 +232,7 @@ def main():
             notes.add("cloned", True)
         project = tiny.Project(folder / "clone")
         os.chdir(project.folder)
-        environment = {name: value for name, value in project.environment.items() if name != "PYTHONPATH"}
-        with Runner(environment) as runner:
+        with Runner(project) as runner:
             unequal = compare(runner, options, notes)
         os.chdir("/")
     sys.exit(1 if unequal else 0)
