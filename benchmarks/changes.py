@@ -34,14 +34,14 @@ CHANGES = {
 RUNNING = re.compile(r"^Running stage '(.+)':")
 
 
-def repro(folder):
-    """`dvc repro`: seconds in all, and of each stage that ran, name -> seconds."""
+def repro(folder, targets):
+    """`dvc repro` up to the targets: seconds in all, and of each stage that ran, name -> seconds."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "dvc", "repro"]
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     start, begun, said = time.perf_counter(), [], []
     with subprocess.Popen(command, cwd=folder, env=environment, **given) as process:
@@ -72,22 +72,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="cpu")
     parser.add_argument("-S", dest="changes", action="append", default=[], metavar="KEY=VALUE", help="a parameter")
+    parser.add_argument("--targets", nargs="+", default=[], metavar="STAGE", help="up to these alone")
     options = parser.parse_args()
     settings = dict(each.split("=", 1) for each in (*SIZES[options.size], *options.changes))
     rows = []
     with tempfile.TemporaryDirectory() as place:
         folder = repeat.clone(Path(place) / "clone", settings)
-        first, stages = repro(folder)
+        first, stages = repro(folder, options.targets)
         own = {name: json.loads((folder / f"records/{name}.json").read_text())["seconds"] for name in stages}
         rows.append({"change": "first run", "seconds": first, "share of the first run": 1.0, "stages": len(stages)})
         rows[0]["run again"] = "all"
         for name, change in CHANGES.items():
             back = changed(folder, change)
-            seconds, again = repro(folder)
+            seconds, again = repro(folder, options.targets)
             rows.append({"change": name, "seconds": seconds, "share of the first run": seconds / first})
             rows[-1] |= {"stages": len(again), "run again": " ".join(_short(again))}
             back()
-            repro(folder)  # from DVC's cache
+            repro(folder, options.targets)  # from DVC's cache
     stopwatch.publish("changes", options.size, rows)
     starts = [
         {"stage": name, "seconds": taken, "its own work": own[name], "start of Python, DVC": taken - own[name]}

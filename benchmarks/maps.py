@@ -1,10 +1,10 @@
 """Maps of an image, against what tf-keras-vis and xplique take for the same maps; and what of the maps costs what.
 
     python -m benchmarks.maps
-    pip install --no-deps xplique opencv-python-headless     # in an environment of your own, to compare with it too
 
-tf-keras-vis has no integrated gradients, so it is compared over the other four maps. Passes of random smooth pictures
-through an untrained network cost what real ones cost: the time does not depend on what it learned.
+docs/benchmarks.md tells how to have xplique beside this project. tf-keras-vis has no integrated gradients, so it is
+compared over the other four maps. Passes of random smooth pictures through an untrained network cost what real ones
+cost: the time does not depend on what it learned.
 """
 
 import keras
