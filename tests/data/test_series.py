@@ -67,3 +67,11 @@ def test_series_of_the_phantom_are_its_patients():
                 patients.append(f"{label} {number}")
     found = series.infer(np.array(thumbnails), UNIQUE[: len(patients)], 0.99)
     assert adjusted_rand_score(patients, found) == 1
+
+
+def test_more_components_than_32_bits_have_pairs_for():
+    labels = np.arange(50_000, dtype=np.int32)  # as SciPy numbers components
+    merged = series.merge(labels, np.array([49_999, 3]), np.array([49_998, 0]))
+    assert len(np.unique(merged)) == 49_998
+    assert merged[49_999] == merged[49_998]
+    assert merged[3] == merged[0]

@@ -39,8 +39,8 @@ def merge(labels, left, right):
     """Component of each image, (n,) int, after linking image left[i] with right[i]; `labels` are the old ones."""
     if len(left) == 0:
         return labels
-    count = labels.max() + 1
-    pairs = np.unique(labels[left] * count + labels[right])
+    count = int(labels.max()) + 1
+    pairs = np.unique(labels[left].astype(np.int64) * count + labels[right])  # beyond 32 bits from 46,341 on
     graph = coo_array((np.ones(len(pairs), bool), (pairs // count, pairs % count)), shape=(count, count))
     return connected_components(graph, directed=False)[1][labels]
 
