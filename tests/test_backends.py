@@ -1,0 +1,42 @@
+"""From initial weights to maps on every backend that is installed, against TensorFlow."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny import ROOT
+
+# Greatest difference, as a share of an array's greatest value. Maps are gradients through units that may fall on
+# either side of zero.
+TOLERANCE = {"features": 1e-3, "normalized": 1e-2, "trained block5": 1e-3, "trained dense": 1e-5, "probabilities": 1e-3}
+MAPS = {"saliency": 0.05, "smoothgrad": 0.1, "integrated_gradients": 0.1, "gradcam": 0.01, "gradcam_plus_plus": 0.01}
+
+
+def computed(backend, folder):
+    path = folder / f"{backend}.npz"
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, ROOT / "tests/backend_run.py", path]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    with np.load(path) as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return computed("tensorflow", tmp_path_factory.mktemp("tensorflow"))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_it_gives_what_tensorflow_gives(backend, tmp_path, request):
+    if not importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is not installed")
+    expected, found = request.getfixturevalue("expected"), computed(backend, tmp_path)
+    assert (found.pop("backend"), bool(found.pop("loaded"))) == (backend, False)  # TensorFlow is not even loaded
+    for name in ("initial block1", "initial block5", "initial dense"):
+        assert np.array_equal(found[name], expected[name])
+    for name, share in (TOLERANCE | MAPS | {"history": 1e-4}).items():
+        assert np.abs(found[name] - expected[name]).max() <= share * np.abs(expected[name]).max(), name
+    assert found["saliency"].max() > 0
