@@ -93,7 +93,8 @@ def run(folder, options, count):
             other = folder / path.replace("candidate", "control")
             if "candidate" in path and (folder / path).exists():
                 other.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(folder / path, other)
+                copy = shutil.copytree if (folder / path).is_dir() else shutil.copy
+                copy(folder / path, other)
     return found, sum((folder / path).stat().st_size for path in MAPPED) / 2**20
 
 
