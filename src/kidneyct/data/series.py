@@ -39,7 +39,8 @@ def merge(labels, left, right):
     """Component of each image, (n,) int, after linking image left[i] with right[i]; `labels` are the old ones."""
     if len(left) == 0:
         return labels
-    count = labels.max() + 1
+    labels = np.asarray(labels, np.int64)  # SciPy's are of 32 bits, too few for a product of two
+    count = int(labels.max()) + 1
     pairs = np.unique(labels[left] * count + labels[right])
     graph = coo_array((np.ones(len(pairs), bool), (pairs // count, pairs % count)), shape=(count, count))
     return connected_components(graph, directed=False)[1][labels]
