@@ -13,7 +13,6 @@ ARCHIVE = "data/archive.zip"
 def main():
     p = params.load("preprocess")
     entries = archive.images(ARCHIVE, p.data.classes)
-    masks.check(ARCHIVE, entries)
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
     what = (ARCHIVE, entries, p.preprocess.image_size, p.preprocess.allow_corrupt, Path("data"), p.preprocess.window)
@@ -21,6 +20,7 @@ def main():
         if p.preprocess.shard_images:
             kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
         else:
+            masks.check(ARCHIVE, entries)
             kept, rejected = images.preprocess(*what, work)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")

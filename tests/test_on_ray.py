@@ -113,7 +113,8 @@ def single(tmp_path_factory):
         if number == COLOURED:
             pixels = np.stack([pixels, pixels, pixels // 2], axis=-1)
         content = b"broken" if number in BROKEN else png(pixels)
-        members.append((f"{archive.ROOT}/{CLASSES[number * 4 // 150]}/{number:03d}.png", content))
+        name = f"{CLASSES[number * 4 // 150]}/{number:03d}.png"
+        members += [(f"{archive.ROOT}/{name}", content), (f"{archive.MASKS}/{name}", png(pixels))]
     archive.write(folder / "archive.zip", members)
     images.preprocess(folder / "archive.zip", archive.images(folder / "archive.zip", CLASSES), 32, 2, folder)
     devices.prepare(seed=0)

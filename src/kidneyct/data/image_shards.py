@@ -7,20 +7,25 @@ import numpy as np
 import pandas as pd
 
 from kidneyct import arrays, index, shards
-from kidneyct.data import container, images
+from kidneyct.data import container, images, masks
 
 
 def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work):
-    """As `images.preprocess`, on Ray, with arrays over shards.
+    """As `images.preprocess` and `masks.check`, on Ray, with arrays over shards.
 
     A shard is of `size` entries of the archive, less what can't be read, and has one channel where all its pictures are
     grey. `work` is an `unfinished.Work`, where the shards are made.
     """
     members = container.directory(archive)
-    parts = [entries[start:stop] for start, stop in shards.spans(len(entries), size)]
-    items = [(part, {entry.member: members[entry.member] for entry in part}) for part in parts]
+    lesions = masks.fitting(sorted(members), entries, archive)
+    spans, items = shards.spans(len(entries), size), []
+    for number, (start, stop) in enumerate(spans):
+        part, some = entries[start:stop], lesions[number :: len(spans)]
+        wanted = [entry.member for entry in part] + some
+        items.append((part, some, {name: members[name] for name in wanted}))
     begin = functools.partial(_begin, Path(archive).resolve(), image_size, chosen)
     made = shards.made(begin, items, work, "preprocess")
+    masks.one_size({name: tuple(side) for facts in made for name, side in facts["masks"]}, archive)
     rejected = [line for facts in made for line in facts["rejected"]]
     index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
     images.check_rejected(archive, entries, rejected, allowed, folder)
@@ -32,14 +37,13 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work
 
 def _begin(archive, image_size, chosen):
     def make(item, folder):
-        part, members = item
-        with (
-            container.opened_at(archive, members) as opened,
-            images.decoded(opened, archive, part, image_size, folder, chosen, threads=1) as (lines, rejected),
-        ):
-            index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+        part, lesions, members = item
+        with container.opened_at(archive, members) as opened:
+            examples = {size: name for name, size in masks.sizes(opened, lesions, archive).items()}
+            with images.decoded(opened, archive, part, image_size, folder, chosen, threads=1) as (lines, rejected):
+                index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
         _one_channel(folder / "images.npy")
-        return {"rejected": rejected}
+        return {"rejected": rejected, "masks": [(name, size) for size, name in examples.items()]}
 
     return make
 

@@ -21,7 +21,7 @@ def read(path, images):
         names = _named(opened.names, path)
         of_image = [names.get(_stem(image)) for image in images]
         found = {name: _mask(opened, path, name) for name in of_image if name}
-    _one_size({name: mask.shape for name, mask in found.items()}, path)
+    one_size({name: mask.shape for name, mask in found.items()}, path)
     if not found:
         return None
     size = next(iter(found.values())).shape
@@ -35,8 +35,19 @@ def check(path, images):
     image are named.
     """
     with container.opened(path) as opened:
-        names = _named(opened.names, path)
-        _one_size({name: _mask(opened, path, name).shape for name in names.values()}, path)
+        names = fitting(opened.names, images, path)
+        one_size(sizes(opened, names, path), path)
+    return len(names)
+
+
+def sizes(opened, names, path):
+    """Size of some masks, name -> (H, W), in a Container of the archive `path`; InputError where one can't be read."""
+    return {name: _mask(opened, path, name).shape for name in names}
+
+
+def fitting(members, images, path):
+    """The masks, unread, among the names of an archive's members; InputErrors over names as `check` has them."""
+    names = _named(members, path)
     of_image, nearly = defaultdict(list), {}
     for entry in images:
         of_image[_stem(entry.image)].append(entry.image)
@@ -53,7 +64,7 @@ def check(path, images):
             others.append(name)
     if others:
         print(f"{path}: masks of no image, not used: {container.listed(others)}", flush=True)
-    return len(names)
+    return list(names.values())
 
 
 def _stem(name):
@@ -88,7 +99,7 @@ def _mask(opened, where, name):
     return np.asarray(picture).any(axis=-1)
 
 
-def _one_size(sizes, where):
+def one_size(sizes, where):
     """InputError where the sizes of masks, name -> (H, W), differ."""
     examples = {size: name for name, size in sizes.items()}
     if len(examples) > 1:
