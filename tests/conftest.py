@@ -12,6 +12,9 @@ from pathlib import Path
 import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 
+# Whatever ~/.keras/keras.json says; with it TensorFlow starts without JAX, which takes a second of each start.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
 # Python programs started by a process that ignores Ctrl-C, as a shell's background jobs do, would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
