@@ -106,7 +106,8 @@ class Runner:
             self.process = int(self.nursery.stdout.readline())
             struck = not self._ended(after)
             if struck:
-                strike(self.process)
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    strike(self.process)
                 if not self._ended(PATIENCE):
                     raise SystemExit(f"dvc {' '.join(arguments)}: still running {PATIENCE} s after it was struck")
             status = int(self.nursery.stdout.readline())

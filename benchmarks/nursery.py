@@ -31,19 +31,24 @@ def main():
     dvc.stage.run.subprocess = SimpleNamespace(Popen=Stage)
     print(flush=True)
     for line in sys.stdin:
+        ready, told = os.pipe()
         process = os.fork()
         if not process:
             os.setsid()
             os.chdir(project)
-            _dvc(**json.loads(line))
+            _dvc(told, **json.loads(line))
+        os.close(told)
+        os.read(ready, 1)  # nothing, once the other end is closed: from then on it may be struck
+        os.close(ready)
         print(process, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 
 
-def _dvc(arguments, log):
+def _dvc(told, arguments, log):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), number)
+    os.close(told)
     _end(lambda: dvc.cli.main(arguments))
 
 
