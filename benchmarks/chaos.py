@@ -9,8 +9,8 @@ Each stage runs under `dvc repro`, forked from a process that has imported what 
 all of it gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it needs
 undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found none,
 some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was; one
-that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock leaves
-half of one: it is then done what docs/reliability.md says, and counted. Exit status 1 where a byte differs.
+that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock or its
+rwlock leaves half of one: what docs/reliability.md says is done then, and counted. Exit status 1 where a byte differs.
 """
 
 import argparse
@@ -47,7 +47,10 @@ SETTINGS = {  # long enough that not all kills fall into the start of Python
     "train": {"epochs": 30, "patience": 30, "batch_size": 8, "learning_rate": [0.001, 0.003]},
     "explain": {"measured_images": 4},
 }
-HALF_A_LOCK = re.compile(r"dvc\.lock' (validation failed|is invalid)")
+CUT_SHORT = {  # what DVC says of a file of its own that was written in part -> the file
+    re.compile(r"dvc\.lock' (validation failed|is invalid)"): "dvc.lock",
+    re.compile(r"Unable to read RWLock-file"): ".dvc/tmp/rwlock",
+}
 GOES_ON = re.compile(r": goes on at |was (done|left out) before the interruption")
 COLUMNS = ("kills", "before", "amid", "after", "resumed", "equal")
 LINE = "{:22} {:8}" + " {:>7}" * len(COLUMNS)
@@ -59,7 +62,7 @@ class Runner:
     def __init__(self, project):
         self.folder, self.environment = project.folder, dict(project.environment)
         self.environment.pop("PYTHONPATH", None)  # the project's own library is to answer
-        self.process, self.cut = None, 0
+        self.process, self.cut = None, Counter()
 
     def __enter__(self):
         nursery = [sys.executable, tiny.ROOT / "benchmarks/nursery.py", self.folder]
@@ -93,12 +96,13 @@ class Runner:
             raise SystemExit(f"dvc repro {' '.join(names)}: exit status {status}\n{output}")
 
     def mended(self, output):
-        """Whether DVC complained of half a dvc.lock; it is removed then, as docs/reliability.md says."""
-        if not HALF_A_LOCK.search(output):
-            return False
-        (self.folder / "dvc.lock").unlink()
-        self.cut += 1
-        return True
+        """Whether DVC complained of half a file of its own; it is removed then, as docs/reliability.md says."""
+        for complaint, file in CUT_SHORT.items():
+            if complaint.search(output):
+                (self.folder / file).unlink()
+                self.cut[file] += 1
+                return True
+        return False
 
     def _run(self, arguments, after=None, strike=None):
         with tempfile.NamedTemporaryFile("w+") as log:
@@ -262,20 +266,20 @@ def compare(runner, options, notes):
         notes.add("expected", digests([path for paths in outs.values() for path in paths if Path(path).exists()]))
     expected = notes.known["expected"]
     print(LINE.format("stage", "signal", *COLUMNS), flush=True)
-    total = Counter()
+    total, cut = Counter(), Counter(dict.fromkeys(CUT_SHORT.values(), 0))
     for stage, kills in shares(names, options.kills).items():
         if stage not in notes.known:
             generator = random.Random(f"{options.seed} {stage}")
-            cut = runner.cut
+            runner.cut.clear()
             counts = torment(runner, stage, outs[stage], expected, kills, generator)
-            notes.add(stage, counts | {"locks cut short": runner.cut - cut})
+            notes.add(stage, counts | {"cut short": dict(runner.cut)})
         counts = dict(notes.known[stage])
-        total["locks cut short"] += counts.pop("locks cut short")
+        cut.update(counts.pop("cut short", {}))
         for number, count in counts.items():
             print(LINE.format(stage, number, *(count.get(column, 0) for column in COLUMNS)), flush=True)
             total.update(count)
     print(LINE.format("all", "", *(total[column] for column in COLUMNS)))
-    print(f"dvc.lock was cut short {total['locks cut short']} times")
+    print("cut short: " + ", ".join(f"{file} {times} times" for file, times in cut.items()))
     runner.repro(*names)
     different = [path for path, digest in digests(expected).items() if digest != expected[path]]
     left = sorted(str(path) for path in Path().rglob("*.partial"))
