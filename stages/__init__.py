@@ -30,6 +30,7 @@ def run(main):
         main(*given)
         record.write("@".join([Path(sys.argv[0]).stem, *given]), time.monotonic() - start)
 
+    errors.print_anything()
     sys.exit(errors.ended(recorded))
 
 

@@ -164,6 +164,12 @@ def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
         prediction.pictures(files, tmp_path / "a")
 
 
+def test_a_link_to_itself_in_a_pictures_place_is_one_line(tmp_path):
+    (tmp_path / "scan.png").symlink_to("scan.png")
+    with pytest.raises(InputError, match=r"scan\.png is there and no picture of maps; choose another folder"):
+        prediction.pictures([tmp_path / "a" / "scan.png"], tmp_path)
+
+
 def test_a_picture_is_whole_whoever_else_draws_it_and_no_other_file_is_written_over(tmp_path, monkeypatch):
     drawn, picture = tmp_path / "drawn.png", tmp_path / "maps" / "a.png"
     picture.parent.mkdir()

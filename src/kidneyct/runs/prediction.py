@@ -109,9 +109,9 @@ def pictures(files, folder):
             name = f"{stem}-{count}"
         taken.add(name.casefold())
         places[file] = folder / f"{name}.png"
-    originals = {file.resolve() for file in files}
+    originals = {os.path.realpath(file) for file in files}
     for picture in places.values():
-        if picture.resolve() in originals:
+        if os.path.realpath(picture) in originals:  # Path.resolve raises where links go in a circle
             raise InputError(f"--explain {folder}: {picture} is one of the images; choose another folder")
         if os.path.lexists(picture) and not _kept(picture):
             raise InputError(f"--explain {folder}: {picture} is there and no picture of maps; choose another folder")
