@@ -51,6 +51,7 @@ KEYS = {
     "maps.json": ("settings", "maps"),
     "comparison.json": ("images", "series", "accuracy", "classes"),
     "leakage.json": ("accuracy", "near_duplicates", "series", "null_controls"),
+    "external.json": ("images",),
     "suspects.json": ("weak", "listed", "by_chance"),
 }
 
