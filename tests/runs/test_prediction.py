@@ -151,8 +151,16 @@ def test_a_file_that_can_t_be_read_is_one_line(tmp_path, monkeypatch):
     def refused(self):
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
+    (tmp_path / "a.png").touch()
     monkeypatch.setattr(type(tmp_path), "read_bytes", refused)
     with pytest.raises(InputError, match=r"a\.png: Permission denied$"):
+        prediction.read(tmp_path / "a.png", 32)
+
+
+def test_a_file_that_is_no_image_by_its_size_is_not_read(tmp_path):
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(2**29 + 1)
+    with pytest.raises(InputError, match=r"a\.png: expected an image, found 512 MiB; remove it or make it smaller$"):
         prediction.read(tmp_path / "a.png", 32)
 
 

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from kidneyct.data import dicom, images, window
 from kidneyct.data.archive import SUFFIXES
+from kidneyct.data.container import LARGEST
 from kidneyct.data.likeness import likeness, threshold
 from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
@@ -165,9 +166,12 @@ def read(path, image_size, chosen=window.FILE):
     `chosen` as `seen` has it.
     """
     try:
-        content = Path(path).read_bytes()
+        size = Path(path).stat().st_size
+        content = Path(path).read_bytes() if size <= LARGEST else None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    if content is None:
+        raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
     return seen(content, str(path), image_size, chosen)
 
 
