@@ -30,6 +30,7 @@ def run(main):
         main(*given)
         record.write("@".join([Path(sys.argv[0]).stem, *given]), time.monotonic() - start)
 
+    errors.print_anything()
     sys.exit(errors.ended(recorded))
 
 
@@ -50,6 +51,7 @@ KEYS = {
     "maps.json": ("settings", "maps"),
     "comparison.json": ("images", "series", "accuracy", "classes"),
     "leakage.json": ("accuracy", "near_duplicates", "series", "null_controls"),
+    "external.json": ("images",),
     "suspects.json": ("weak", "listed", "by_chance"),
 }
 

@@ -17,11 +17,14 @@ def main():
     p = params.load("compare_external")
     classes = p.data.classes
     split = index.read("data/external/split.csv")
+    files, series = index.read("data/external/index.csv"), index.read_series("data/external/series.csv")
+    of_each = {"data/external/index.csv": files, "data/external/split.csv": split, "data/external/series.csv": series}
+    index.same_rows(of_each)
     rows = index.rows(split, "test")
-    table = index.read("data/external/index.csv").iloc[rows].reset_index(drop=True)
+    table = files.iloc[rows].reset_index(drop=True)
     result, found, lines = {"images": 0}, table[["image", "label"]], []
     if len(rows):
-        series = index.read_series("data/external/series.csv")[rows]
+        series = series[rows]
         thumbnails = arrays.thumbnails("data/external/thumbnails.npy", len(split))[rows]
         found = shared(table, thumbnails, classes, p.series.similarity)
         known = index.read_inferred("data/external/series.csv") is not None

@@ -17,11 +17,12 @@ def main(role):
     classes = p.data.classes
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
+    predictions = by_role(index.read, "plots/{}/predictions.csv")
+    index.test_rows(table, {f"plots/{each}/predictions.csv": of_role for each, of_role in predictions.items()})
     devices.prepare(seed=0)
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
-    predictions = by_role(index.read, "plots/{}/predictions.csv")
     right = examples.rightly(table, predictions.values())
     chosen = examples.choose(table, classes, p.explain.images_per_class, preferred=right)
     mistakes = examples.mistakes(table, predictions[role], p.explain.mistakes)

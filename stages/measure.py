@@ -16,6 +16,8 @@ def main(role):
     classes = p.data.classes
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
+    predictions = index.read(f"plots/{role}/predictions.csv")
+    index.test_rows(table, {f"plots/{role}/predictions.csv": predictions})
     devices.prepare(seed=0)
     device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
@@ -29,7 +31,7 @@ def main(role):
         measure.passes(p.explain.measured_images) / BATCH_SIZE,
     )
     rows = examples.spread(table, classes, p.explain.measured_images)
-    explained = examples.predicted(table, index.read(f"plots/{role}/predictions.csv"), classes, rows)
+    explained = examples.predicted(table, predictions, classes, rows)
     lesions = masks.read("data/archive.zip", table["image"][rows])
     with unfinished.work(stage, title, device) as work:
         result, cascade = measure.measure(network, images[rows], explained, lesions, p.seed, BATCH_SIZE, work.kept)

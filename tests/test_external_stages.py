@@ -143,6 +143,24 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
     assert np.isnan(lines.loc[("recall of Stone", "candidate"), "value"])
 
 
+def test_a_table_of_other_images_is_one_line(workspace, tmp_path):
+    workspace(data__external=str(scans(tmp_path / "theirs", {f"Cyst/{seed}.png": picture(seed) for seed in (60, 61)})))
+    for stage in (download_external, preprocess_external):
+        stage.main()
+    for role in ROLES:
+        predicted(role, [True, True])
+    for name in ("index", "split", "series"):
+        path = Path(f"data/external/{name}.csv")
+        whole = path.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        for kept in (1, 2):  # the names alone; one image
+            path.write_bytes(b"".join(lines[:kept]))
+            with pytest.raises(InputError, match=r"^data/external/(index|split|series)\.csv: expected .*dvc checkout"):
+                compare_external.main()
+        path.write_bytes(whole)
+    compare_external.main()
+
+
 def test_known_series_beat_inferred_ones(workspace, tmp_path, capsys):
     """a and b are nearly one picture and of two patients; c is another picture of a's."""
     pictures = {"Cyst/a.png": picture(50), "Cyst/b.png": picture(50, shift=3), "Cyst/c.png": picture(51)}

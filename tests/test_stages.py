@@ -1,6 +1,7 @@
 """dvc.yaml tells the truth: each stage's deps are what it imports, its params what it reads."""
 
 import ast
+import io
 import re
 import sys
 from pathlib import Path
@@ -145,6 +146,15 @@ def test_a_stage_takes_its_role_and_nothing_else(main, given, line, monkeypatch,
     with pytest.raises(SystemExit) as stopped:
         stages.run(main)
     assert (stopped.value.code, capsys.readouterr().err) == (1, f"error: stages.train: {line}; or run dvc repro\n")
+
+
+def test_a_stage_prints_what_the_logs_encoding_lacks(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["stages/split.py"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
+    monkeypatch.setattr(stages.record, "write", lambda *_: None)
+    with pytest.raises(SystemExit) as stopped:
+        stages.run(lambda: print("Cyst/é漢.png"))
+    assert (stopped.value.code, sys.stdout.buffer.getvalue()) == (0, "Cyst/é\\u6f22.png\n".encode("latin-1"))
 
 
 @pytest.mark.parametrize(

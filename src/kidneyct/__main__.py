@@ -38,8 +38,7 @@ examples:
 
 def main(arguments=None):
     """Run a command; returns the exit status: its own, 2 for what a user can put right, else as `errors.ended` says."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="backslashreplace")  # a file's name may be no text in the terminal's encoding
+    errors.print_anything()
     options = _parser().parse_args(arguments)
     return errors.ended(lambda: options.run(options), mistake=2)
 

@@ -37,6 +37,12 @@ def altered(path, expected, found):
     )
 
 
+def print_anything():
+    """Have what a program prints escaped where the terminal's or the log's encoding lacks it, such as a file's name."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="backslashreplace")
+
+
 def end_at_once():
     """Have a program end with its one line also before `ended` is called: for the seconds of its imports.
 

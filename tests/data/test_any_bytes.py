@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kidneyct import arrays, index
-from kidneyct.data import archive, dicom, images, intake, masks
+from kidneyct.data import archive, dicom, images, intake, known_series, labels, masks
 from kidneyct.errors import InputError
 
 CLASSES = ["Cyst", "Stone"]
@@ -119,6 +119,20 @@ def test_a_table_of_any_bytes(tmp_path, name, changes, content):
         assert set(index.COLUMNS[name]) <= set(table)
     if name == "series.csv" and one_line(index.read_series, path) is not None:
         assert index.read_series(path).dtype == np.int64 or len(table) == 0
+
+
+@ALL_IN_ONE_FOLDER
+@pytest.mark.fuzz
+@given(
+    whole=st.sampled_from([b"file,label\na.png,Cyst\nb.png,Stone\n", b"image,series\nCyst/a.png,P\nStone/b.png,Q\n"]),
+    changes=CHANGES,
+    content=st.one_of(st.none(), st.binary(max_size=60)),
+)
+def test_a_users_table_of_any_bytes(tmp_path, whole, changes, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(changed(whole, changes, 0) if content is None else content)
+    one_line(labels.read, path, CLASSES)
+    one_line(known_series.parse, path.read_bytes(), "table.csv")
 
 
 @ALL_IN_ONE_FOLDER

@@ -142,9 +142,11 @@ def test_a_damaged_table_is_one_line_that_names_it(folder, path, damage, monkeyp
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{"accuracy": 0.', b"[1]", b"null", b"{}"])
-@pytest.mark.parametrize("name", ["evaluation", "maps"])
+@pytest.mark.parametrize(
+    "name", ["control/evaluation", "control/maps", "comparison", "external", "leakage", "suspects"]
+)
 def test_damaged_json_is_one_line_that_names_it(folder, name, content):
-    path = f"metrics/control/{name}.json"
+    path = f"metrics/{name}.json"
     (folder / path).write_bytes(content)
     with pytest.raises(InputError) as caught:
         report.main()

@@ -5,9 +5,10 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from kidneyct.data import examples
+from kidneyct.errors import InputError
 from kidneyct.page import gallery
 from kidneyct.page.titles import MAPS
 
@@ -71,3 +72,11 @@ def test_a_wide_chart_is_made_smaller_and_keeps_its_colours(tmp_path):
     chart = gallery.chart(tmp_path / "chart.png")
     assert (chart["width"], chart["height"]) == (1400, 200)
     assert opened(chart["source"]).convert("RGB").getcolors() == [(1400 * 200, (0, 70, 139))]
+
+
+def test_a_program_in_a_charts_place_is_not_run(tmp_path, monkeypatch):
+    """Pillow hands such to Ghostscript, whatever the file is called."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
+    (tmp_path / "chart.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n")
+    with pytest.raises(InputError, match=r"chart\.png: expected a picture, found none \(cannot identify"):
+        gallery.chart(tmp_path / "chart.png")

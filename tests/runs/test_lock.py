@@ -1,5 +1,6 @@
 """dvc.lock may hold anything: after a merge, an editor, a disk's fault."""
 
+import os
 from pathlib import Path
 
 import finished
@@ -89,6 +90,12 @@ def test_any_bytes_are_a_lock_or_one_line(content):
 )
 def test_what_is_amiss_is_named(text, message):
     assert message in parsed(text.encode())
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe or a device")):
+        assert said(lock.read, path).startswith(f"{path}: expected a file of YAML, found {kind}; settle what")
 
 
 def test_a_tree_without_end_is_named():

@@ -151,8 +151,16 @@ def test_a_file_that_can_t_be_read_is_one_line(tmp_path, monkeypatch):
     def refused(self):
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
+    (tmp_path / "a.png").touch()
     monkeypatch.setattr(type(tmp_path), "read_bytes", refused)
     with pytest.raises(InputError, match=r"a\.png: Permission denied$"):
+        prediction.read(tmp_path / "a.png", 32)
+
+
+def test_a_file_that_is_no_image_by_its_size_is_not_read(tmp_path):
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(2**29 + 1)
+    with pytest.raises(InputError, match=r"a\.png: expected an image, found 512 MiB; remove it or make it smaller$"):
         prediction.read(tmp_path / "a.png", 32)
 
 
@@ -162,6 +170,12 @@ def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
     assert [path.name for path in places.values()] == ["scan.png", "scan-2.png", "scan-2-2.png"]
     with pytest.raises(InputError, match="is one of the images"):
         prediction.pictures(files, tmp_path / "a")
+
+
+def test_a_link_to_itself_in_a_pictures_place_is_one_line(tmp_path):
+    (tmp_path / "scan.png").symlink_to("scan.png")
+    with pytest.raises(InputError, match=r"scan\.png is there and no picture of maps; choose another folder"):
+        prediction.pictures([tmp_path / "a" / "scan.png"], tmp_path)
 
 
 def test_a_picture_is_whole_whoever_else_draws_it_and_no_other_file_is_written_over(tmp_path, monkeypatch):

@@ -120,6 +120,14 @@ def test_every_file_is_the_one_that_the_lock_knows(run, path):
         workspace.read(run, "candidate")
 
 
+def test_series_of_other_images_are_one_line(run):
+    path = run / "data/series.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    finished.lock(run, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": PARAMETERS})
+    with pytest.raises(InputError, match=r"series\.csv: expected a line for each of 4 images, found 3; bring it back"):
+        workspace.read(run, "candidate")
+
+
 def test_a_model_that_is_replaced_meanwhile_is_told(run):
     opened = workspace.read(run, "candidate")
     workspace.check_weights(opened)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,9 @@ def read(path, classes):
 
     A value is never told, as it may name a patient.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device might never end
+        found = "a folder" if os.path.isdir(path) else "a pipe or a device"
+        raise InputError(f"data.labels: {shown(path)}: expected a CSV file, found {found}; give the path of one")
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))

@@ -58,7 +58,7 @@ def _tiles(example):
 def chart(path):
     """A PNG as {source, width, height}; photographs among them are compressed with a loss."""
     try:
-        picture = Image.open(path).convert("RGB")
+        picture = Image.open(path, formats=["PNG"]).convert("RGB")
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # a damaged file can make a decoder fail in any way

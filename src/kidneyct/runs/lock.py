@@ -41,21 +41,25 @@ class Lock(_Section):
 def read(path):
     """The lock in a file; InputError says what is amiss."""
     try:
-        content = Path(path).read_bytes()
+        return _lock(yaml12.read, path)
     except FileNotFoundError:
         raise InputError(
             f"{path}: not there; give the folder of a finished run with --workspace, or run dvc repro"
         ) from None
-    return parse(content, path)
 
 
 def parse(content, source):
     """The lock in bytes; InputError, naming the source, where they are none."""
+    return _lock(yaml12.parse, content, source)
+
+
+def _lock(document, *given):
+    """The lock that is the document of what is `given`, whose name comes last."""
     try:
-        document = yaml12.parse(content, source)
+        tree = document(*given)
     except InputError as error:
         raise InputError(f"{error}; {MEND}") from None
-    return checked(Lock, {} if document is None else document, source)
+    return checked(Lock, {} if tree is None else tree, given[-1])
 
 
 def checked(model, values, source):

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from kidneyct.data import dicom, images, window
 from kidneyct.data.archive import SUFFIXES
+from kidneyct.data.container import LARGEST
 from kidneyct.data.likeness import likeness, threshold
 from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
@@ -109,9 +110,9 @@ def pictures(files, folder):
             name = f"{stem}-{count}"
         taken.add(name.casefold())
         places[file] = folder / f"{name}.png"
-    originals = {file.resolve() for file in files}
+    originals = {os.path.realpath(file) for file in files}
     for picture in places.values():
-        if picture.resolve() in originals:
+        if os.path.realpath(picture) in originals:  # Path.resolve raises where links go in a circle
             raise InputError(f"--explain {folder}: {picture} is one of the images; choose another folder")
         if os.path.lexists(picture) and not _kept(picture):
             raise InputError(f"--explain {folder}: {picture} is there and no picture of maps; choose another folder")
@@ -165,9 +166,12 @@ def read(path, image_size, chosen=window.FILE):
     `chosen` as `seen` has it.
     """
     try:
-        content = Path(path).read_bytes()
+        size = Path(path).stat().st_size
+        content = Path(path).read_bytes() if size <= LARGEST else None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    if content is None:
+        raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
     return seen(content, str(path), image_size, chosen)
 
 

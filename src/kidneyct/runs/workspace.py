@@ -105,7 +105,7 @@ def read(folder, role):
         _check(folder, path, written)
     _check(folder, weights, written)
     table = index.read(folder / TABLES["split"])
-    series = index.read_series(folder / TABLES["series"])
+    series = index.read_series(folder / TABLES["series"], len(table))
     thumbnails = arrays.thumbnails(folder / TABLES["thumbnails"], len(table))
     rows = index.rows(table, "train")
     own = {"weights": folder / weights, "thumbnails": thumbnails[rows], "series": series[rows]}
