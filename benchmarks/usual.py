@@ -28,18 +28,22 @@ SIZES = {
         "image_size": 200,
         "patients": 4,
         "slices": 3,
-        "batch": 16,
-        "head_epochs": 20,
+        "batch": 100,
+        "head_batches": 4,
+        "head_epochs": 3,
         "repetitions": 2,
         "equal_size": 64,
         "equal_patients": 8,
         "equal_slices": 6,
-        "equal_epochs": 12,
+        "equal_epochs": 25,
+        "equal_batch": 16,
     },
     "tiny": {
         "image_size": 32,
         "patients": 5,
         "slices": 2,
+        "batch": 8,
+        "head_batches": 2,
         "head_epochs": 2,
         "repetitions": 1,
         "equal_size": 32,
@@ -47,8 +51,15 @@ SIZES = {
         "equal_slices": 2,
         "equal_epochs": 2,
     },
-    "full": {"patients": 10, "slices": 10, "batch": 100, "equal_size": 200, "equal_patients": 20, "equal_epochs": 30},
-    "gpu": {"patients": 40, "slices": 8, "batch": 100, "repetitions": 3, "equal_size": 200, "equal_epochs": 30},
+    "full": {
+        "patients": 10,
+        "slices": 10,
+        "equal_size": 200,
+        "equal_batch": 100,
+        "equal_patients": 20,
+        "equal_epochs": 30,
+    },
+    "gpu": {"patients": 40, "slices": 8, "repetitions": 3, "equal_size": 200, "equal_batch": 100, "equal_epochs": 30},
 }
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 STUDY = {"train": 8713, "validation": 1244, "test": 2489}
@@ -116,11 +127,14 @@ class Own:
         work = unfinished.Work(self.data.folder, "features")
         features.compute(self.base, pictures, "unit", 5, self.data.folder / "features.npy", work)
 
-    def train(self, epochs):
+    def train(self, epochs, count=None):
+        """Train the head; over `count` training images, some of them several times, and as many others as the study."""
         network = classifier.network(self.base, UNITS, len(CLASSES), "unit", seed=0)
         self.head = vgg.part(network, after="block5_pool")
         self.features = np.load(self.data.folder / "features.npy", mmap_mode="r")
         rows = self.data.rows("train"), self.data.rows("validation")
+        if count:
+            rows = np.resize(rows[0], count), np.resize(rows[1], count * STUDY["validation"] // STUDY["train"])
         settings = {"batch_size": self.batch, "learning_rate": RATE, "patience": epochs, "seed": 0}
         training.fit(self.head, self.features, self.codes, *rows, epochs=epochs, **settings)
 
@@ -148,13 +162,13 @@ def totals(options, folder):
     data = Data(folder, options.patients, options.slices)
     given = (data, forward.base(options.image_size), options.image_size, options.batch)
     fit, _ = usual(data, forward.base(options.image_size), options.image_size, options.batch)
-    own = Own(*given)
+    own, count = Own(*given), options.head_batches * options.batch
     ways = {
         "usual": lambda: fit(1),
         "decode": own.decode,
         "convolve": own.convolve,
-        "train 1": lambda: own.train(1),
-        "train more": lambda: own.train(1 + options.head_epochs),
+        "train 1": lambda: own.train(1, count),
+        "train more": lambda: own.train(1 + options.head_epochs, count),
     }
     seconds = stopwatch.interleaved(ways, options.repetitions)
     return seconds, {part: len(data.rows(part)) for part in STUDY}
@@ -166,13 +180,13 @@ def equal(options, folder):
     found = {}
     devices.prepare(seed=0)
     base, name = start(options.equal_size)
-    own = Own(data, base, options.equal_size, options.batch)
+    own = Own(data, base, options.equal_size, options.equal_batch)
     own.decode()
     own.convolve()
     own.train(options.equal_epochs)
     found["this project"] = own.accuracy()
     devices.prepare(seed=0)
-    fit, accuracy = usual(data, base, options.equal_size, options.batch)
+    fit, accuracy = usual(data, base, options.equal_size, options.equal_batch)
     fit(options.equal_epochs)
     found["usual"] = accuracy()
     note = (
@@ -190,7 +204,7 @@ def main():
         seconds, count = totals(options, Path(first))
         _, note = equal(options, Path(second))
     fitted, every = count["train"] + count["validation"], sum(count.values())
-    study = STUDY["train"] + STUDY["validation"]
+    study, trained = STUDY["train"] + STUDY["validation"], options.head_batches * options.batch
     epoch = [
         (more - one) / options.head_epochs for one, more in zip(seconds["train 1"], seconds["train more"], strict=True)
     ]
@@ -198,7 +212,7 @@ def main():
     parts = {
         "decoding, once": [each / every * sum(STUDY.values()) for each in seconds["decode"]],
         "VGG-16, once a model": [each / every * MODELS * sum(STUDY.values()) for each in seconds["convolve"]],
-        "head, 30 epochs a model": [each / fitted * MODELS * EPOCHS * study for each in epoch],
+        "head, 30 epochs a model": [each / trained * MODELS * EPOCHS * STUDY["train"] for each in epoch],
     }
     own_total = [sum(each) for each in zip(*parts.values(), strict=True)]
     hours = {"the usual way": usual_total, "this project": own_total} | {
@@ -214,7 +228,8 @@ def main():
     ]
     notes = [
         f"measured: {options.repetitions} epochs of {fitted} images the usual way, {options.head_epochs} of the head "
-        f"on their features, {every} images through VGG-16; the study: {EPOCHS} epochs of {study:,}, {MODELS} models",
+        f"over {trained} rows of their features in batches of {options.batch}, {every} images through VGG-16; "
+        f"the study: {EPOCHS} epochs of {study:,}, {MODELS} models",
         note,
     ]
     stopwatch.publish("usual", options.size, rows, notes)
