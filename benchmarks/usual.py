@@ -158,7 +158,7 @@ def start(image_size):
 
 
 def totals(options, folder):
-    """Seconds of the parts of both ways on some images, turn by turn, and how many images there were."""
+    """Seconds of the parts of both ways on some images, turn by turn; how many images each part and the head have."""
     data = Data(folder, options.patients, options.slices)
     given = (data, forward.base(options.image_size), options.image_size, options.batch)
     fit, _ = usual(data, forward.base(options.image_size), options.image_size, options.batch)
@@ -171,7 +171,7 @@ def totals(options, folder):
         "train more": lambda: own.train(1 + options.head_epochs, count),
     }
     seconds = stopwatch.interleaved(ways, options.repetitions)
-    return seconds, {part: len(data.rows(part)) for part in STUDY}
+    return seconds, {part: len(data.rows(part)) for part in STUDY} | {"head": count}
 
 
 def equal(options, folder):
@@ -203,8 +203,8 @@ def main():
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         seconds, count = totals(options, Path(first))
         _, note = equal(options, Path(second))
-    fitted, every = count["train"] + count["validation"], sum(count.values())
-    study, trained = STUDY["train"] + STUDY["validation"], options.head_batches * options.batch
+    fitted, trained = count["train"] + count["validation"], count["head"]
+    every, study = fitted + count["test"], STUDY["train"] + STUDY["validation"]
     epoch = [
         (more - one) / options.head_epochs for one, more in zip(seconds["train 1"], seconds["train more"], strict=True)
     ]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import stat
 import sys
 
 INTERRUPTED, TERMINATED, UNHEARD = (128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE))
@@ -35,6 +36,13 @@ def altered(path, expected, found):
         f"{path}: expected {expected}, found {shown(found)}; bring it back with dvc checkout {path}, or make it anew "
         "with dvc repro"
     )
+
+
+def no_file(mode):
+    """What a path of this `st_mode` is instead of a file, None where it is one; opening a pipe would wait for ever."""
+    if stat.S_ISREG(mode):
+        return None
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
 
 
 def print_anything():

@@ -5,13 +5,12 @@ Plain PyYAML follows YAML 1.1, where `1e-05`, as DVC writes a small number, is t
 
 import codecs
 import re
-import stat
 from pathlib import Path
 from typing import ClassVar
 
 import yaml
 
-from kidneyct.errors import InputError
+from kidneyct.errors import InputError, no_file
 
 TAG = "tag:yaml.org,2002:"
 # Pattern and first characters; YAML 1.2.2, section 10.3.2. The merge key is YAML 1.1's, which DVC reads too.
@@ -153,9 +152,7 @@ def parse(content, source):
 def _content(path):
     """A file's bytes, no more than what is read; FileNotFoundError where there is none."""
     try:
-        mode = Path(path).stat().st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        if kind := no_file(Path(path).stat().st_mode):
             raise InputError(f"{path}: expected a file of YAML, found {kind}")
         with open(path, "rb") as file:
             return file.read(BYTES + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kidneyct.data import container
-from kidneyct.errors import InputError, shown
+from kidneyct.errors import InputError, no_file, shown
 
 NONE = "none"  # data.labels: the class folders say it
 KEYS = ("file", "series", "patient")
@@ -25,12 +25,13 @@ def read(path, classes):
 
     A value is never told, as it may name a patient.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device might never end
-        found = "a folder" if os.path.isdir(path) else "a pipe or a device"
-        raise InputError(f"data.labels: {shown(path)}: expected a CSV file, found {found}; give the path of one")
     try:
+        if kind := no_file(os.stat(path).st_mode):
+            raise InputError(f"data.labels: {shown(path)}: expected a CSV file, found {kind}; give the path of one")
         text = Path(path).read_bytes().decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"data.labels: {shown(path)}: {error.strerror}; give the path of a CSV file") from None
     except (ValueError, csv.Error) as error:

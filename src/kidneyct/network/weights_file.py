@@ -6,14 +6,13 @@ damaged attribute can keep the HDF5 library busy for ever.
 """
 
 import os
-import stat
 from pathlib import Path
 
 import h5py
 import numpy as np
 from h5py import h5d, h5g, h5l, h5o, h5s, h5t
 
-from kidneyct.errors import InputError
+from kidneyct.errors import InputError, no_file
 
 ENTRIES = 16  # of a group that are looked at: a layer has two or three arrays
 
@@ -73,11 +72,10 @@ def named(path):
 def _openable(path, wanted):
     """InputError where opening the path would fail, or wait for ever as a pipe does."""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISREG(mode):
+        found = no_file(os.stat(path).st_mode)
+        if not found:
             with Path(path).open("rb"):
                 return
-        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
     except OSError as error:
         found = error.strerror
     except ValueError:  # a NUL, or what the file system's encoding lacks

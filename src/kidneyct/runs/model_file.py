@@ -22,7 +22,7 @@ from safetensors import numpy as safetensors
 from kidneyct import params
 from kidneyct.data import likeness
 from kidneyct.draft import draft
-from kidneyct.errors import InputError, shown
+from kidneyct.errors import InputError, no_file, shown
 from kidneyct.roles import ROLES
 from kidneyct.runs import lock, workspace
 
@@ -245,8 +245,7 @@ def _archive(path):
     where = f"{shown(path)}: expected a model that kidneyct export wrote, found"
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+        if kind := no_file(status.st_mode):
             raise InputError(f"{where} {kind}; give the file")
         with open(path, "rb") as file:
             file.seek(max(status.st_size - END.size - 20, 0))

@@ -167,11 +167,11 @@ def read(path, image_size, chosen=window.FILE):
     """
     try:
         size = Path(path).stat().st_size
-        content = Path(path).read_bytes() if size <= LARGEST else None
+        if size > LARGEST:
+            raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if content is None:
-        raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
     return seen(content, str(path), image_size, chosen)
 
 
