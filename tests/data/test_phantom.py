@@ -175,3 +175,31 @@ def test_an_unknown_class(tmp_path):
         phantom.announce(["Cyst", "Abscess"], 1, 1, tmp_path)
     with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
         next(phantom.patient("Abscess", 1, 1, 0))
+
+
+@pytest.mark.parametrize(("centre", "reach"), [((-20.0, 35.0), 30), ((0, 0), 1.0), ((-185, 180), 25), ((150, -60), 90)])
+def test_a_patch_holds_all_that_is_near(centre, reach):
+    across, down = phantom.grid()
+    x, y = (across - 5) * 0.999 + down * 0.045, down * 0.999 - (across - 5) * 0.045
+    near = np.hypot(x - centre[0], y - centre[1]) <= reach
+    rows, columns = phantom.nearby(x, y, centre, reach)
+    outside = near.copy()
+    outside[rows, columns] = False
+    assert near.any()
+    assert not outside.any()
+    assert near[rows, columns].size <= (2 * reach / phantom.PIXEL + 4) ** 2
+
+
+def test_a_patch_beyond_the_picture_is_empty():
+    x, y = phantom.grid()
+    assert x[phantom.nearby(x, y, (400, 0), 20)].size == 0
+    assert x[phantom.nearby(x, y, (0, -400), 20)].size == 0
+
+
+@pytest.mark.parametrize("label", phantom.CLASSES)
+def test_patches_give_what_the_whole_picture_would(label, patients, monkeypatch):
+    monkeypatch.setattr(phantom, "nearby", lambda x, y, centre, reach: (slice(None), slice(None)))
+    for number in (1, 2, 3):
+        for own, whole in zip(patients[label, number], phantom.patient(label, number, SLICES, seed=0), strict=True):
+            assert np.array_equal(own.hounsfield, whole.hounsfield)
+            assert np.array_equal(own.mask, whole.mask)

@@ -111,7 +111,7 @@ class Kidney:
     def cross_section(self, x, y, z):
         """Edge distance of the kidney, of its medulla, of its sinus and of its pelvis; below 1 is inside."""
         size = max(shrink(z, self.height, self.half_length), 0.05)
-        drift = (self.centre[0] + 0.06 * self.side * (z - self.height), self.centre[1])
+        drift = self.middle(z)
         radii = (self.radii[0] * size, self.radii[1] * size)
         angles = np.arctan2(y - drift[1], x - drift[0])
         outline = 1 + 0.025 * np.cos(3 * angles + self.wobble) + 0.015 * np.cos(5 * angles - self.wobble)
@@ -122,16 +122,18 @@ class Kidney:
         pelvis = ellipse(x, y, opening, (0.30 * radii[0], 0.13 * radii[1]), self.angle)
         return whole, inner, sinus, pelvis
 
+    def middle(self, z):
+        """The middle of the cross-section."""
+        return self.centre[0] + 0.06 * self.side * (z - self.height), self.centre[1]
+
     def place(self, z, along, turn):
         """A point of the cross-section: `along` of the way from its centre to its edge, at angle `turn`."""
         size = max(shrink(z, self.height, self.half_length), 0.05)
         reach = along * size
         dx, dy = reach * self.radii[0] * np.cos(turn), reach * self.radii[1] * np.sin(turn)
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        return (
-            self.centre[0] + 0.06 * self.side * (z - self.height) + dx * cos - dy * sin,
-            self.centre[1] + dx * sin + dy * cos,
-        )
+        across, down = self.middle(z)
+        return across + dx * cos - dy * sin, down + dx * sin + dy * cos
 
 
 class Body:
@@ -162,106 +164,155 @@ class Body:
         self.table = draw(6, 12)
 
 
+class Patch:
+    """A part of a slice: coordinates, what lies there by now in HU, the edge of the skin, and the patient's grain.
+
+    All are views of the slice's arrays, (h, w). An organ is drawn in the patch around it, where its pixels get what
+    they would get in the whole slice.
+    """
+
+    def __init__(self, x, y, hu, skin, fields):
+        self.x, self.y, self.hu, self.skin, self.fields = x, y, hu, skin, fields
+        self.fine, self.middle, self.coarse = fields
+
+    def around(self, centre, reach):
+        """What of the patch is at most `reach` mm from a point, or a little further."""
+        box = nearby(self.x, self.y, centre, reach)
+        return Patch(self.x[box], self.y[box], self.hu[box], self.skin[box], [field[box] for field in self.fields])
+
+    def ellipse(self, *shape, **options):
+        return ellipse(self.x, self.y, *shape, **options)
+
+    def fill(self, where, value):
+        np.copyto(self.hu, value, where=where, casting="same_kind")
+
+
+def nearby(x, y, centre, reach):
+    """The rows and columns, two slices, that hold every pixel at most `reach` from a point; x and y as `grid` gives
+    them, turned and shifted at will."""
+    found = []
+    for last in ((-1, 0), (0, -1)):
+        across, down = float(x[last] - x[0, 0]), float(y[last] - y[0, 0])
+        length, steps = math.hypot(across, down), x.shape[len(found)] - 1
+        distance = ((centre[0] - float(x[0, 0])) * across + (centre[1] - float(y[0, 0])) * down) / length
+        ends = ((distance - reach) / length * steps - 1, (distance + reach) / length * steps + 2)
+        found.append(slice(*(max(0, math.ceil(end)) for end in ends)))
+    return tuple(found)
+
+
 def draw_body(body, x, y, z):
     """The slice at height z without a lesion, in HU, (512, 512) float32, and where its cavity is, bool."""
     fine, middle, coarse = body.fields
     cortex, medulla, pelvis_gain, vessel, liver_gain, spleen_gain, _ = (
         gain * body.enhancement for gain in PHASES[body.phase]
     )
-    hu = np.full((SIZE, SIZE), AIR, "float32")
-
-    def fill(where, value):
-        np.copyto(hu, value, where=where, casting="same_kind")
-
     width, depth = body.half_width + 0.15 * z, body.half_depth + 0.10 * z
     skin = ellipse(x, y, (0, 0), (width, depth), power=body.squareness) + 0.006 * coarse
+    whole = Patch(x, y, np.full((SIZE, SIZE), AIR, "float32"), skin, body.fields)
     inch = 1 / depth  # a millimetre as a share of the body
-    fill(skin < 1, SKIN)
-    fill(skin < 1 - 2.2 * inch, (FAT + 5 * middle + 4 * fine).astype("float32"))
+    whole.fill(skin < 1, SKIN)
+    whole.fill(skin < 1 - 2.2 * inch, (FAT + 5 * middle + 4 * fine).astype("float32"))
     wall = 1 - body.fat * inch
-    fill(skin < wall, (MUSCLE + 5 * fine).astype("float32"))
+    whole.fill(skin < wall, (MUSCLE + 5 * fine).astype("float32"))
     cavity = wall - 11 * inch
-    fill(skin < cavity, (FAT + 7 + 6 * middle).astype("float32"))
+    whole.fill(skin < cavity, (FAT + 7 + 6 * middle).astype("float32"))
 
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
         centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
-        back = ellipse(x, y, centre, (body.back, 20), side * 0.12, 2.4)
-        fill((back < 1.1) & (skin < 1 - 6 * inch), FAT + 8)
-        fill((back < 1) & (skin < 1 - 8 * inch), (MUSCLE + 6 * fine - 60 * (middle > 1.6)).astype("float32"))
-        psoas = ellipse(x, y, (side * (body.vertebra + 13), spine[1] - 2), (body.psoas * 0.72, body.psoas), side * 0.3)
-        fill(psoas < 1, (MUSCLE + 5 + 5 * fine).astype("float32"))
+        at = whole.around(centre, 1.1 * math.hypot(body.back, 20))
+        back = at.ellipse(centre, (body.back, 20), side * 0.12, 2.4)
+        at.fill((back < 1.1) & (at.skin < 1 - 6 * inch), FAT + 8)
+        flesh = (MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6)).astype("float32")
+        at.fill((back < 1) & (at.skin < 1 - 8 * inch), flesh)
+        centre = (side * (body.vertebra + 13), spine[1] - 2)
+        at = whole.around(centre, body.psoas)
+        psoas = at.ellipse(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
+        at.fill(psoas < 1, (MUSCLE + 5 + 5 * at.fine).astype("float32"))
 
+    bulge = 1 / (1 + 0.08 * middle.min())  # how far a loop's edge may reach beyond its ellipse
     for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
         centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
-        loop = ellipse(x, y, centre, (wide, high), phase) * (1 + 0.08 * middle)
-        inside = (skin < cavity) & (loop < 1)
-        fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * fine).astype("float32"))
-        fill(inside & (loop < 0.82), (BOWEL - 8 + 10 * middle + 60 * (number % 5 == 1)).astype("float32"))
+        at = whole.around(centre, bulge * max(wide, high))
+        loop = at.ellipse(centre, (wide, high), phase) * (1 + 0.08 * at.middle)
+        inside = (at.skin < cavity) & (loop < 1)
+        at.fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine).astype("float32"))
+        at.fill(inside & (loop < 0.82), (BOWEL - 8 + 10 * at.middle + 60 * (number % 5 == 1)).astype("float32"))
         if number % 5 == 2:  # stool: mottled with gas
-            fill(inside & (loop < 0.8) & (fine > 0.3), -350)
+            at.fill(inside & (loop < 0.8) & (at.fine > 0.3), -350)
         elif gas < 0.25:
-            fill(inside & (loop < 0.8) & (y < centre[1] - 0.1 * high), -880)
+            at.fill(inside & (loop < 0.8) & (at.y < centre[1] - 0.1 * high), -880)
 
+    ripple = 1 - 0.03 * coarse.min()  # the same for the liver and the spleen
     liver_size = 0.6 + 0.4 * shrink(z, 20, 75)
     reach, height = body.liver
-    liver = ellipse(
-        x, y, (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size), -0.25, 2.3
-    )
-    fill((liver + 0.03 * coarse < 1) & (skin < cavity), (LIVER + liver_gain + 5 * fine + 3 * coarse).astype("float32"))
-    branches = (np.abs(middle) < 0.05) & (coarse > 0)
-    fill((liver < 0.85) & (skin < cavity) & branches, LIVER + liver_gain + 0.25 * vessel)
+    centre, radii = (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size)
+    at = whole.around(centre, ripple * math.hypot(*radii))
+    liver = at.ellipse(centre, radii, -0.25, 2.3)
+    tissue = (LIVER + liver_gain + 5 * at.fine + 3 * at.coarse).astype("float32")
+    at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
+    branches = (np.abs(at.middle) < 0.05) & (at.coarse > 0)
+    at.fill((liver < 0.85) & (at.skin < cavity) & branches, LIVER + liver_gain + 0.25 * vessel)
     spleen_size = body.spleen * shrink(z, 30, 62)
     if spleen_size > 0.1:
-        spleen = ellipse(x, y, (width * 0.70, depth * 0.05), (22 * spleen_size, 46 * spleen_size), -0.15)
-        fill((spleen + 0.03 * coarse < 1) & (skin < cavity), (SPLEEN + spleen_gain + 5 * fine).astype("float32"))
+        centre = (width * 0.70, depth * 0.05)
+        at = whole.around(centre, ripple * 46 * spleen_size)
+        spleen = at.ellipse(centre, (22 * spleen_size, 46 * spleen_size), -0.15)
+        tissue = (SPLEEN + spleen_gain + 5 * at.fine).astype("float32")
+        at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
 
     for kidney in body.kidneys:
-        whole, inner, sinus, pelvis = kidney.cross_section(x, y, z)
+        at = whole.around(kidney.middle(z), 1.4 * max(kidney.radii))
+        edge, inner, sinus, pelvis = kidney.cross_section(at.x, at.y, z)
         # Gerota's space: the kidney lies in fat, whatever else was drawn there.
-        fill((whole < 1.22) & (skin < cavity), (FAT + 4 + 5 * middle).astype("float32"))
-        fill(whole < 1, (KIDNEY + cortex + 4 * fine).astype("float32"))
-        fill((whole < 1) & (inner < 1), (KIDNEY + medulla + 5 * fine).astype("float32"))
-        fill((sinus < 1) & (whole < 1.1), (FAT + 25 + 14 * middle).astype("float32"))
-        fill(pelvis < 1, WATER + 6 + pelvis_gain)
-        vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
-        along = (np.abs(x) > 16) & (np.abs(x) < np.abs(kidney.centre[0]) - 12) & (x * kidney.side > 0)
-        near = shrink(z, kidney.height, 14)
-        if near > 0.3:
-            fill(vein & along, BLOOD + 0.85 * vessel)
+        at.fill((edge < 1.22) & (at.skin < cavity), (FAT + 4 + 5 * at.middle).astype("float32"))
+        at.fill(edge < 1, (KIDNEY + cortex + 4 * at.fine).astype("float32"))
+        at.fill((edge < 1) & (inner < 1), (KIDNEY + medulla + 5 * at.fine).astype("float32"))
+        at.fill((sinus < 1) & (edge < 1.1), (FAT + 25 + 14 * at.middle).astype("float32"))
+        at.fill(pelvis < 1, WATER + 6 + pelvis_gain)
+        if shrink(z, kidney.height, 14) > 0.3:
+            vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
+            along = (np.abs(x) > 16) & (np.abs(x) < np.abs(kidney.centre[0]) - 12) & (x * kidney.side > 0)
+            whole.fill(vein & along, BLOOD + 0.85 * vessel)
 
-    fill(ellipse(x, y, (6, spine[1] - body.vertebra - 12), (body.aorta, body.aorta)) < 1, BLOOD + vessel)
+    centre = (6, spine[1] - body.vertebra - 12)
+    at = whole.around(centre, 1.2 * body.aorta)
+    aorta = at.ellipse(centre, (body.aorta, body.aorta))
+    at.fill(aorta < 1, BLOOD + vessel)
     if body.calcified:
-        rim = ellipse(x, y, (6, spine[1] - body.vertebra - 12), (body.aorta, body.aorta))
-        fill((np.abs(rim - 1) < 0.12) & (x > 8) & (coarse > -0.3), 420)
-    fill(ellipse(x, y, (-24, spine[1] - body.vertebra - 9), body.cava) < 1, BLOOD + 0.8 * vessel)
+        at.fill((np.abs(aorta - 1) < 0.12) & (at.x > 8) & (at.coarse > -0.3), 420)
+    centre = (-24, spine[1] - body.vertebra - 9)
+    at = whole.around(centre, max(body.cava))
+    at.fill(at.ellipse(centre, body.cava) < 1, BLOOD + 0.8 * vessel)
 
-    vertebra = ellipse(x, y, spine, (body.vertebra * 1.2, body.vertebra * 0.88), power=2.3)
-    fill(vertebra < 1, DENSE_BONE * 0.75)
-    fill(vertebra < 0.9, (SPONGY_BONE + 45 * fine + 20 * middle).astype("float32"))
-    arch = ellipse(x, y, (0, spine[1] + body.vertebra + 5), (17, 13))
-    fill(arch < 1, DENSE_BONE * 0.7)
-    fill(ellipse(x, y, (0, spine[1] + body.vertebra + 4), (9.5, 7.5)) < 1, 35)
+    at = whole.around(spine, 1.5 * body.vertebra)
+    vertebra = at.ellipse(spine, (body.vertebra * 1.2, body.vertebra * 0.88), power=2.3)
+    at.fill(vertebra < 1, DENSE_BONE * 0.75)
+    at.fill(vertebra < 0.9, (SPONGY_BONE + 45 * at.fine + 20 * at.middle).astype("float32"))
+    at = whole.around((0, spine[1] + body.vertebra + 5), 17)
+    at.fill(at.ellipse((0, spine[1] + body.vertebra + 5), (17, 13)) < 1, DENSE_BONE * 0.7)
+    at.fill(at.ellipse((0, spine[1] + body.vertebra + 4), (9.5, 7.5)) < 1, 35)
     process = (np.abs(x) < 3.2) & (y > spine[1] + body.vertebra + 14) & (y < spine[1] + body.vertebra + 34)
-    fill(process & (skin < wall), DENSE_BONE * 0.6)
+    whole.fill(process & (skin < wall), DENSE_BONE * 0.6)
     for side in (-1, 1):
         bar = np.abs(y - spine[1] - body.vertebra * 0.8 - 0.25 * np.abs(x)) < 3.4
-        fill(bar & (x * side > body.vertebra * 0.8) & (x * side < body.vertebra * 0.8 + 24), DENSE_BONE * 0.55)
+        whole.fill(bar & (x * side > body.vertebra * 0.8) & (x * side < body.vertebra * 0.8 + 24), DENSE_BONE * 0.55)
 
     for side in (-1, 1):  # ribs, cut at a slant, wander as the slice moves
         for number in range(5):
             turn = np.pi / 2 - side * (0.72 + 0.43 * number) - side * 0.008 * z
             radius = cavity + 5.5 * inch
             centre = (width * radius * np.cos(turn), depth * radius * np.sin(turn))
-            rib = ellipse(x, y, centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
-            fill(rib < 1, DENSE_BONE * 0.8)
-            fill(rib < 0.6, SPONGY_BONE * 1.1)
+            at = whole.around(centre, 8.5)
+            rib = at.ellipse(centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
+            at.fill(rib < 1, DENSE_BONE * 0.8)
+            at.fill(rib < 0.6, SPONGY_BONE * 1.1)
 
     table = y - (body.half_depth + body.table - 0.0012 * x**2)
-    fill((np.abs(table) < 1.1) & (skin > 1.02), TABLE)
+    whole.fill((np.abs(table) < 1.1) & (skin > 1.02), TABLE)
     under = y - (body.half_depth + body.table + 22 - np.maximum(np.abs(x) - 95, 0) * 0.75)
-    fill((np.abs(under) < 1.4) & (table > 3), TABLE - 170)
-    return hu, skin < cavity
+    whole.fill((np.abs(under) < 1.4) & (table > 3), TABLE - 170)
+    return whole.hu, skin < cavity
 
 
 class Lesion:
@@ -286,22 +337,34 @@ class Lesion:
         self.half_length = 1.25 * self.radius + 9  # mm; the lesion outlasts the series
         self.lobes = [(number, draw(0, 6.28), draw(0.03, 0.10)) for number in (2, 3, 5, 7)]
         self.fields = [texture(generator, scale) for scale in (5, 14)]
+        fine, coarse = self.fields  # how far the edge may reach beyond a circle
+        self.reach = 1.0
+        if label == "Stone":
+            self.reach = 1 + 0.15 * float(fine.max())
+        elif label == "Tumor":
+            self.reach = (1 - 0.05 * float(coarse.min())) / math.prod(1 - depth for *_, depth in self.lobes)
 
     def draw(self, hu, cavity, x, y, z):
         """Put the lesion into the slice at height z, inside the cavity; returns its mask, (512, 512) bool."""
         size = self.radius * max(shrink(z, self.middle, self.half_length), 0.5)
         centre = self.kidney.place(self.middle, self.along, self.turn)
-        edge = np.hypot(x - centre[0], y - centre[1]) / size
+        box = nearby(x, y, centre, self.reach * size)
+        edge = np.hypot(x[box] - centre[0], y[box] - centre[1]) / size
+        angles = np.arctan2(y[box] - centre[1], x[box] - centre[0])
+        mask = np.zeros(hu.shape, bool)
+        mask[box] = self._fill(hu[box], cavity[box], edge, angles, *(field[box] for field in self.fields))
+        return mask
+
+    def _fill(self, hu, cavity, edge, angles, fine, coarse):
+        """Put it into a part of the slice; its mask there."""
         if self.label == "Cyst":
             mask = (edge < 1) & cavity
             hu[mask] = self.hu
             return mask
         if self.label == "Stone":
-            mask = (edge < 1 + 0.15 * self.fields[0]) & cavity
+            mask = (edge < 1 + 0.15 * fine) & cavity
             hu[mask] = self.hu
             return mask
-        fine, coarse = self.fields
-        angles = np.arctan2(y - centre[1], x - centre[0])
         for number, phase, depth in self.lobes:
             edge = edge * (1 + depth * np.cos(number * angles + phase))
         mask = (edge + 0.05 * coarse < 1) & cavity

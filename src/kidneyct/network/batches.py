@@ -5,7 +5,7 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Rows of a memory-mapped array in batches; only a batch at a time is in memory.
+    """Rows of a memory-mapped array in batches, as they are stored; only a batch at a time is in memory.
 
     `inputs` is (n, ...), `codes` (n,) int or None, `rows` the row numbers to serve. With a seed their order
     is drawn anew for each epoch, from the seed and the epoch alone; `epoch` are those that went before.
@@ -28,7 +28,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, number):
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        batch = self.inputs[rows].astype("float32")
+        batch = self.inputs[rows]  # which the model casts, on its device: fewer bytes go there
         return (batch,) if self.targets is None else (batch, self.targets[rows])
 
     def on_epoch_end(self):
