@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nursery
 import yaml
 
 from kidneyct import yaml12
@@ -53,13 +54,17 @@ TINY = {
 
 
 class Project:
-    """A clone and the commands run in it; each command's output is kept for the assertions."""
+    """A clone and the commands run in it; each command's output is kept for the assertions.
+
+    DVC and its stages start as `nursery` has them, where it can.
+    """
 
     def __init__(self, folder):
         self.folder = folder
+        first = [str(each) for each in (nursery.commands(), Path(sys.executable).parent) if each]
         # The clone's own home: no git identity, no DVC or Keras settings of the user's.
         self.environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([*first, os.environ["PATH"]]),
             "HOME": str(folder.parent / "home"),
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }

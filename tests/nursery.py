@@ -1,0 +1,184 @@
+"""Stages, and DVC, forked off a process that has imported what they import: seconds of processor time saved each.
+
+`commands()` is a folder with a `python` and a `dvc` to be put first on the PATH. They have the process, one for each
+that runs tests, fork and go on as `python -m stages.NAME` or `dvc`: in the caller's folder, with its environment and
+its files, ending when it ends. What they import of the project is the caller's own. All else, such as `python -c`, they
+leave to the real Python, and so do they all where the process is not ready yet.
+"""
+
+import contextlib
+import functools
+import importlib
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+IMPORTED = (
+    "dvc.api",
+    "dvc.cli",
+    "dvc.repo",
+    "dvc.stage.run",
+    "h5py",
+    "jinja2",
+    "keras",
+    "matplotlib.pyplot",
+    "ncnn",
+    "pandas",
+    "pydantic",
+    "pydicom",
+    "scipy.ndimage",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "statsmodels.api",
+    "tensorflow",
+)
+SAME = ("KERAS_BACKEND", "OMP_NUM_THREADS", "PYTHONHASHSEED", "TF_CPP_MIN_LOG_LEVEL")  # in both, as imports read them
+ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+COMMAND = """\
+#!{python} -IS
+import os, signal, socket, struct, sys
+name = os.path.basename(sys.argv[0])
+def real():
+    os.execv({python!r}, [{python!r}, *(["-m", "dvc"] if name == "dvc" else []), *sys.argv[1:]])
+if any(os.environ.get(each) != value for each, value in {same!r}.items()):
+    real()
+if name == "python" and (sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("stages.")):
+    real()
+try:
+    nursery = socket.socket(socket.AF_UNIX)
+    nursery.connect({path!r})
+except OSError:
+    real()
+socket.send_fds(nursery, [b"."], [0, 1, 2])
+told = "\\0".join([name, os.getcwd(), str(len(sys.argv) - 1), *sys.argv[1:], *map("=".join, os.environ.items())])
+told = told.encode(errors="surrogateescape")
+nursery.sendall(struct.pack("I", len(told)) + told)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: nursery.sendall(bytes([number])))
+answer = nursery.recv(4)
+status = struct.unpack("i", answer)[0] if len(answer) == 4 else -signal.SIGKILL
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
+
+
+@functools.cache
+def commands():
+    """The folder, or None where a process can't do this."""
+    if not sys.platform.startswith("linux"):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="nursery"))
+    path = str(folder / "socket")
+    same = dict.fromkeys(SAME) | ENVIRONMENT
+    for name in ("python", "dvc"):
+        command = folder / name
+        command.write_text(COMMAND.format(python=sys.executable, path=path, same=same))
+        command.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if name not in SAME} | ENVIRONMENT
+    # It ends when its standard input does, with the process that runs the tests.
+    command = [sys.executable, __file__, path]
+    subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    return folder
+
+
+def main():
+    for name in IMPORTED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(sys.argv[1])
+        door.listen()
+        while True:
+            ready, *_ = select.select([door, sys.stdin], [], [])
+            if sys.stdin in ready:
+                return
+            caller, _ = door.accept()
+            if not os.fork():
+                door.close()
+                _serve(caller)
+            caller.close()
+
+
+def _serve(caller):
+    """Have a process do what a caller asks for; hand signals on to it, and end it where the caller is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, *_ = socket.recv_fds(caller, 1, 3)
+    told = _received(caller, *struct.unpack("I", _received(caller, 4)))
+    name, folder, count, *words = told.decode(errors="surrogateescape").split("\0")
+    arguments, environment = words[: int(count)], dict(word.split("=", 1) for word in words[int(count) :])
+    process = os.fork()
+    if not process:
+        caller.close()
+        os.setsid()
+        _become(name, arguments, folder, environment, files)
+    for file in files:
+        os.close(file)
+    over = os.pidfd_open(process)
+    while True:
+        ready, *_ = select.select([over, caller], [], [])
+        if over in ready:
+            break
+        numbers = caller.recv(64)
+        for number in numbers or [signal.SIGKILL]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, number)
+        if not numbers:
+            break
+    with contextlib.suppress(OSError):  # a caller that is gone
+        caller.sendall(struct.pack("i", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])))
+    os._exit(0)
+
+
+def _received(caller, count):
+    content = b""
+    while len(content) < count:
+        content += caller.recv(count - len(content)) or os._exit(1)
+    return content
+
+
+def _become(name, arguments, folder, environment, files):
+    """Go on as the command that a caller ran, and end as it would."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
+    sys.stderr.reconfigure(line_buffering=True)
+    sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]  # [0]: this file's
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    try:
+        if name == "dvc":
+            sys.argv = [name, *arguments]
+            status = sys.modules["dvc.cli"].main(arguments)
+        else:
+            _, module, *rest = arguments
+            sys.argv = ["-m", *rest]
+            status = runpy.run_module(module, run_name="__main__", alter_sys=True) and 0
+    except SystemExit as end:
+        status = end.code
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
+            status = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status or 0)
+
+
+if __name__ == "__main__":
+    main()
