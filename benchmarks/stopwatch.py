@@ -16,7 +16,19 @@ import time
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("tensorflow", "keras", "ncnn", "numpy", "pillow", "dvc", "jax", "onnxruntime", "torch", "tf-keras-vis", "xplique")
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "ncnn",
+    "numpy",
+    "pillow",
+    "dvc",
+    "jax",
+    "onnxruntime",
+    "torch",
+    "tf-keras-vis",
+    "xplique",
+)
 SIZES = ("tiny", "cpu", "full", "gpu")
 
 

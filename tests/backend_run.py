@@ -1,6 +1,7 @@
 """What the stages compute, from initial weights to maps, on a few small images; as a program, on any backend of Keras.
 
 `python tests/backend_run.py FILE` writes the arrays to a .npz. It computes as on a GPU: all by Keras, nothing by ncnn.
+With two such files it prints how far apart they are.
 """
 
 import sys
@@ -63,7 +64,19 @@ def compute():
     return found | {"history": history.to_numpy()}
 
 
-if __name__ == "__main__":
+def differences(expected, found):
+    """Name -> greatest difference of two arrays, as a share of the greatest value."""
+    return {
+        name: float(np.abs(found[name] - array).max() / np.abs(array).max())
+        for name, array in expected.items()
+        if name not in ("backend", "loaded")
+    }
+
+
+if __name__ == "__main__" and len(sys.argv) == 3:
+    for name, share in differences(*(dict(np.load(path)) for path in sys.argv[1:])).items():
+        print(f"{name}: {share:.1g}")
+elif __name__ == "__main__":
     devices.gpus = lambda: ["as if there were one"]
     arrays = compute()
     np.savez(sys.argv[1], backend=keras.backend.backend(), loaded="tensorflow" in sys.modules, **arrays)

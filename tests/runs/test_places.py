@@ -97,7 +97,8 @@ def test_workers_share_out_the_gpus(monkeypatch):
         {"CUDA_VISIBLE_DEVICES": "2"},
         {"CUDA_VISIBLE_DEVICES": "5"},
     ]
-    assert places.Local(3)._gpu(2) == {"CUDA_VISIBLE_DEVICES": "2", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    assert places.Local(3)._gpu(2) == {"CUDA_VISIBLE_DEVICES": "2"} | shared
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert places.Local(3)._gpu(2) == {}
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from kidneyct.errors import InputError
 from kidneyct.runs import worker
 
+# For TensorFlow and for JAX, which else take most of a GPU's memory at once.
+AS_NEEDED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 PATIENCE = 15  # seconds that workers have to end once they are asked to
 OWN = {"array", "chdir", "error", "job_name", "name", "nodes", "ntasks", "ntasks_per_node", "open_mode", "output"}
 
@@ -46,8 +48,8 @@ class Local:
         found = gpus()
         if not found:
             return {}
-        shared = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if self._count > len(found) else {}
-        return {"CUDA_VISIBLE_DEVICES": found[number % len(found)]} | shared
+        own = {"CUDA_VISIBLE_DEVICES": found[number % len(found)]}
+        return own | (AS_NEEDED if self._count > len(found) else {})
 
     def running(self, started):
         """Those of the workers that have not ended."""
