@@ -6,12 +6,14 @@ its files, ending when it ends. What they import of the project is the caller's 
 leave to the real Python, and so do they all where the process is not ready yet.
 """
 
+import atexit
 import contextlib
 import functools
 import importlib
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -84,9 +86,10 @@ def commands():
         command.write_text(COMMAND.format(python=sys.executable, path=path, same=same))
         command.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name not in SAME} | ENVIRONMENT
-    # It ends when its standard input does, with the process that runs the tests.
     command = [sys.executable, __file__, path]
-    subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    commands.kept = process.stdin  # it ends when that does, with the process that runs the tests
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
@@ -110,27 +113,35 @@ def main():
 
 def _serve(caller):
     """Have a process do what a caller asks for; hand signals on to it, and end it where the caller is gone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    over, told = os.pipe()  # written to when the process ends
+    os.set_blocking(told, False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(told)
     _, files, *_ = socket.recv_fds(caller, 1, 3)
-    told = _received(caller, *struct.unpack("I", _received(caller, 4)))
-    name, folder, count, *words = told.decode(errors="surrogateescape").split("\0")
+    words = _received(caller, *struct.unpack("I", _received(caller, 4))).decode(errors="surrogateescape")
+    name, folder, count, *words = words.split("\0")
     arguments, environment = words[: int(count)], dict(word.split("=", 1) for word in words[int(count) :])
     process = os.fork()
     if not process:
         caller.close()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(over)
+        os.close(told)
         os.setsid()
         _become(name, arguments, folder, environment, files)
     for file in files:
         os.close(file)
-    over = os.pidfd_open(process)
     while True:
         ready, *_ = select.select([over, caller], [], [])
-        if over in ready:
+        if over in ready:  # it has no other child
             break
         numbers = caller.recv(64)
         for number in numbers or [signal.SIGKILL]:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.killpg(process, number)
+            except ProcessLookupError:  # it has not come so far
+                os.kill(process, number)
         if not numbers:
             break
     with contextlib.suppress(OSError):  # a caller that is gone
