@@ -12,7 +12,7 @@ RUNS = [study.Run("arm", "split", fold, 0, {}, f"study-{fold}") for fold in rang
 
 @pytest.fixture
 def told(monkeypatch):
-    """A study of four runs, the first of them done, whose workers tell of `events`; calls `_execute_together`."""
+    """A study of four runs, the first of them done, whose workers tell of `events`; calls `_execute`."""
     asked = {}
 
     def call(events):
@@ -23,7 +23,7 @@ def told(monkeypatch):
         monkeypatch.setattr(crew, "work", work)
         monkeypatch.setattr(study, "needs", lambda runs: {run.name: frozenset([run.name]) for run in runs})
         options = door._parser().parse_args(["study", "--jobs", "9"])
-        return command._execute_together(RUNS, RUNS[1:], options), asked
+        return command._execute(RUNS, RUNS[1:], options), asked
 
     return call
 

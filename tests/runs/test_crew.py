@@ -223,6 +223,21 @@ def test_workers_of_a_call_that_was_killed_are_ended_by_the_next(project):
     assert answers() == {"waits-once-0-0": "waits once"}
 
 
+def test_a_run_goes_on_in_the_folder_where_it_was_left(project):
+    """Also where fewer workers are asked for than before."""
+    for number, name in ((1, "done-0-0"), (2, "a-0-0"), (3, "done-1-0")):
+        folder = Path(f".study/{number}")
+        folder.mkdir(parents=True)
+        worker.write(folder / worker.TASK, {"token": "1", "name": name})
+        (folder / worker.LOG).write_text(f"told by {number}\n")
+    events = begun([run("a"), run("b")], count=1)
+    assert next(events) == crew.Started(run("a"))
+    assert [path.parent.name for path in Path(".study").glob("*/worker.log")] == ["2"]
+    assert [type(event) for event in events] == [crew.Finished, crew.Started, crew.Finished]
+    assert answers() == {"a-0-0": "a", "b-0-0": "b"}
+    assert Path("study.log").read_text().startswith("told by")
+
+
 def test_a_worker_that_may_be_at_work_elsewhere_is_not_worked_beside(project):
     Path(".study/1").mkdir(parents=True)
     worker.write(Path(".study/1/worker.json"), {"host": "elsewhere", "pid": 1, "group": 1, "started": 0, "slurm": None})

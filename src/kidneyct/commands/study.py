@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import time
 
 from kidneyct.draft import draft
 from kidneyct.errors import InputError
@@ -66,44 +65,18 @@ def run(options):
             print(f"{'done' if each.name in done else 'to do':5}  {each.name}")
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
-    if options.collect or not missing:
-        failed = []
-    elif options.jobs == 1 and not options.cluster:
-        failed = _execute(missing, len(runs))
-    else:
-        failed = _execute_together(runs, missing, options)
+    failed = [] if options.collect or not missing else _execute(runs, missing, options)
     collect(wanted, runs)
     if failed:
         print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _execute(missing, count):
-    """Run what is missing, one after the other; returns what failed.
+def _execute(runs, missing, options):
+    """Run what is missing, as many at once as are asked for; returns what failed.
 
     The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
     """
-    from kidneyct.runs import study
-
-    failed, taken = [], []
-    for number, each in enumerate(missing):
-        left = f", about {_duration(len(missing) - number, taken)} left" if taken else ""
-        print(f"{count - len(missing) + number} of {count} runs done{left}; now {each.name}", flush=True)
-        start = time.monotonic()
-        try:
-            study.execute(each)
-        except InputError as error:
-            if not taken:
-                raise
-            failed.append(error)
-            _tell(f"error: {error}")
-            continue
-        taken.append(time.monotonic() - start)
-    return failed
-
-
-def _execute_together(runs, missing, options):
-    """Run what is missing, several at once; returns what failed. The first failure is treated as `_execute` does it."""
     from kidneyct.runs import crew, places, study
 
     count = min(options.jobs, len(missing))

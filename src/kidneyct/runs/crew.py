@@ -1,6 +1,7 @@
-"""Several workers at a study's runs: each in a clone of its own, with one DVC cache for all."""
+"""One worker or several at a study's runs: each in a clone of its own, with one DVC cache for all."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -65,11 +66,11 @@ def work(runs, needs, ready, count, place, log):
     what both need. What a run said is added to `log` when it ends. InputError where another call is at work here.
     """
     with _alone():
-        folders = [HOME / str(number + 1) for number in range(min(count, len(runs)))]
-        _end_earlier(place)
+        _end_earlier(place, log)
         base = _snapshot()
-        left = {folder: (worker.read(folder / worker.TASK) or {}).get("name") for folder in folders}
         waiting, at_work, tried, ready = {run.name: run for run in runs}, {}, Counter(), set(ready)
+        left = _left(waiting)
+        folders = _to_work_in(min(count, len(runs)), left)
         failed = False
         try:
             while waiting or at_work:
@@ -126,7 +127,20 @@ def _look(place, at_work, folders, needs, ready, tried, base, log):
 
 def _next(names, folder, left):
     """The run that an earlier call left unfinished in this folder, else the first that none left in another."""
-    return min(names, key=lambda name: (name != left[folder], name in left.values(), names.index(name)))
+    return min(names, key=lambda name: (name != left.get(folder), name in left.values(), names.index(name)))
+
+
+def _left(names):
+    """Those of the runs that an earlier call left unfinished: folder -> name."""
+    tasks = {folder: worker.read(folder / worker.TASK) for folder in _folders()}
+    return {folder: task["name"] for folder, task in tasks.items() if task and task["name"] in names}
+
+
+def _to_work_in(count, left):
+    """So many folders, by number, before others those in which a run was left unfinished."""
+    fresh = (HOME / str(number) for number in itertools.count(1))
+    folders = itertools.chain(sorted(left), (folder for folder in fresh if folder not in left))
+    return sorted(itertools.islice(folders, count), key=lambda folder: int(folder.name))
 
 
 def _start(place, folder, number, run, base):
@@ -168,8 +182,11 @@ def _alone():
         lock.release()
 
 
-def _end_earlier(place):
-    """End the workers of an earlier call that was killed; those that have not started yet will find no task."""
+def _end_earlier(place, log):
+    """End the workers of an earlier call that was killed; those that have not started yet will find no task.
+
+    What they said is added to `log`.
+    """
     folders = _folders()
     names = {folder: worker.read(folder / worker.TASK) for folder in folders}
     for folder, task in names.items():
@@ -181,6 +198,7 @@ def _end_earlier(place):
         if isinstance(place, places.Slurm) and (worker.read(folder / worker.WORKER) or {}).get("slurm"):
             (folder / worker.WORKER).unlink()
         places.end_stale(folder)
+        _add(log, folder)
 
 
 def _folders():

@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kidneyct import index, params, tables, yaml12
 from kidneyct.errors import InputError
 from kidneyct.roles import ROLES
-from kidneyct.runs import shared, worker
+from kidneyct.runs import shared
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
 LOG = "study.log"
@@ -176,22 +175,6 @@ def _git(*arguments):
     if done.returncode:
         raise InputError(f"git {arguments[0]}: {' '.join(done.stderr.split())}; run in the project's folder")
     return done.stdout
-
-
-def execute(run):
-    """Run an experiment in a folder of its own, which DVC makes and removes; what it says goes to LOG.
-
-    InputError with the last that it said where it fails.
-    """
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", *words(run)]
-    with open(LOG, "a+", encoding="utf-8") as log:
-        start = log.tell()
-        print(f"$ dvc {' '.join(command[3:])}", file=log, flush=True)
-        status = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
-        log.seek(start)
-        said = log.read()
-    if status:
-        raise InputError(f"{run.name}: {worker.cause(said)}; all that was said is in {LOG}")
 
 
 def words(run):
