@@ -52,7 +52,7 @@ def repro(folder, targets):
     end = time.perf_counter()
     if process.returncode:
         sys.exit("".join(said))
-    ends = [moment for _, moment in begun[1:]] + [end]
+    ends = [moment for _, moment in (*begun[1:], ("", end))][: len(begun)]  # none where nothing ran
     return end - start, {name: until - moment for (name, moment), until in zip(begun, ends, strict=True)}
 
 

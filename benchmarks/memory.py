@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks import repeat, stopwatch
@@ -57,23 +56,31 @@ def _of_role(text, role):
     return text.replace("${item}", role).replace("${key}", role)
 
 
+# Between this process and the stage's: a new process is said to have needed what the one that started it did.
+BETWEEN = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
+
+
 def peak(command, folder):
-    """Peak resident memory in MiB and seconds of a stage's process."""
+    """Peak resident memory in MiB of a stage's process."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            sys.exit(f"{' '.join(command)}:\n{said.read().decode(errors='replace')}")
-    scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
-    return usage.ru_maxrss / scale, time.perf_counter() - start
+    with tempfile.NamedTemporaryFile() as told:
+        between = [sys.executable, "-S", "-c", BETWEEN, told.name]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+        done = subprocess.run([*between, sys.executable, *command], cwd=folder, env=environment, **pipes)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}:\n{done.stdout}")
+        scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes on Linux
+        return int(Path(told.name).read_text()) / scale
 
 
 def run(folder, options, count):
-    """Peak memory and seconds of every stage on so many images, name -> (MiB, s); and the mapped arrays' MiB."""
+    """Peak memory of every stage on so many images, name -> MiB; and the mapped arrays' MiB."""
     patients = max(1, round(count / 4 / SLICES))
     settings = {
         "data.source": "phantom",
@@ -110,8 +117,8 @@ def main():
     growth = mapped[-1] - mapped[0]
     rows = [
         {"stage": stage}
-        | {f"MiB, {count:,} images": peaks[stage][0] for count, peaks in zip(counts, found, strict=True)}
-        | {"growth beyond the arrays, MiB": max(0.0, found[-1][stage][0] - found[0][stage][0] - growth)}
+        | {f"MiB, {count:,} images": peaks[stage] for count, peaks in zip(counts, found, strict=True)}
+        | {"growth beyond the arrays, MiB": max(0.0, found[-1][stage] - found[0][stage] - growth)}
         for stage in found[0]
     ]
     note = f"the memory-mapped arrays take {mapped[0]:.0f}, {mapped[1]:.0f} and {mapped[2]:.0f} MiB"

@@ -185,6 +185,7 @@ def _become(name, arguments, folder, environment, files):
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
+    atexit._run_exitfuncs()  # TensorFlow's, among others, which removes its temporary files
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
