@@ -9,6 +9,7 @@ DVC. The second table says how long each stage took in the first run, and how mu
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -52,8 +53,8 @@ def repro(folder, targets):
     end = time.perf_counter()
     if process.returncode:
         sys.exit("".join(said))
-    ends = [moment for _, moment in (*begun[1:], ("", end))][: len(begun)]  # none where nothing ran
-    return end - start, {name: until - moment for (name, moment), until in zip(begun, ends, strict=True)}
+    spans = itertools.pairwise([*begun, ("", end)])  # none where nothing ran
+    return end - start, {name: until - moment for (name, moment), (_, until) in spans}
 
 
 def changed(folder, change):

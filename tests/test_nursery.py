@@ -69,6 +69,5 @@ def test_a_signal_reaches_it(start, number):
             break
         time.sleep(0.1)
     assert not os.path.exists(f"/proc/{process}")
-    assert running.returncode == (
-        1 if number == signal.SIGINT else -number
-    )  # KeyboardInterrupt is an error like others
+    # KeyboardInterrupt is an error like others.
+    assert running.returncode == (1 if number == signal.SIGINT else -number)
