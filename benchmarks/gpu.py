@@ -145,16 +145,16 @@ def main():
         images = np.load(path, mmap_mode="r")
         codes = np.arange(options.images) % CLASSES
 
+        devices.prepare(seed=0)
+        base = forward.base(options.image_size)
+        operations = forward.operations(base)
+
         def row(what, precision, xla, count, passes, run):
             found, idle = measured(run, count, options.repetitions)
-            needed = passes * forward.operations(vgg.base(options.image_size))
-            share = needed * found["median"] / rates[precision]
+            share = passes * operations * found["median"] / rates[precision]
             rows.append({"what": what, "precision": precision, "XLA": "yes" if xla else "no"})
             rows[-1] |= {"images a second": found, "share of the matrix rate": share, "idle": idle}
             print(f"{what}, {precision}: {stopwatch.text(found)}", flush=True)
-
-        devices.prepare(seed=0)
-        base = forward.base(options.image_size)
 
         def stage():
             with tempfile.TemporaryDirectory(dir=folder) as place:  # a fresh one, where nothing is there to go on from

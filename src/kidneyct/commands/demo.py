@@ -12,7 +12,7 @@ from kidneyct.commands import NOTICE
 from kidneyct.errors import InputError
 from kidneyct.page import titles
 
-SMALLER = (  # all of it in five minutes on two cores
+SMALLER = (  # all of it in six minutes on two cores
     "phantom.patients_per_class=8",
     "train.batch_size=32",
     "train.epochs=12",
@@ -22,7 +22,7 @@ SMALLER = (  # all of it in five minutes on two cores
 
 HELP = "run the whole study on generated images, in a few minutes"
 DESCRIPTION = """\
-Run the whole study on generated images, phantoms, with the real VGG-16: about five minutes on two cores. The candidate
+Run the whole study on generated images, phantoms, with the real VGG-16: about six minutes on two cores. The candidate
 starts from ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC
 experiment that changes params.yaml here; `git checkout params.yaml` brings the study's own settings back."""
 EXAMPLES = """\
