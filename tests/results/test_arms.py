@@ -76,6 +76,18 @@ def test_controls_that_differ_are_told_apart():
     assert summary["gain"] == {}
 
 
+def test_controls_of_other_parameters_stay_apart_where_they_are_right_about_the_same_images():
+    outcomes = {arm: {0: outcome("aaaabbbb")} for arm in ("one", "two blocks", "scaled")}
+    starts = {
+        "one": {"weights": "imagenet"},
+        "two blocks": {"weights": "imagenet", "model.transferred_blocks": 2},
+        "scaled": {"weights": "imagenet", "model.pixel_scaling": "caffe"},
+    }
+    summary = arms.summarise(outcomes, starts, CLASSES)
+    found = [values["control"] for values in summary["arms"].values()]
+    assert found == ["control", "control", "control of scaled"]
+
+
 def test_an_arm_of_other_seeds_is_left_out_and_named():
     outcomes = {"one": {0: outcome("aaaabbbb"), 1: outcome("aaaabbba")}, "two": {0: outcome("aaaabbbb")}}
     summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)

@@ -10,6 +10,7 @@ from kidneyct.results import pooled
 from kidneyct.roles import ROLES
 
 CANDIDATE, CONTROL = ROLES
+NOT_ITS_CONTROL = ("weights", "model.transferred_blocks")  # parameters that change an arm and not its control
 REUSE = ("imagenet", "imagenet-stats")  # with the control, they tell what of a gain is reuse and what is scale
 
 
@@ -37,7 +38,7 @@ def summarise(outcomes, starts, classes):
     baselines = {name: _counts(some, name, classes) for name in index.BASELINES}
     models = {arm: _counts(own, CANDIDATE, classes) for arm, own in tables.items()}
     controls = {arm: _counts(own, CONTROL, classes) for arm, own in tables.items()}
-    named, control_of = _controls(controls)
+    named, control_of = _controls(controls, starts)
     against = {arm: estimates(models[arm], controls[arm]) for arm in models}
     pairs = {
         f"{one} - {other}": estimates(models[one], models[other]) for one, other in itertools.combinations(models, 2)
@@ -90,13 +91,22 @@ def _nested(estimates, classes):
     return {"accuracy": estimates["accuracy"], "macro_f1": estimates["macro_f1"], "recall": recall}
 
 
-def _controls(controls):
-    """The different controls, name -> counts, and which an arm has; arms of one head and one rate share theirs."""
-    named, control_of = {}, {}
+def _controls(controls, starts):
+    """The different controls, name -> counts, and which an arm has: arms that share a control's parameters share it.
+
+    Controls of other parameters stay apart even where they are right about the same images.
+    """
+    named, control_of, parameters = {}, {}, {}
     for arm, own in controls.items():
-        same = [name for name, other in named.items() if all(map(np.array_equal, own, other))]
+        own_parameters = {key: value for key, value in starts[arm].items() if key not in NOT_ITS_CONTROL}
+        same = [
+            name
+            for name, other in named.items()
+            if parameters[name] == own_parameters and all(map(np.array_equal, own, other))
+        ]
         name = same[0] if same else "control" if not named else f"control of {arm}"
-        named.setdefault(name, own)
+        if not same:
+            named[name], parameters[name] = own, own_parameters
         control_of[arm] = name
     return named, control_of
 
