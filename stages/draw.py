@@ -5,7 +5,7 @@ from stages import by_role, read_json, run
 from kidneyct import arrays, errors, index, params, predictions, tables
 from kidneyct.data import examples
 from kidneyct.page import charts, external, panels, titles
-from kidneyct.results import evaluation
+from kidneyct.results import confusion
 from kidneyct.roles import ROLES
 
 
@@ -40,7 +40,7 @@ def draw_images(predicted, names, mistakes_asked_for):
 
 def draw_numbers(predicted, names, classes):
     evaluations = by_role(read_json, "metrics/{}/evaluation.json")
-    confusions = [evaluation.confusion(table, classes) for table in predicted.values()]
+    confusions = [confusion.confusion(table, classes) for table in predicted.values()]
     headings = [
         f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predicted[role])} test images"
         + (", collapsed" if evaluations[role]["collapsed"] else "")

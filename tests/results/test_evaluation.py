@@ -3,7 +3,6 @@
 from math import log
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from kidneyct.errors import InputError
@@ -43,13 +42,6 @@ def test_a_model_that_knows_one_class_only_has_collapsed():
         True,
         False,
     ]
-
-
-def test_confusion_and_its_shares():
-    predictions = pd.DataFrame({"label": list("aab"), "predicted": list("abb")})
-    confusion = evaluation.confusion(predictions, ["a", "b", "c"])
-    assert confusion.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
-    assert evaluation.shares(confusion).tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

@@ -10,6 +10,7 @@ from kidneyct.errors import InputError
 from kidneyct.network import devices, forward, vgg
 
 BATCH_SIZE = 32
+SAMPLE = 4  # images that are run beforehand, to tell how long all will take
 PROGRESS = "progress"  # what is kept under this name: how far the features are whole
 
 
@@ -40,8 +41,8 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, work):
         if 0 < rows.count < len(images):
             work.say(f"goes on at image {rows.count + 1:,} of {len(images):,}")
         starts = range(rows.count, len(images), BATCH_SIZE)
-        sample = images[:BATCH_SIZE]
-        devices.warn_if_long("features", lambda: run(sample), len(starts))
+        sample = images[:SAMPLE]
+        devices.warn_if_long("features", lambda: run(sample), (len(images) - rows.count) / len(sample))
         for start in progress.shown(starts, what="features", unit="batch"):
             outputs, top = in_16_bits(run(images[start : start + BATCH_SIZE]), path)
             greatest = max(greatest, top)

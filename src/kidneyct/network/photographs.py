@@ -6,8 +6,6 @@ principal directions of patches as in PCANet (Chan et al. 2015, arXiv:1404.3606)
 
 import keras
 import numpy as np
-from sklearn.datasets import load_sample_images
-from sklearn.utils.extmath import randomized_svd
 
 from kidneyct import progress
 from kidneyct.network import vgg
@@ -21,6 +19,8 @@ BATCH_SIZE = 8
 
 def crops(generator):
     """Squares at random places of scikit-learn's two photographs, (32, 200, 200, 3) uint8."""
+    from sklearn.datasets import load_sample_images  # slow to import, and no other start needs it
+
     photographs = load_sample_images().images  # 427×640 each
     chosen = []
     for number in range(CROPS):
@@ -50,6 +50,8 @@ def filters(patches, count, generator):
     sqrt(variance + shrinkage × mean variance), so that no response has a variance above 1. Where there are
     fewer directions than half of `count`, random ones of response variance 1 fill up.
     """
+    from sklearn.utils.extmath import randomized_svd
+
     mean = patches.mean(axis=0)
     centred = patches - mean
     directions = min(count // 2, *centred.shape)

@@ -15,7 +15,7 @@ import pandas as pd
 from kidneyct import index, roles, tables
 from kidneyct.data import examples, parts
 from kidneyct.page import gallery, titles
-from kidneyct.results import evaluation, verdict
+from kidneyct.results import confusion, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 PATHS = ("weights", "data.source", "data.labels", "data.external", "series.table")
@@ -53,7 +53,7 @@ def page(run):
     start, classes = titles.actual(weights, blocks), run.parameters["data"]["classes"]
     rates = run.parameters["train"]["learning_rate"]
     rates = rates if isinstance(rates, list) else [rates]
-    confusions = {role: evaluation.confusion(table, classes) for role, table in run.predictions.items()}
+    confusions = {role: confusion.confusion(table, classes) for role, table in run.predictions.items()}
     cards, left_out = gallery.cards({role: _explained(run, role) for role in roles.ROLES})
     template = _environment().get_template("report.html")
     return template.render(
@@ -73,7 +73,7 @@ def page(run):
         comparison=run.comparison,
         external=run.external,
         external_confusions={
-            role: _confusion(evaluation.confusion(table, classes))
+            role: _confusion(confusion.confusion(table, classes))
             for role, table in run.external_predictions.items()
             if run.external["images"]
         },
@@ -112,7 +112,7 @@ def duplicates(found):
 
 
 def _confusion(counts):
-    return {"counts": counts.tolist(), "shares": evaluation.shares(counts).tolist()}
+    return {"counts": counts.tolist(), "shares": confusion.shares(counts).tolist()}
 
 
 def _explained(run, role):

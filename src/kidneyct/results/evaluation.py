@@ -51,13 +51,3 @@ def evaluate(codes, probabilities, classes):
         for label, name in enumerate(classes)
     }
     return rounded(result)
-
-
-def confusion(predictions, classes):
-    """Counts (classes, classes) of a table with label and predicted: rows the actual class, columns the other."""
-    return np.asarray(metrics.confusion_matrix(predictions["label"], predictions["predicted"], labels=classes))
-
-
-def shares(confusion):
-    """Each count's share of its row, the actual class; 0 where a class has no image."""
-    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
