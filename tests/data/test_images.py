@@ -7,7 +7,6 @@ import struct
 import threading
 import zipfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -91,15 +90,6 @@ def test_rows_are_in_order_however_long_each_takes(tmp_path):
     assert tensors[:, 5, 5, 0].tolist() == thumbnails[:, 5, 5].tolist() == expected
     assert table["width"].tolist() == [700 if number % 5 == 0 else 30 for number in expected]
     assert rejected["image"].tolist() == ["Stone/20.png"]
-
-
-def test_few_images_are_in_memory_at_a_time():
-    taken = []
-    with ThreadPoolExecutor(1) as pool:
-        results = images._in_order(pool, str, (taken.append(number) or number for number in range(1000)))
-        item, result = next(results)
-    assert (item, result()) == (0, "0")
-    assert len(taken) == images.AHEAD * images.THREADS + 1
 
 
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_how_long_it_takes_is_said_first(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(phantom.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(phantom.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**13))
     phantom.announce(["Cyst", "Stone"], 1000, 10, tmp_path)
-    assert capsys.readouterr().out == "phantom: 20,000 slices, about 167 minutes and 1.4 GB\n"
+    assert capsys.readouterr().out == "phantom: 20,000 slices, at most 167 minutes and 1.4 GB\n"
     phantom.announce(["Cyst", "Stone"], 10, 4, tmp_path)  # not timed: the clock has no third time
     assert capsys.readouterr().out == ""
 

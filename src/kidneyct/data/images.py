@@ -4,15 +4,13 @@ import contextlib
 import hashlib
 import io
 import json
-import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from kidneyct import arrays, index, progress
+from kidneyct import ahead, arrays, index, progress
 from kidneyct.data import container, window
 from kidneyct.draft import draft
 from kidneyct.errors import InputError, shown
@@ -22,8 +20,6 @@ FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
-THREADS = min(os.cpu_count() or 1, 16)  # decode at once; Pillow leaves the others running meanwhile
-AHEAD = 2  # images a thread that may wait for those before them
 
 
 def decode(content, name, formats=FORMATS, chosen=None):
@@ -115,7 +111,7 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
 
 
 @contextlib.contextmanager
-def decoded(opened, archive, images, image_size, folder, chosen, work=None, threads=THREADS):
+def decoded(opened, archive, images, image_size, folder, chosen, work=None, threads=ahead.THREADS):
     """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
 
     def row(entry):
@@ -128,13 +124,13 @@ def decoded(opened, archive, images, image_size, folder, chosen, work=None, thre
     with (
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
-        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(threads) as pool,  # Pillow leaves the others running meanwhile
     ):
         lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
         done = len(lines) + len(rejected)
         if 0 < done < len(images):
             work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        found = _in_order(pool, row, images[done:])
+        found = ahead.in_order(pool, row, images[done:])
         for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
             try:
                 pixels, small, about = result()
@@ -148,16 +144,6 @@ def decoded(opened, archive, images, image_size, folder, chosen, work=None, thre
             if work:
                 work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
         yield lines, rejected
-
-
-def _in_order(pool, work, items):
-    """(item, function that gives or raises what `work(item)` did) of each, in order; a few are worked on ahead."""
-    pending = deque()
-    for item in items:
-        pending.append((item, pool.submit(work, item).result))
-        if len(pending) > AHEAD * THREADS:
-            yield pending.popleft()
-    yield from pending
 
 
 def _save(both, lines, rejected, work):

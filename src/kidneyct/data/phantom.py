@@ -5,17 +5,20 @@ whose cross-section varies smoothly along the body axis, as neighbouring slices 
 are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
 """
 
+import contextlib
 import io
+import itertools
 import math
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from kidneyct import progress
+from kidneyct import ahead, progress
 from kidneyct.data.archive import MASKS, ROOT
 from kidneyct.errors import InputError
 
@@ -432,7 +435,7 @@ def announce(classes, patients_per_class, slices_per_patient, folder):
         next(patient(classes[0], 1, slices_per_patient, seed=0))
         minutes = (time.perf_counter() - start) * slices / 60
         if minutes > LONG_MINUTES:
-            print(f"phantom: {slices:,} slices, about {minutes:,.0f} minutes and {_size(needed / 2)}", flush=True)
+            print(f"phantom: {slices:,} slices, at most {minutes:,.0f} minutes and {_size(needed / 2)}", flush=True)
 
 
 def _size(count):
@@ -452,21 +455,32 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     """
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
-    row = 0
+
+    def drawn(one):
+        return [_files(each) for each in patient(*one, slices_per_patient, seed)]
+
+    each_patient = itertools.product(classes, range(1, patients_per_class + 1))
     total = len(classes) * patients_per_class * slices_per_patient
-    with progress.shown(what="phantom", unit="slice", total=total) as told:
-        for target, label in enumerate(classes):
-            count = 0
-            for number in range(1, patients_per_class + 1):
-                for one in patient(label, number, slices_per_patient, seed):
-                    count += 1
-                    stem = f"{label}/{label}- ({count})"
-                    rgb = np.repeat(one.image[..., None], 3, axis=2)
-                    yield f"{ROOT}/{stem}.jpg", _encode(rgb, "JPEG", quality=JPEG_QUALITY)
-                    yield f"{MASKS}/{stem}.png", _encode(one.mask.astype(np.uint8) * 255, "PNG")
-                    listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
-                    patients.append(f"{stem}.jpg,{label}-{number},{label},{one.position}")
-                    row += 1
-                    told.update()
+    with (
+        progress.shown(what="phantom", unit="slice", total=total) as told,
+        ThreadPoolExecutor(ahead.THREADS) as pool,
+        contextlib.closing(ahead.in_order(pool, drawn, each_patient)) as found,
+    ):
+        for (label, number), files in found:
+            for position, (picture, mask) in enumerate(files()):
+                count = (number - 1) * slices_per_patient + position + 1
+                stem = f"{label}/{label}- ({count})"
+                yield f"{ROOT}/{stem}.jpg", picture
+                yield f"{MASKS}/{stem}.png", mask
+                row, target = len(listed) - 1, classes.index(label)
+                listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
+                patients.append(f"{stem}.jpg,{label}-{number},{label},{position}")
+                told.update()
     yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()
     yield "patients.csv", ("\n".join(patients) + "\n").encode()
+
+
+def _files(one):
+    """A slice as the bytes of a JPEG, and its mask as those of a PNG."""
+    rgb = np.repeat(one.image[..., None], 3, axis=2)
+    return _encode(rgb, "JPEG", quality=JPEG_QUALITY), _encode(one.mask.astype(np.uint8) * 255, "PNG")
