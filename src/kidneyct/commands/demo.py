@@ -14,7 +14,6 @@ from kidneyct.page import titles
 
 SMALLER = (  # all of it in less than five minutes on two cores
     "phantom.patients_per_class=6",
-    "model.dense_units=256",
     "train.batch_size=32",
     "train.epochs=12",
     "explain.mistakes=1",
