@@ -124,8 +124,9 @@ class Own:
 
     def convolve(self):
         pictures = arrays.images(self.data.folder / "images.npy")
-        work = unfinished.Work(self.data.folder, "features")
-        features.compute(self.base, pictures, "unit", 5, self.data.folder / "features.npy", work)
+        with tempfile.TemporaryDirectory(dir=self.data.folder) as place:  # a fresh one, with nothing to go on from
+            work = unfinished.Work(place, "features")
+            features.compute(self.base, pictures, "unit", 5, self.data.folder / "features.npy", work)
 
     def train(self, epochs, count=None):
         """Train the head; over `count` training images, some of them several times, and as many others as the study."""
