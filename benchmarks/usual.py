@@ -26,12 +26,12 @@ from kidneyct.network import batches, classifier, devices, features, training, v
 SIZES = {
     "cpu": {
         "image_size": 200,
-        "patients": 4,
+        "patients": 8,
         "slices": 3,
         "batch": 100,
         "head_batches": 4,
         "head_epochs": 3,
-        "repetitions": 2,
+        "repetitions": 3,
         "equal_size": 64,
         "equal_patients": 8,
         "equal_slices": 6,
