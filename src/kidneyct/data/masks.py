@@ -1,13 +1,16 @@
 """Lesion masks: which lie in an archive, beside the images, and what they show."""
 
+import contextlib
 import unicodedata
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 import numpy as np
 
+from kidneyct import ahead
 from kidneyct.data import archive, container
-from kidneyct.data.images import decode
+from kidneyct.data.images import decode_lean
 from kidneyct.errors import InputError, shown
 
 
@@ -42,7 +45,15 @@ def check(path, images):
 
 def sizes(opened, names, path):
     """Size of some masks, name -> (H, W), in a Container of the archive `path`; InputError where one can't be read."""
-    return {name: _mask(opened, path, name).shape for name in names}
+
+    def size(name):
+        return _picture(opened, path, name).size[::-1]
+
+    with (
+        ThreadPoolExecutor(ahead.THREADS) as pool,
+        contextlib.closing(ahead.in_order(pool, size, names)) as found,
+    ):
+        return {name: result() for name, result in found}
 
 
 def fitting(members, images, path):
@@ -95,8 +106,11 @@ def _named(names, where):
 
 
 def _mask(opened, where, name):
-    picture = decode(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
-    return np.asarray(picture).any(axis=-1)
+    return np.asarray(_picture(opened, where, name).convert("RGB")).any(axis=-1)
+
+
+def _picture(opened, where, name):
+    return decode_lean(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
 
 
 def one_size(sizes, where):
