@@ -1,27 +1,32 @@
 """Several items worked on at once, by threads, and the results in the items' order."""
 
+import contextlib
 import os
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 THREADS = min(os.cpu_count() or 1, 16)
 AHEAD = 2  # items a thread that may wait for those before them
 
 
-def in_order(pool, work, items):
+@contextlib.contextmanager
+def in_order(work, items, threads=THREADS):
     """(item, function that gives or raises what `work(item)` did) of each, in order; a few are worked on ahead.
 
-    `pool` has THREADS threads or fewer. Items are taken as they are needed, so memory does not grow with their number.
-    Closed before its end, it leaves out what was not begun.
+    Items are taken as they are needed, so memory does not grow with their number. When the block ends, what was not
+    begun is left out, and what was is waited for.
     """
-    pending = deque()
+    pool = ThreadPoolExecutor(threads)
     try:
-        for item in items:
-            pending.append((item, pool.submit(work, item)))
-            if len(pending) > AHEAD * THREADS:
-                first, future = pending.popleft()
-                yield first, future.result
-        for item, future in pending:
-            yield item, future.result
+        yield _results(pool, work, items, AHEAD * threads)
     finally:
-        for _, future in pending:
-            future.cancel()
+        pool.shutdown(cancel_futures=True)
+
+
+def _results(pool, work, items, ahead):
+    pending = deque()
+    for item in items:
+        pending.append((item, pool.submit(work, item).result))
+        if len(pending) > ahead:
+            yield pending.popleft()
+    yield from pending

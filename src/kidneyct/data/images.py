@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -124,25 +123,24 @@ def decoded(opened, archive, images, image_size, folder, chosen, work=None, thre
     with (
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
-        ThreadPoolExecutor(threads) as pool,  # Pillow leaves the others running meanwhile
     ):
         lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
         done = len(lines) + len(rejected)
         if 0 < done < len(images):
             work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        found = ahead.in_order(pool, row, images[done:])
-        for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
-            try:
-                pixels, small, about = result()
-            except InputError as error:
-                reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
-                rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
-                continue
-            pictures.append(pixels[None])
-            thumbnails.append(small[None])
-            lines.append((entry.image, entry.label, *about))
-            if work:
-                work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
+        with ahead.in_order(row, images[done:], threads) as found:  # Pillow leaves the other threads running
+            for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
+                try:
+                    pixels, small, about = result()
+                except InputError as error:
+                    reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
+                    rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
+                    continue
+                pictures.append(pixels[None])
+                thumbnails.append(small[None])
+                lines.append((entry.image, entry.label, *about))
+                if work:
+                    work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
         yield lines, rejected
 
 

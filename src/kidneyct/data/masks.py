@@ -1,9 +1,7 @@
 """Lesion masks: which lie in an archive, beside the images, and what they show."""
 
-import contextlib
 import unicodedata
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -49,10 +47,7 @@ def sizes(opened, names, path):
     def size(name):
         return _picture(opened, path, name).size[::-1]
 
-    with (
-        ThreadPoolExecutor(ahead.THREADS) as pool,
-        contextlib.closing(ahead.in_order(pool, size, names)) as found,
-    ):
+    with ahead.in_order(size, names) as found:
         return {name: result() for name, result in found}
 
 

@@ -5,13 +5,11 @@ whose cross-section varies smoothly along the body axis, as neighbouring slices 
 are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
 """
 
-import contextlib
 import io
 import itertools
 import math
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -463,8 +461,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     total = len(classes) * patients_per_class * slices_per_patient
     with (
         progress.shown(what="phantom", unit="slice", total=total) as told,
-        ThreadPoolExecutor(ahead.THREADS) as pool,
-        contextlib.closing(ahead.in_order(pool, drawn, each_patient)) as found,
+        ahead.in_order(drawn, each_patient) as found,
     ):
         for (label, number), files in found:
             for position, (picture, mask) in enumerate(files()):

@@ -96,19 +96,21 @@ def _controls(controls, starts):
 
     Controls of other parameters stay apart even where they are right about the same images.
     """
-    named, control_of, parameters = {}, {}, {}
+    named, control_of = {}, {}
     for arm, own in controls.items():
-        own_parameters = {key: value for key, value in starts[arm].items() if key not in NOT_ITS_CONTROL}
         same = [
-            name
-            for name, other in named.items()
-            if parameters[name] == own_parameters and all(map(np.array_equal, own, other))
+            other
+            for other in control_of
+            if _of_control(starts[other]) == _of_control(starts[arm]) and all(map(np.array_equal, own, controls[other]))
         ]
-        name = same[0] if same else "control" if not named else f"control of {arm}"
-        if not same:
-            named[name], parameters[name] = own, own_parameters
+        name = control_of[same[0]] if same else "control" if not named else f"control of {arm}"
+        named.setdefault(name, own)
         control_of[arm] = name
     return named, control_of
+
+
+def _of_control(parameters):
+    return {key: value for key, value in parameters.items() if key not in NOT_ITS_CONTROL}
 
 
 def _first(control_of, name):
