@@ -6,6 +6,7 @@ import socket
 import stat
 import unicodedata
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -158,6 +159,13 @@ def test_members_are_read_where_they_lie(tmp_path):
         pytest.raises(InputError, match=r"b\.jpg: damaged \(Bad CRC-32 for file 'Cyst/b\.jpg'\); fetch it again"),
     ):
         some.read("Cyst/b.jpg")
+
+
+def test_members_are_read_by_several_threads_at_once(tmp_path):
+    path, contents = tmp_path / "a.zip", {f"Cyst/{n}.jpg": bytes([n]) * (1000 + 500 * n) for n in range(200)}
+    archive.write(path, contents.items())
+    with container.opened_at(path, container.directory(path)) as some, ThreadPoolExecutor(8) as pool:
+        assert dict(zip(contents, pool.map(some.read, contents), strict=True)) == contents
 
 
 @pytest.mark.parametrize("links", [True, False])

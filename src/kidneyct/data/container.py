@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import struct
+import threading
 import zipfile
 import zlib
 from collections import Counter
@@ -99,31 +100,40 @@ def directory(path):
 def opened_at(path, members):
     """The Container of some files of a zip, of which `directory` told; its long list of all is not read."""
     with open(path, "rb") as file:
-        yield Container(sorted(members), lambda name: _from_zip(_Direct(file), path, name, members[name]))
+        direct = _Direct(file)
+        yield Container(sorted(members), lambda name: _from_zip(direct, path, name, members[name]))
 
 
 class _Direct:
-    """Reads a zip's members where they lie, stored or deflated, as zipfile does once it has read the list of all."""
+    """Reads a zip's members where they lie, stored or deflated, as zipfile does once it has read the list of all.
+
+    Several threads may read at once.
+    """
 
     HEADER = struct.Struct("<4s22x2H")  # signature, lengths of name and extra field
 
     def __init__(self, file):
         self.file = file
+        self.lock = threading.Lock()  # of the place in the file
 
     def read(self, info):
-        self.file.seek(info.header_offset)
-        signature, *lengths = self.HEADER.unpack(self.file.read(self.HEADER.size))
-        if signature != b"PK\x03\x04":
-            raise zipfile.BadZipFile("no member where the list has one")
-        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise NotImplementedError("neither stored nor deflated, or encrypted")
-        self.file.seek(sum(lengths), os.SEEK_CUR)
-        content = self.file.read(info.compress_size)
+        content = self._packed(info)
         if info.compress_type == zipfile.ZIP_DEFLATED:
             content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, info.file_size or 1)
         if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
             raise zipfile.BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
         return content
+
+    def _packed(self, info):
+        with self.lock:
+            self.file.seek(info.header_offset)
+            signature, *lengths = self.HEADER.unpack(self.file.read(self.HEADER.size))
+            if signature != b"PK\x03\x04":
+                raise zipfile.BadZipFile("no member where the list has one")
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError("neither stored nor deflated, or encrypted")
+            self.file.seek(sum(lengths), os.SEEK_CUR)
+            return self.file.read(info.compress_size)
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def _begin(archive, image_size, chosen):
     def make(item, folder):
         part, lesions, members = item
         with container.opened_at(archive, members) as opened:
-            examples = {size: name for name, size in masks.sizes(opened, lesions, archive).items()}
+            examples = {size: name for name, size in masks.sizes(opened, lesions, archive, threads=1).items()}
             with images.decoded(opened, archive, part, image_size, folder, chosen, threads=1) as (lines, rejected):
                 index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
         _one_channel(folder / "images.npy")

@@ -41,13 +41,13 @@ def check(path, images):
     return len(names)
 
 
-def sizes(opened, names, path):
+def sizes(opened, names, path, threads=ahead.THREADS):
     """Size of some masks, name -> (H, W), in a Container of the archive `path`; InputError where one can't be read."""
 
     def size(name):
         return _picture(opened, path, name).size[::-1]
 
-    with ahead.in_order(size, names) as found:
+    with ahead.in_order(size, names, threads) as found:
         return {name: result() for name, result in found}
 
 
