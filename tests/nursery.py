@@ -42,7 +42,7 @@ IMPORTED = (
     "tensorflow",
 )
 SAME = ("KERAS_BACKEND", "OMP_NUM_THREADS", "PYTHONHASHSEED", "TF_CPP_MIN_LOG_LEVEL")  # in both, as imports read them
-ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "OMP_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
 COMMAND = """\
 #!{python} -IS
 import os, signal, socket, struct, sys

@@ -63,7 +63,8 @@ class Project:
         self.folder = folder
         first = [str(each) for each in (nursery.commands(), Path(sys.executable).parent) if each]
         # The clone's own home: no git identity, no DVC or Keras settings of the user's.
-        self.environment = os.environ | {
+        self.environment = nursery.ENVIRONMENT | os.environ
+        self.environment |= {
             "PATH": os.pathsep.join([*first, os.environ["PATH"]]),
             "HOME": str(folder.parent / "home"),
             "TF_CPP_MIN_LOG_LEVEL": "3",
