@@ -5,8 +5,8 @@
     PYTHONPATH=src:tests python benchmarks/chaos.py --folder /tmp/chaos     # once more: goes on where it was stopped
     PYTHONPATH=src:tests python benchmarks/chaos.py -S data.source=/path/to/images.zip -S train.epochs=3
 
-Each stage runs under `dvc repro`, forked from a process that has imported what both need (benchmarks/nursery.py), and
-all of it gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it needs
+Each stage runs under `dvc repro`, forked from a process that has imported what both need (tests/nursery.py), and all of
+it gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over the time that it needs
 undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found none,
 some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was; one
 that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock or its
@@ -21,7 +21,6 @@ import json
 import os
 import random
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -31,6 +30,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import nursery
 import tiny
 
 from kidneyct import yaml12
@@ -65,16 +65,14 @@ class Runner:
         self.process, self.cut = None, Counter()
 
     def __enter__(self):
-        nursery = [sys.executable, tiny.ROOT / "benchmarks/nursery.py", self.folder]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}  # or `select` would miss a line
-        self.nursery = subprocess.Popen(nursery, env=self.environment, start_new_session=True, **pipes)
-        self.nursery.stdout.readline()
+        nursery.ready()
         return self
 
     def __exit__(self, *reason):
-        self._kill()
-        self.nursery.kill()
-        self.nursery.wait()
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def stage(self, name, after=None, strike=None):
         """Run a stage, and after some seconds call `strike` with its process group: was it, and the output."""
@@ -105,30 +103,22 @@ class Runner:
         return False
 
     def _run(self, arguments, after=None, strike=None):
-        with tempfile.NamedTemporaryFile("w+") as log:
-            self.nursery.stdin.write(f"{json.dumps({'arguments': arguments, 'log': log.name})}\n".encode())
-            self.process = int(self.nursery.stdout.readline())
-            struck = not self._ended(after)
-            if struck:
-                with contextlib.suppress(ProcessLookupError):  # it ended just now
-                    strike(self.process)
-                if not self._ended(PATIENCE):
-                    raise SystemExit(f"dvc {' '.join(arguments)}: still running {PATIENCE} s after it was struck")
-            status = int(self.nursery.stdout.readline())
-            time.sleep(0.1)  # DVC may end before the stage does
-            self._kill()  # what it may have left running
-            self.process = None
-            log.seek(0)
-            return struck, status, log.read()
-
-    def _ended(self, seconds):
-        """Wait so many seconds at most, or for ever: has it ended?"""
-        return bool(select.select([self.nursery.stdout], [], [], seconds)[0])
-
-    def _kill(self):
-        if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process, signal.SIGKILL)
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        options = pipes | {"cwd": self.folder, "env": self.environment, "start_new_session": True}
+        self.process = subprocess.Popen(["dvc", *arguments], **options)
+        # What is printed ends when all processes have, and DVC may end before its stage does.
+        try:
+            struck, output = False, self.process.communicate(timeout=after)[0]
+        except subprocess.TimeoutExpired:
+            struck = True
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                strike(self.process.pid)
+            try:
+                output, _ = self.process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise SystemExit(f"dvc {' '.join(arguments)}: still running {PATIENCE} s after it was struck") from None
+        status, self.process = self.process.returncode, None
+        return struck, status, output
 
 
 def stages():

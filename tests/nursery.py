@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 IMPORTED = (
@@ -88,9 +89,17 @@ def commands():
     environment = {name: value for name, value in os.environ.items() if name not in SAME} | ENVIRONMENT
     command = [sys.executable, __file__, path]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
-    commands.kept = process.stdin  # it ends when that does, with the process that runs the tests
+    commands.process = process  # it ends when its standard input does, with the process that runs the tests
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def ready():
+    """Wait until the process can do it; whether it can."""
+    folder = commands()
+    while folder and not (folder / "socket").exists() and commands.process.poll() is None:
+        time.sleep(0.1)
+    return bool(folder) and commands.process.poll() is None
 
 
 def main():

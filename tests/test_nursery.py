@@ -24,11 +24,7 @@ def start(tmp_path):
     """Starts `python -m stages.one` of a folder, whose stage ends with some statement."""
     folder = tmp_path / "here"
     (folder / "stages").mkdir(parents=True)
-    ready = nursery.commands() / "socket"
-    for _ in range(600):
-        if ready.exists():
-            break
-        time.sleep(0.1)
+    assert nursery.ready()
 
     def call(then):
         (folder / "stages/one.py").write_text(STAGE.format(then=then))
