@@ -4,6 +4,7 @@ The suite tries the same few examples each time. With FUZZ=5000, as `make fuzz` 
 many, and others each time.
 """
 
+import gc
 import os
 import signal
 import tempfile
@@ -33,3 +34,9 @@ hypothesis.settings.load_profile("fuzz" if "FUZZ" in os.environ else "suite")
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in ("test_pipeline.py", "test_study_pipeline.py"))
+
+
+def pytest_collection_finish():
+    """What is imported by now stays, and is not looked through again by each collection of garbage."""
+    gc.collect()
+    gc.freeze()

@@ -9,6 +9,7 @@ leave to the real Python, and so do they all where the process is not ready yet.
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import os
 import runpy
@@ -105,6 +106,8 @@ def ready():
 def main():
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # in each fork a collection then looks through its own objects alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(sys.argv[1])
