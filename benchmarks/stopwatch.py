@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import shlex
 import statistics
 import sys
 import time
@@ -103,7 +104,7 @@ def publish(name, size, rows, notes=()):
     if size == "tiny":
         return
     found = {
-        "command": f"python -m benchmarks.{Path(sys.argv[0]).stem} --size {size}",
+        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "packages": {each: version for each in PACKAGES if (version := _version(each))},

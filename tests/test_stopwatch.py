@@ -26,7 +26,7 @@ def test_ways_take_turns_and_ratios_go_turn_by_turn(monkeypatch):
 
 def test_a_table_and_its_json(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(stopwatch, "RESULTS", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["/a/clone/benchmarks/some.py", "--size", "gpu"])
+    monkeypatch.setattr(sys, "argv", ["/a/clone/benchmarks/some.py", "--size", "gpu", "--images", "96"])
     rows = [{"way": "ours", "seconds": {"median": 1.23456, "low": 1, "high": 1234.5}}]
     rows.append({"way": "theirs", "seconds": 0.5})
     stopwatch.publish("some", "tiny", rows)
@@ -43,7 +43,7 @@ def test_a_table_and_its_json(monkeypatch, tmp_path, capsys):
     written = json.loads((tmp_path / "some-gpu.json").read_text())
     assert written["rows"][0] == {"way": "ours", "seconds": {"median": 1.235, "low": 1, "high": 1234}}
     assert written["notes"] == ["a note"]
-    assert written["command"] == "python -m benchmarks.some --size gpu"
+    assert written["command"] == "python -m benchmarks.some --size gpu --images 96"
 
 
 def test_sizes_change_what_they_name(monkeypatch):
