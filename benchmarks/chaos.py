@@ -31,6 +31,7 @@ from collections import Counter
 from pathlib import Path
 
 import nursery
+import psutil
 import tiny
 
 from kidneyct import yaml12
@@ -70,9 +71,11 @@ class Runner:
 
     def __exit__(self, *reason):
         if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            for each in psutil.process_iter():
+                with contextlib.suppress(psutil.Error, OSError):
+                    if Path(each.cwd()).is_relative_to(self.folder):
+                        each.kill()
+            self.process.communicate()
 
     def stage(self, name, after=None, strike=None):
         """Run a stage, and after some seconds call `strike` with its process group: was it, and the output."""

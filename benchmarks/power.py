@@ -82,11 +82,11 @@ def compare(runner, options, outs, expected, usual, image, place, generator):
                 seconds = time.perf_counter() - start  # that it needs undisturbed
                 continue
             with mounted(after, place):
-                cut, gone = runner.cut, sorted(set(empty(place)) - usual)
+                cut, gone = runner.cut.total(), sorted(set(empty(place)) - usual)
                 runner.repro(*options.stages)
                 with contextlib.chdir(place / "clone"):
                     different = [path for path, digest in chaos.digests(expected).items() if digest != expected[path]]
-            counts.update(cuts=1, empty=bool(gone), locks=runner.cut - cut, equal=not different)
+            counts.update(cuts=1, empty=bool(gone), locks=runner.cut.total() - cut, equal=not different)
             for path in gone + different:
                 print(f"  {'empty' if path in gone else 'another'}: {path}", flush=True)
         print(LINE.format(stage, *(counts[column] for column in COLUMNS)), flush=True)
@@ -111,7 +111,7 @@ def main():
         subprocess.run(["mkfs.ext4", "-q", image], check=True)
         with contextlib.ExitStack() as stack:
             with mounted(image, place):
-                project = tiny.clone(place / "clone")
+                project = tiny.clone(place / "clone").unforked()
                 project.environment["DVC_SITE_CACHE_DIR"] = str(place / "dvc")  # its notes of what it has hashed
                 runner = stack.enter_context(chaos.Runner(project))
                 runner.repro(*options.stages)

@@ -1,5 +1,6 @@
 """Put the data set into data/archive.zip: from Kaggle, from a path, or generated."""
 
+import contextlib
 from collections import Counter
 
 from stages import place, run
@@ -20,7 +21,8 @@ def main():
     elif p.data.source == "phantom":
         asked = classes, p.phantom.patients_per_class, p.phantom.slices_per_patient
         phantom.announce(*asked, place(ARCHIVE).parent)
-        archive.write(ARCHIVE, phantom.members(*asked, p.phantom.seed))
+        with contextlib.closing(phantom.members(*asked, p.phantom.seed)) as members:
+            archive.write(ARCHIVE, members)
     else:
         archive.write(ARCHIVE, intake.members(p.data.source, classes, p.data.labels))
     counts = Counter(image.label for image in archive.images(ARCHIVE, classes))

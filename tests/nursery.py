@@ -64,8 +64,13 @@ socket.send_fds(nursery, [b"."], [0, 1, 2])
 told = "\\0".join([name, os.getcwd(), str(len(sys.argv) - 1), *sys.argv[1:], *map("=".join, os.environ.items())])
 told = told.encode(errors="surrogateescape")
 nursery.sendall(struct.pack("I", len(told)) + told)
+def hand_on(number, frame):
+    try:
+        nursery.sendall(bytes([number]))
+    except OSError:
+        pass  # it has ended, and the answer is there
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: nursery.sendall(bytes([number])))
+    signal.signal(number, hand_on)
 answer = nursery.recv(4)
 status = struct.unpack("i", answer)[0] if len(answer) == 4 else -signal.SIGKILL
 if status < 0:

@@ -71,6 +71,12 @@ class Project:
         }
         (folder.parent / "home").mkdir(exist_ok=True)
 
+    def unforked(self):
+        """The project, whose DVC and stages will be in the process group of whoever starts them, as a SIGSTOP needs."""
+        if nursery.commands():
+            self.environment["PATH"] = self.environment["PATH"].partition(os.pathsep)[2]
+        return self
+
     def run(self, *command, fails=False):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         output = done.stdout + done.stderr

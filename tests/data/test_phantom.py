@@ -1,6 +1,8 @@
 """The phantom: what is known of its patients and lesions by construction."""
 
 import io
+import threading
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -10,10 +12,16 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from stages import download
+
 from kidneyct.data import archive, images, phantom
 from kidneyct.errors import InputError
 
 SLICES = 3
+SETTINGS = SimpleNamespace(
+    data=SimpleNamespace(source="phantom", classes=["Cyst"]),
+    phantom=SimpleNamespace(patients_per_class=1, slices_per_patient=1, seed=0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +138,49 @@ def test_the_same_archive_has_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         archive.write(tmp_path / name, phantom.members(["Stone"], 1, 2, seed=0))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_an_interruption_waits_for_no_patient_that_is_half_drawn(patients, monkeypatch):
+    """The second patient, drawn ahead, would take a while."""
+    one, begun, drawn = patients["Cyst", 1][0], threading.Event(), []
+
+    def slow():
+        begun.set()
+        for number in range(2000):
+            time.sleep(0.01)
+            drawn.append(number)
+            yield one
+
+    monkeypatch.setattr(phantom, "patient", lambda label, number, *_: iter([one]) if number == 1 else slow())
+    members = phantom.members(["Cyst"], 2, 1, seed=0)
+    next(members)
+    assert begun.wait(10)
+    members.close()
+    assert len(drawn) < 2000
+
+
+def test_the_stage_ends_it_before_anything_else(tmp_path, monkeypatch):
+    """Not when Python gets to collecting it, in which a second signal would be lost."""
+    ended = []
+
+    def members(*_):
+        try:
+            yield from [("a", b"")] * 2
+        finally:
+            ended.append(True)
+
+    def write(path, given):
+        next(given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phantom, "members", members)
+    monkeypatch.setattr(archive, "write", write)
+    monkeypatch.setattr(download.params, "load", lambda stage: SETTINGS)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt) as told:
+        download.main()
+    assert ended == [True]
+    assert told.traceback  # kept until here, and with it all that it refers to
 
 
 def test_a_series_as_long_as_is_allowed_shows_its_lesion_to_the_end():

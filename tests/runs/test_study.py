@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kidneyct import params
 from kidneyct.errors import InputError
 from kidneyct.runs import study
 
@@ -63,6 +64,27 @@ def test_settings_are_every_runs_and_an_arm_may_differ(project):
     assert len(runs) == 2 * 2 * (2 + 3)
     assert {run.changes["train.epochs"] for run in runs} == {9}
     assert {(run.arm, run.changes["model.transferred_blocks"]) for run in runs} == {("imagenet", 3), ("two blocks", 2)}
+
+
+def test_what_an_arm_says_and_has_anyway_makes_it_no_other(project):
+    Path("study.yaml").write_text(
+        "settings: {train.epochs: 9}\n"
+        "arms:\n"
+        "  plain: {weights: imagenet, model.transferred_blocks: 5, train.epochs: 9}\n"
+        "  other: {weights: none, model.transferred_blocks: 2, train.epochs: 8, split.seed: 3}\n"
+        "splits: {by image: {split.seed: 4}}\n"
+        "seeds: [0]\n"
+    )
+    values = params.validate().model_dump()
+    values["model"]["transferred_blocks"] = 5
+    assert study.starts(study.read("study.yaml"), "by image", values) == {
+        "plain": {"weights": "imagenet"},
+        "other": {
+            "weights": "none",
+            "model.transferred_blocks": 2,
+            "train.epochs": 8,
+        },  # the split's seed is everyone's
+    }
 
 
 def test_a_runs_name_tells_what_it_is_made_of(project):

@@ -134,7 +134,7 @@ def collect(wanted, runs):
     for split in wanted.splits:
         of_split = {arm: outcomes[arm, split] for arm in wanted.arms if (arm, split) in outcomes}
         if of_split:
-            splits[split] = arms.summarise(of_split, wanted.arms, values["data"]["classes"])
+            splits[split] = arms.summarise(of_split, study.starts(wanted, split, values), values["data"]["classes"])
     if not splits:
         raise InputError("study: no arm has all its folds yet; nothing to put together")
     result = {"study": wanted.model_dump(), "splits": splits}

@@ -5,10 +5,12 @@ whose cross-section varies smoothly along the body axis, as neighbouring slices 
 are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
 """
 
+import contextlib
 import io
 import itertools
 import math
 import shutil
+import threading
 import time
 from typing import NamedTuple
 
@@ -454,15 +456,20 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
 
+    over = threading.Event()  # what is left of the patients begun is not wanted
+
     def drawn(one):
-        return [_files(each) for each in patient(*one, slices_per_patient, seed)]
+        slices = patient(*one, slices_per_patient, seed)
+        return [_files(each) for each in itertools.takewhile(lambda _: not over.is_set(), slices)]
 
     each_patient = itertools.product(classes, range(1, patients_per_class + 1))
     total = len(classes) * patients_per_class * slices_per_patient
     with (
         progress.shown(what="phantom", unit="slice", total=total) as told,
         ahead.in_order(drawn, each_patient) as found,
+        contextlib.ExitStack() as end,
     ):
+        end.callback(over.set)
         for (label, number), files in found:
             for position, (picture, mask) in enumerate(files()):
                 count = (number - 1) * slices_per_patient + position + 1

@@ -18,9 +18,9 @@ def summarise(outcomes, starts, classes):
     """One way of splitting: what `study.json` says of it.
 
     `outcomes` is arm -> {seed: (table, trainings)}: of each image tested its image, label, series, and what candidate,
-    control and baselines took it for; and of each fold how both roles were trained. `starts` is arm -> parameters that
-    differ from params.yaml's. Arms whose images or seeds differ from the first's are left out of the comparison and
-    named under `incomplete`.
+    control and baselines took it for; and of each fold how both roles were trained. `starts` is arm -> its weights, and
+    other parameters that not all arms have. Arms whose images or seeds differ from the first's are left out of the
+    comparison and named under `incomplete`.
     """
     first = next(iter(outcomes.values()))
     alike = {arm: seeds for arm, seeds in outcomes.items() if _same_images(seeds, first)}

@@ -109,6 +109,17 @@ def _folds(study, values):
     return folds
 
 
+def starts(study, split, values):
+    """Arm -> its weights, and what else it changes of the split's, the study's and `values`, those of params.yaml."""
+    division = study.splits[split]
+    usual = _changed(values, study.settings | division)
+
+    def own(changes):
+        return {k: value for k, value in changes.items() if k == "weights" or _changed(usual, {k: value}) != usual}
+
+    return {arm: own(start | division) for arm, start in study.arms.items()}
+
+
 def _checked(values, changes, arm, split):
     """Nested parameters with some changed by dotted name; InputError names arm and split where they are not allowed."""
     changed = _changed(values, changes)
