@@ -31,13 +31,13 @@ def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, 
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
-    pixels = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+    known, asked = flat(thumbnails[train]), flat(thumbnails[test])
 
     def baselines(codes):
         return {
             "majority_class": np.full(len(test), np.bincount(codes[train]).argmax()),
             "nearest_thumbnail": codes[train][position],
-            "linear_model": linear(pixels, codes, train, test),
+            "linear_model": linear(known, codes[train], asked),
         }
 
     def accuracies(predicted, codes):
@@ -73,22 +73,27 @@ def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, 
             "accuracy": accuracies(predicted, codes),
             "null_controls": {
                 "permuted_labels": {name: np.mean([each[name] for each in shuffled]) for name in shuffled[0]},
-                "acquisition": np.mean(linear(made, codes, train, test, strength=1.0) == codes[test]),
+                "acquisition": np.mean(linear(made[train], codes[train], made[test], strength=1.0) == codes[test]),
             },
         }
     )
     return result, predicted
 
 
-def linear(features, codes, train, test, strength=0.01):
-    """Classes that a logistic regression on standardised features (n, d) gives the test rows.
+def flat(thumbnails):
+    """(n, 25, 25) to (n, 625) float32, as `linear` takes them."""
+    return np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+
+
+def linear(training, codes, tested, strength=0.01):
+    """Classes that a logistic regression on standardised features, (n, d) with codes (n,), gives those tested (m, d).
 
     `strength` is scikit-learn's C. Where the training rows are all of one class, that class.
     """
-    if len(np.unique(codes[train])) == 1:
-        return np.full(len(test), codes[train][0])
+    if len(np.unique(codes)) == 1:
+        return np.full(len(tested), codes[0])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
-    return model.fit(features[train], codes[train]).predict(features[test])
+    return model.fit(training, codes).predict(tested)
 
 
 def across_series(thumbnails, series, train, test):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+BLOCK = 2048  # thumbnails, 10 MB of them as floats
+
 
 def permuted(codes, series, generator):
     """The codes (n,) after the series have swapped their labels at random.
@@ -11,8 +13,9 @@ def permuted(codes, series, generator):
     2021 permuted labels over subjects so).
     """
     names, members = np.unique(series, return_inverse=True)
-    labels = np.array([np.bincount(codes[members == number]).argmax() for number in range(len(names))])
-    return generator.permutation(labels)[members]
+    counts = np.zeros((len(names), codes.max() + 1), int)
+    np.add.at(counts, (members, codes), 1)
+    return generator.permutation(counts.argmax(axis=1))[members]
 
 
 def acquisition(thumbnails, widths, heights):
@@ -20,9 +23,11 @@ def acquisition(thumbnails, widths, heights):
 
     Width, height, mean grey, its standard deviation, and the mean grey of the outermost pixels of the thumbnail.
     """
-    pixels = np.asarray(thumbnails, float)  # (n, 25, 25)
-    border = np.ones(pixels.shape[1:], bool)
+    border = np.ones(thumbnails.shape[1:], bool)
     border[1:-1, 1:-1] = False
-    return np.column_stack(
-        [widths, heights, pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)]
-    )
+    greys = np.empty((len(thumbnails), 3))
+    for start in range(0, len(thumbnails), BLOCK):
+        pixels = np.asarray(thumbnails[start : start + BLOCK], float)  # (b, 25, 25)
+        values = pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)
+        greys[start : start + BLOCK] = np.column_stack(values)
+    return np.column_stack([widths, heights, greys])

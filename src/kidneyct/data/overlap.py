@@ -47,16 +47,10 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
         majority_class=classes[np.bincount(codes).argmax()],
         nearest_thumbnail=np.array(classes)[codes[near_training]],
-        linear_model=np.array(classes)[_linear(study_thumbnails[train], codes, thumbnails)],
+        linear_model=np.array(classes)[
+            leakage.linear(leakage.flat(study_thumbnails[train]), codes, leakage.flat(thumbnails))
+        ],
     )
-
-
-def _linear(training, codes, thumbnails):
-    """The classes that `leakage.linear`, fitted to the training thumbnails of these codes, gives others, (n,)."""
-    pixels = np.concatenate([training, thumbnails])
-    rows = np.split(np.arange(len(pixels)), [len(training)])
-    codes = np.concatenate([codes, np.full(len(thumbnails), -1)])
-    return leakage.linear(pixels.reshape(len(pixels), -1).astype("float32"), codes, *rows)
 
 
 def apart(found, series):

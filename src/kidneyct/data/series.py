@@ -13,9 +13,12 @@ def standardise(thumbnails):
     A thumbnail of one grey value has no correlation; its row is zero, and so is its product with all others.
     """
     rows = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
-    rows -= rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-3)
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        block -= block.mean(axis=1, keepdims=True)
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        block[:] = np.divide(block, lengths, out=np.zeros_like(block), where=lengths > 1e-3)
+    return rows
 
 
 def infer(thumbnails, hashes, similarity, block=BLOCK):
@@ -57,12 +60,13 @@ def nearest(query, reference, block=BLOCK, apart=None):
     `apart`, the series of both, (q,) and (r,), leaves those of the same series out. Returns their positions (q,) int
     and correlations (q,) float32, -inf where none is left.
     """
-    query, reference = standardise(query), standardise(reference)
+    query = standardise(query)
     position, best = np.zeros(len(query), int), np.full(len(query), -np.inf, "float32")
-    for start in range(0, len(query), block):
-        at = slice(start, start + block)
-        for first in range(0, len(reference), block):
-            correlations = query[at] @ reference[first : first + block].T
+    for first in range(0, len(reference), block):
+        known = standardise(reference[first : first + block])
+        for start in range(0, len(query), block):
+            at = slice(start, start + block)
+            correlations = query[at] @ known.T
             if apart is not None:
                 correlations[apart[0][at, None] == apart[1][None, first : first + block]] = -np.inf
             here = correlations.argmax(axis=1)
