@@ -1,11 +1,13 @@
 """Peak memory of each stage over N, 2 N and 4 N images, generated at their full size of 512 pixels.
 
     python -m benchmarks.memory
-    python -m benchmarks.memory --images 3112 --image-size 200      # up to 12,448 images
+    python -m benchmarks.memory --size full                         # up to 12,448 images of 200 pixels, an hour
+    python -m benchmarks.memory --size full --until leakage         # no stage that comes after this one
 
 Each stage runs for the candidate alone, in a clone of the last commit; the control's outputs are copies of its. The
 peak is the resident set's, which counts the pages of memory-mapped arrays that were read: those the system takes back
-when it needs them. So the last column says how much of the growth from N to 4 N is more than these arrays' own.
+when it needs them. So the last column says how much of the growth from N to 4 N is more than that of the arrays which
+the stage itself reads or writes.
 """
 
 import os
@@ -19,7 +21,7 @@ from benchmarks import repeat, stopwatch
 from kidneyct import yaml12
 
 SIZES = {
-    "cpu": {"images": 48, "image_size": 100, "epochs": 2},
+    "cpu": {"images": 48, "image_size": 100, "epochs": 2, "until": "report"},
     "tiny": {"images": 40, "image_size": 32, "epochs": 1},
     "full": {"images": 3112, "image_size": 200, "epochs": 5},
     "gpu": {"images": 3112, "image_size": 200, "epochs": 5},
@@ -29,7 +31,7 @@ MAPPED = ("data/images.npy", "data/thumbnails.npy", "data/features/candidate.npy
 
 
 def pipeline(folder):
-    """Of each stage but the control's: name, command and outputs, in an order in which they can run."""
+    """Of each stage but the control's: name, command, inputs and outputs, in an order in which they can run."""
     found, made = [], set()
     pending = dict(yaml12.read(folder / "dvc.yaml")["stages"])
     outputs = {}
@@ -43,7 +45,7 @@ def pipeline(folder):
         entry = pending.pop(name)
         made |= set(outputs[name])
         command = _of_role(entry.get("do", entry)["cmd"], "candidate")
-        found.append((name, command.split()[1:], outputs[name]))
+        found.append((name, command.split()[1:], _needed(entry), outputs[name]))
     return found
 
 
@@ -80,7 +82,7 @@ def peak(command, folder):
 
 
 def run(folder, options, count):
-    """Peak memory of every stage on so many images, name -> MiB; and the mapped arrays' MiB."""
+    """Peak memory of every stage on so many images, and what it maps: two dicts name -> MiB; and of all arrays, MiB."""
     patients = max(1, round(count / 4 / SLICES))
     settings = {
         "data.source": "phantom",
@@ -93,32 +95,44 @@ def run(folder, options, count):
         "explain.measured_images": "1",
     }
     repeat.clone(folder, settings)
-    found = {}
-    for name, command, outputs in pipeline(folder):
+    found, maps = {}, {}
+    for name, command, inputs, outputs in pipeline(folder):
         found[name] = peak(command, folder)
+        maps[name] = _size(folder, [path for path in MAPPED if path in (*inputs, *outputs)])
         for path in outputs:
             other = folder / path.replace("candidate", "control")
             if "candidate" in path and (folder / path).exists():
                 other.parent.mkdir(parents=True, exist_ok=True)
                 copy = shutil.copytree if (folder / path).is_dir() else shutil.copy
                 copy(folder / path, other)
-    return found, sum((folder / path).stat().st_size for path in MAPPED) / 2**20
+        if name == options.until:
+            break
+    return found, maps, _size(folder, MAPPED)
+
+
+def _size(folder, paths):
+    return sum((folder / path).stat().st_size for path in paths if (folder / path).exists()) / 2**20
 
 
 def main():
     options = stopwatch.options(__doc__, SIZES)
+    names = list(yaml12.read("dvc.yaml")["stages"])
+    if options.until not in names:
+        sys.exit(f"--until: expected one of {', '.join(names)}, found {options.until}")
     counts = [options.images * times for times in (1, 2, 4)]
-    found, mapped = [], []
+    found, maps, mapped = [], [], []
     for count in counts:
         with tempfile.TemporaryDirectory() as place:
-            peaks, arrays = run(Path(place) / "clone", options, count)
-            found.append(peaks)
-            mapped.append(arrays)
-    growth = mapped[-1] - mapped[0]
+            for each, measured in zip((found, maps, mapped), run(Path(place) / "clone", options, count), strict=True):
+                each.append(measured)
+
+    def beyond(stage):
+        return found[-1][stage] - found[0][stage] - (maps[-1][stage] - maps[0][stage])
+
     rows = [
         {"stage": stage}
         | {f"MiB, {count:,} images": peaks[stage] for count, peaks in zip(counts, found, strict=True)}
-        | {"growth beyond the arrays, MiB": max(0.0, found[-1][stage] - found[0][stage] - growth)}
+        | {"growth beyond its arrays, MiB": max(0.0, beyond(stage))}
         for stage in found[0]
     ]
     note = f"the memory-mapped arrays take {mapped[0]:.0f}, {mapped[1]:.0f} and {mapped[2]:.0f} MiB"
