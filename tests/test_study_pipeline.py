@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -133,7 +134,7 @@ def test_two_at_once_train_each_model_once_and_give_the_same_bytes(study):
     said, _ = running.communicate()
     assert running.returncode == 0, said + two.read("study.log")
     assert said.startswith("1 of 4 runs done; now study-file-by-series-0-0-")
-    assert "2 of 4 runs done, about " in said
+    assert re.search("[23] of 4 runs done, about ", said)  # the third may begin when both have ended
     assert {path: two.read(path) for path in written} == before
     log = two.read("study.log").splitlines()
     assert log.count("> python -m stages.train control") == 2  # once a fold, as by one worker
