@@ -7,7 +7,7 @@
 Each stage runs for the candidate alone, in a clone of the last commit; the control's outputs are copies of its. The
 peak is the resident set's, which counts the pages of memory-mapped arrays that were read: those the system takes back
 when it needs them. So the last column says how much of the growth from N to 4 N is more than that of the arrays which
-the stage itself reads or writes.
+the stage itself may read; what it writes goes past its memory.
 """
 
 import os
@@ -82,7 +82,7 @@ def peak(command, folder):
 
 
 def run(folder, options, count):
-    """Peak memory of every stage on so many images, and what it maps: two dicts name -> MiB; and of all arrays, MiB."""
+    """On so many images, name -> MiB: each stage's peak, and the arrays that it may read; and all arrays' MiB."""
     patients = max(1, round(count / 4 / SLICES))
     settings = {
         "data.source": "phantom",
@@ -98,7 +98,7 @@ def run(folder, options, count):
     found, maps = {}, {}
     for name, command, inputs, outputs in pipeline(folder):
         found[name] = peak(command, folder)
-        maps[name] = _size(folder, [path for path in MAPPED if path in (*inputs, *outputs)])
+        maps[name] = _size(folder, [path for path in MAPPED if path in inputs])
         for path in outputs:
             other = folder / path.replace("candidate", "control")
             if "candidate" in path and (folder / path).exists():
@@ -132,7 +132,7 @@ def main():
     rows = [
         {"stage": stage}
         | {f"MiB, {count:,} images": peaks[stage] for count, peaks in zip(counts, found, strict=True)}
-        | {"growth beyond its arrays, MiB": max(0.0, beyond(stage))}
+        | {"growth beyond what it reads, MiB": max(0.0, beyond(stage))}
         for stage in found[0]
     ]
     note = f"the memory-mapped arrays take {mapped[0]:.0f}, {mapped[1]:.0f} and {mapped[2]:.0f} MiB"
