@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_the_same_stage_finds_what_was_saved_and_leaves_nothing_when_done(projec
 
 def change_parameter():
     path = Path("params.yaml")
-    path.write_text(path.read_text().replace("epochs: 30", "epochs: 31"))
+    path.write_text(re.sub(r"epochs: \d+", r"\g<0>1", path.read_text()))
 
 
 CHANGES = {

@@ -1,5 +1,6 @@
 """What a study file may say, and the runs that follow from it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -99,10 +100,11 @@ def test_a_runs_name_tells_what_it_is_made_of(project):
         Path(path).write_text(text + "\n")
         assert ([run.name for run in planned()] == before) is same, path
         Path(path).write_text(text)
-    for key, same in {"measured_images: 6": True, "epochs: 30": False}.items():
+    for key, same in {"measured_images": True, "epochs": False}.items():
         text = Path("params.yaml").read_text()
-        assert key in text
-        Path("params.yaml").write_text(text.replace(key, f"{key}0"))
+        changed, times = re.subn(rf" {key}: \d+", r"\g<0>0", text)
+        assert times == 1
+        Path("params.yaml").write_text(changed)
         assert ([run.name for run in planned()] == before) is same, key
         Path("params.yaml").write_text(text)
 
