@@ -66,7 +66,6 @@ class Runner:
         self.process, self.cut = None, Counter()
 
     def __enter__(self):
-        nursery.ready()
         return self
 
     def __exit__(self, *reason):
@@ -230,6 +229,7 @@ def main():
             notes.add("cloned", True)
         project = tiny.Project(folder / "clone")
         os.chdir(project.folder)
+        nursery.ready()
         with Runner(project) as runner:
             unequal = compare(runner, options, notes)
         os.chdir("/")

@@ -111,7 +111,7 @@ def main():
         subprocess.run(["mkfs.ext4", "-q", image], check=True)
         with contextlib.ExitStack() as stack:
             with mounted(image, place):
-                project = tiny.clone(place / "clone").unforked()
+                project = tiny.clone(place / "clone", forked=False)
                 project.environment["DVC_SITE_CACHE_DIR"] = str(place / "dvc")  # its notes of what it has hashed
                 runner = stack.enter_context(chaos.Runner(project))
                 runner.repro(*options.stages)

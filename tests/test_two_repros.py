@@ -9,7 +9,7 @@ from tiny import clone
 
 def test_the_second_ends_in_a_line_and_the_first_is_not_disturbed(tmp_path):
     """The first stands still in the midst of a stage while the second comes and goes."""
-    project = clone(tmp_path / "clone").unforked()
+    project = clone(tmp_path / "clone", forked=False)
     command = ["dvc", "repro", "download"]
     options = {"cwd": project.folder, "env": project.environment, "start_new_session": True, "text": True}
     with subprocess.Popen(command, stdout=subprocess.PIPE, **options) as first:

@@ -56,12 +56,13 @@ TINY = {
 class Project:
     """A clone and the commands run in it; each command's output is kept for the assertions.
 
-    DVC and its stages start as `nursery` has them, where it can.
+    DVC and its stages start as `nursery` has them, where it can; not `forked` they are in the process group of whoever
+    starts them, as a SIGSTOP needs.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, forked=True):
         self.folder = folder
-        first = [str(each) for each in (nursery.commands(), Path(sys.executable).parent) if each]
+        first = [str(each) for each in (forked and nursery.commands(), Path(sys.executable).parent) if each]
         # The clone's own home: no git identity, no DVC or Keras settings of the user's.
         self.environment = nursery.ENVIRONMENT | os.environ
         self.environment |= {
@@ -70,12 +71,6 @@ class Project:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
         (folder.parent / "home").mkdir(exist_ok=True)
-
-    def unforked(self):
-        """The project, whose DVC and stages will be in the process group of whoever starts them, as a SIGSTOP needs."""
-        if nursery.commands():
-            self.environment["PATH"] = self.environment["PATH"].partition(os.pathsep)[2]
-        return self
 
     def run(self, *command, fails=False):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
@@ -104,7 +99,7 @@ class Project:
         return (self.folder / path).read_text()
 
 
-def clone(folder):
+def clone(folder, forked=True):
     """The project as it lies here, in a repository of its own, with TINY settings; the candidate starts from a file."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
@@ -112,7 +107,7 @@ def clone(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    project = Project(folder)
+    project = Project(folder, forked)
     project.run("git", "init", "-q")
     vgg.base(32).save_weights(folder.parent / "start.weights.h5")
     project.edit(TINY | {"weights": str(folder.parent / "start.weights.h5")})

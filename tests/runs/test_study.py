@@ -80,11 +80,8 @@ def test_what_an_arm_says_and_has_anyway_makes_it_no_other(project):
     values["model"]["transferred_blocks"] = 5
     assert study.starts(study.read("study.yaml"), "by image", values) == {
         "plain": {"weights": "imagenet"},
-        "other": {
-            "weights": "none",
-            "model.transferred_blocks": 2,
-            "train.epochs": 8,
-        },  # the split's seed is everyone's
+        # The split's seed is everyone's.
+        "other": {"weights": "none", "model.transferred_blocks": 2, "train.epochs": 8},
     }
 
 

@@ -31,7 +31,7 @@ def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, 
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
-    known, asked = flat(thumbnails[train]), flat(thumbnails[test])
+    known, asked = (thumbnail_series.flat(thumbnails[rows]) for rows in (train, test))
 
     def baselines(codes):
         return {
@@ -78,11 +78,6 @@ def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, 
         }
     )
     return result, predicted
-
-
-def flat(thumbnails):
-    """(n, 25, 25) to (n, 625) float32, as `linear` takes them."""
-    return np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
 
 
 def linear(training, codes, tested, strength=0.01):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-BLOCK = 2048  # thumbnails, 10 MB of them as floats
+from kidneyct.data.series import BLOCK
 
 
 def permuted(codes, series, generator):

@@ -35,6 +35,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
     of_training = (alike > similarity) | np.isin(own, hashes[train])
     of_study = of_training | (correlation > similarity) | same
     codes = index.codes(study["label"], classes)[train]
+    known, asked = map(thumbnail_series.flat, (study_thumbnails[train], thumbnails))
     return external[["image", "label"]].assign(
         likeness=alike,
         training=names[train][near_training],
@@ -47,9 +48,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
         majority_class=classes[np.bincount(codes).argmax()],
         nearest_thumbnail=np.array(classes)[codes[near_training]],
-        linear_model=np.array(classes)[
-            leakage.linear(leakage.flat(study_thumbnails[train]), codes, leakage.flat(thumbnails))
-        ],
+        linear_model=np.array(classes)[leakage.linear(known, codes, asked)],
     )
 
 

@@ -7,12 +7,17 @@ from scipy.sparse.csgraph import connected_components
 BLOCK = 2048  # thumbnails a side; a block of correlations takes 16 MiB
 
 
+def flat(thumbnails):
+    """(n, 25, 25) grey to (n, 625) float32 rows."""
+    return np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+
+
 def standardise(thumbnails):
     """(n, 25, 25) grey to (n, 625) float32 rows of mean 0 and length 1, whose dot product is their correlation.
 
     A thumbnail of one grey value has no correlation; its row is zero, and so is its product with all others.
     """
-    rows = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
+    rows = flat(thumbnails)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         block -= block.mean(axis=1, keepdims=True)
