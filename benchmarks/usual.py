@@ -126,7 +126,14 @@ class Own:
         pictures = arrays.images(self.data.folder / "images.npy")
         with tempfile.TemporaryDirectory(dir=self.data.folder) as place:  # a fresh one, with nothing to go on from
             work = unfinished.Work(place, "features")
-            features.compute(self.base, pictures, "unit", 5, self.data.folder / "features.npy", work)
+            features.compute(
+                self.base,
+                pictures,
+                "unit",
+                5,
+                *(self.data.folder / name for name in ("features.npy", "pooled.npy")),
+                work,
+            )
 
     def train(self, epochs, count=None):
         """Train the head; over `count` training images, some of them several times, and as many others as the study."""

@@ -1,4 +1,4 @@
-"""Run every image through a role's frozen blocks, once."""
+"""Run every image through a role's start, once: the frozen blocks' output, and the mean of each block."""
 
 from stages import place, run
 
@@ -11,13 +11,11 @@ def main(role):
     p = params.load(stage)
     images = arrays.images("data/images.npy")
     image_size = images.shape[1]
-    path = place(f"data/features/{role}.npy")
+    paths = place(f"data/features/{role}.npy"), place(f"data/features/{role}-pooled.npy")
     if not features.cached(image_size, p.model.frozen_blocks):
-        features.write_placeholder(path)
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
-        return
     title, weights = f"features of the {role}", f"models/{role}/initial.weights.h5"
-    what = (images, p.model.pixel_scaling, p.model.frozen_blocks, path)
+    what = (images, p.model.pixel_scaling, p.model.frozen_blocks, *paths)
     if isinstance(images, arrays.Shards):
         with unfinished.work(stage, title, "Ray") as work:  # this process leaves the devices to Ray's
             feature_shards.compute(weights, *what, work)

@@ -3,7 +3,7 @@
 from stages import draft, run
 
 from kidneyct import params, roles
-from kidneyct.network import devices, weights
+from kidneyct.network import devices, vgg, weights
 
 
 def main(role):
@@ -13,7 +13,7 @@ def main(role):
     base = weights.initial(start, role, p.seed, p.model.pixel_scaling, p.model.transferred_blocks)
     with draft(f"models/{role}/initial.weights.h5") as partial:
         base.save_weights(partial)
-    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < weights.BLOCKS else ""
+    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < vgg.BLOCKS else ""
     print(f"initial weights of the {role}: {start}{part}")
 
 

@@ -40,7 +40,9 @@ def compute():
         base = vgg.initialised(path, SIDE)
         found = {f"initial block{number}": base.get_layer(f"block{number}_conv1").get_weights()[0] for number in (1, 5)}
         path = Path(folder, "features.npy")
-        features.compute(base, pixels, SCALING, BLOCKS, path, unfinished.Work(folder, "features"))
+        features.compute(
+            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), unfinished.Work(folder, "features")
+        )
         found["features"] = np.load(path)
 
     network = classifier.network(base, 16, CLASSES, SCALING, "features", seed=3)

@@ -121,7 +121,7 @@ def single(tmp_path_factory):
     base = vgg.base(32)
     base.save_weights(folder / "initial.weights.h5")
     (folder / "work").mkdir()
-    given = (arrays.images(folder / "images.npy"), "unit", 5, folder / "features.npy")
+    given = (arrays.images(folder / "images.npy"), "unit", 5, folder / "features.npy", folder / "pooled.npy")
     features.compute(base, *given, unfinished.Work(folder / "work", "features"))
     return folder
 
@@ -159,11 +159,13 @@ def test_series(single, sharded, work):
 
 
 def test_features(single, sharded, work):
-    given = (arrays.images(sharded / "images.npy"), "unit", 5, sharded / "features.npy")
+    given = (arrays.images(sharded / "images.npy"), "unit", 5, sharded / "features.npy", sharded / "pooled.npy")
     feature_shards.compute(single / "initial.weights.h5", *given, work)
     found = arrays.read(sharded / "features.npy", np.float16, (148, 1, 1, 512))
     assert [shape[0] for shape in found.shapes] == [64, 64, 20]  # whole batches of 32
     np.testing.assert_array_equal(found, np.load(single / "features.npy"))
+    pooled = arrays.read(sharded / "pooled.npy", np.float32, (148, 1472))
+    np.testing.assert_array_equal(pooled, np.load(single / "pooled.npy"))
 
 
 def test_a_stage_on_this_machine_alone(single, tmp_path):

@@ -31,7 +31,7 @@ def test_16_bits_lose_nothing_that_matters(tmp_path, pixels):
     """A random start's features, which are tiny, against 32 bits."""
     devices.prepare(seed=0)
     base = vgg.base(64)
-    features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+    features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
     kept = np.load(tmp_path / "f.npy", mmap_mode="r")
     exact = forward.function(vgg.frozen_part(base, "unit", 5))(pixels)
     assert kept.dtype == np.float16
@@ -48,7 +48,7 @@ def test_features_that_16_bits_cannot_hold_are_an_error(tmp_path, pixels):
         for layer in base.layers:
             layer.set_weights([weight * factor for weight in layer.get_weights()])
         with pytest.raises(InputError, match=line):
-            features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+            features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
 
 
 def test_black_images_are_not_blamed_on_the_weights(tmp_path):
@@ -57,7 +57,7 @@ def test_black_images_are_not_blamed_on_the_weights(tmp_path):
         "the greatest feature is 0, nothing to learn from; each of the 40 images is of one colour throughout; look at "
     )
     with pytest.raises(InputError, match=line):
-        features.compute(vgg.base(32), images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+        features.compute(vgg.base(32), images, "unit", 1, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
 
 
 def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, pixels, monkeypatch):
@@ -67,7 +67,7 @@ def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, p
     monkeypatch.setattr(os, "posix_fallocate", full)
     line = "f.npy: expected room for 0 MiB, found [0-9,]+ MiB free in .*; free some and run it again$"
     with pytest.raises(InputError, match=line):
-        features.compute(vgg.base(64), pixels, "unit", 5, tmp_path / "f.npy", work(tmp_path))
+        features.compute(vgg.base(64), pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
     assert [path.stat().st_size for path in (tmp_path / "work").iterdir()] == [128]  # the header
 
 
@@ -85,7 +85,7 @@ def interrupt(monkeypatch, folder, after, base, images):
         patched.setattr(unfinished, "SHARE", float("inf"))
         patched.setattr(unfinished.Work, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
+            features.compute(base, images, "unit", 5, folder / "f.npy", folder / "p.npy", work(folder))
 
 
 @pytest.fixture(scope="module")
@@ -95,45 +95,68 @@ def uninterrupted(tmp_path_factory):
     devices.prepare(seed=0)
     base = vgg.base(32)
     images = np.random.default_rng(1).integers(0, 256, (100, 32, 32, 3), np.uint8)
-    features.compute(base, images, "unit", 1, folder / "f.npy", work(folder))
-    return base, images, (folder / "f.npy").read_bytes()
+    features.compute(base, images, "unit", 5, folder / "f.npy", folder / "p.npy", work(folder))
+    return base, images, *((folder / name).read_bytes() for name in ("f.npy", "p.npy"))
 
 
 def test_features_are_a_plain_npy(uninterrupted):
-    content = uninterrupted[2]
-    saved = io.BytesIO()
-    np.save(saved, np.load(io.BytesIO(content)))
-    assert saved.getvalue() == content
+    for content in uninterrupted[2:]:
+        saved = io.BytesIO()
+        np.save(saved, np.load(io.BytesIO(content)))
+        assert saved.getvalue() == content
+
+
+def test_pooled_features_are_each_blocks_mean_over_its_places(uninterrupted):
+    base, images, _, pooled = uninterrupted
+    network = vgg.frozen_part(base, "unit", 5)
+    expected, x = [], images
+    for layer in network.layers[1:]:
+        x = layer(x)
+        if layer.name.endswith("pool"):
+            expected.append(np.asarray(x, float).mean(axis=(1, 2)))
+    found = np.load(io.BytesIO(pooled))
+    assert (found.shape, found.dtype) == ((100, 64 + 128 + 256 + 512 + 512), np.float32)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-4, atol=2e-8)
+
+
+def test_pooled_features_come_where_the_others_take_too_much_room(uninterrupted, tmp_path):
+    """The same bytes, beside an empty array."""
+    base, images, _, pooled = uninterrupted
+    features.compute(base, images, "unit", 0, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
+    assert np.load(tmp_path / "f.npy").shape == (0,)
+    assert (tmp_path / "p.npy").read_bytes() == pooled
 
 
 def test_an_interruption_changes_no_byte(uninterrupted, tmp_path, monkeypatch, capsys):
-    base, images, expected = uninterrupted
+    base, images, expected, pooled = uninterrupted
     for after in (2, 1):
         interrupt(monkeypatch, tmp_path, after, base, images)
         assert not (tmp_path / "f.npy").exists()
     # What was written after the last saving may be anything.
     with (tmp_path / "work/f.npy").open("r+b") as file:
-        file.seek(128 + 96 * 16 * 16 * 64 * 2)
+        file.seek(128 + 96 * 512 * 2)
         file.write(b"torn")
-    features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+    features.compute(base, images, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
     assert (tmp_path / "f.npy").read_bytes() == expected
+    assert (tmp_path / "p.npy").read_bytes() == pooled
     lines = ["features: goes on at image 65 of 100", "features: goes on at image 97 of 100"]
     assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_damaged_features_are_computed_again(uninterrupted, tmp_path, monkeypatch, capsys):
-    base, images, expected = uninterrupted
-    for damage in ("truncated", "one bit", "no data", "progress"):
+    base, images, expected, pooled = uninterrupted
+    for damage in ("truncated", "one bit", "no data", "pooled", "progress"):
         interrupt(monkeypatch, tmp_path, 2, base, images)
-        path = tmp_path / ("work/progress.npz" if damage == "progress" else "work/f.npy")
+        path = tmp_path / "work" / {"progress": "progress.npz", "pooled": "p.npy"}.get(damage, "f.npy")
         content = bytearray(path.read_bytes())
         if damage == "one bit":
             content[5000] ^= 1
         path.write_bytes(b"" if damage == "no data" else content if damage == "one bit" else content[:200])
         capsys.readouterr()
-        features.compute(base, images, "unit", 1, tmp_path / "f.npy", work(tmp_path))
+        features.compute(base, images, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
         line = f"features: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
         assert capsys.readouterr().out == line
         assert (tmp_path / "f.npy").read_bytes() == expected
+        assert (tmp_path / "p.npy").read_bytes() == pooled
         for left in (tmp_path / "work").iterdir():
             left.unlink()

@@ -1,4 +1,4 @@
-"""The frozen blocks' output on Ray, in an array over shards."""
+"""The frozen blocks' output and the means of all on Ray, in arrays over shards."""
 
 import functools
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from kidneyct import arrays, shards
+from kidneyct.draft import draft
 from kidneyct.network import devices, features, forward, vgg
 
 
-def compute(weights, images, pixel_scaling, frozen_blocks, path, work):
+def compute(weights, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
     """As `features.compute`, on Ray: of `images` over shards features over shards, which `work` keeps.
 
     `weights` is the file of the base's initial weights. A shard is of whole batches, the same as there.
@@ -19,22 +20,35 @@ def compute(weights, images, pixel_scaling, frozen_blocks, path, work):
     begin = functools.partial(_begin, *given)
     made = shards.made(begin, shards.spans(len(images), size), work, "features", heavy=True)
     features.check_signal(max(facts["greatest"] for facts in made), images, path)
-    shards.gather(made, "features.npy", path, features.shape(images.shape[1], frozen_blocks), size, work)
+    kept = features.cached(images.shape[1], frozen_blocks)
+    if kept:
+        shards.gather(made, "features.npy", path, features.shape(images.shape[1], frozen_blocks), size, work)
+    else:
+        with draft(path) as partial:
+            np.save(partial, np.empty(0, np.float16))
+    shards.gather(made, "pooled.npy", pooled_path, (sum(vgg.CHANNELS),), size, work)
 
 
 def _begin(weights, images, pixel_scaling, frozen_blocks, path):
     images = arrays.images(images)
     devices.prepare(seed=0)
-    model = vgg.frozen_part(vgg.initialised(weights, images.shape[1]), pixel_scaling, frozen_blocks)
-    run = forward.function(model)
+    kept = frozen_blocks if features.cached(images.shape[1], frozen_blocks) else 0
+    run = forward.pooled(vgg.initialised(weights, images.shape[1]), pixel_scaling, kept)
+    row = features.shape(images.shape[1], kept) if kept else ()
 
     def make(span, folder):
-        greatest = 0.0
-        with arrays.written(folder / "features.npy", np.float16, model.output.shape[1:], span[1] - span[0]) as rows:
+        greatest, count = 0.0, span[1] - span[0]
+        with (
+            arrays.written(folder / "features.npy", np.float16, row, count if kept else 0) as rows,
+            arrays.written(folder / "pooled.npy", np.float32, (sum(vgg.CHANNELS),), count) as means,
+        ):
             for start in range(*span, features.BATCH_SIZE):
-                outputs, top = features.in_16_bits(run(images[start : min(start + features.BATCH_SIZE, span[1])]), path)
+                outputs, pooled = run(images[start : min(start + features.BATCH_SIZE, span[1])])
+                outputs, top = features.in_16_bits(outputs if kept else pooled, path)
                 greatest = max(greatest, top)
-                rows.append(outputs)
+                if kept:
+                    rows.append(outputs)
+                means.append(pooled)
         return {"greatest": greatest}
 
     return make

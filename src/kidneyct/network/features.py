@@ -1,11 +1,10 @@
-"""The output of the frozen blocks, computed once for every image."""
+"""The output of the frozen blocks and the mean of each block, computed once for every image, in one pass."""
 
 import math
 
 import numpy as np
 
 from kidneyct import arrays, progress
-from kidneyct.draft import draft
 from kidneyct.errors import InputError
 from kidneyct.network import devices, forward, vgg
 
@@ -27,27 +26,37 @@ def cached(image_size, frozen_blocks):
     return 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
 
 
-def compute(base, images, pixel_scaling, frozen_blocks, path, work):
-    """Run images (n, s, s, 3) uint8 through the frozen blocks into a float16 .npy, (n, h, w, c), row by row.
+def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
+    """Run images (n, s, s, 3) uint8 through all blocks, row by row: the last frozen one's output, and means of all.
+
+    To `path` goes a float16 .npy, (n, h, w, c), or an empty one where that is not `cached`; to `pooled_path` a float32
+    one, (n, 1472), of each block's mean over its places.
 
     float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
     5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
     has no room. In `work`, an `unfinished.Work`, an interrupted run's batches are found and this one's are left.
     """
-    model = vgg.frozen_part(base, pixel_scaling, frozen_blocks)
-    run = forward.function(model)
-    with arrays.written(path, np.float16, model.output.shape[1:], len(images), work.writing) as rows:
-        greatest = _resume(rows, work)
-        if 0 < rows.count < len(images):
-            work.say(f"goes on at image {rows.count + 1:,} of {len(images):,}")
-        starts = range(rows.count, len(images), BATCH_SIZE)
+    kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
+    run, greatest = forward.pooled(base, pixel_scaling, kept), 0.0
+    row = shape(images.shape[1], kept) if kept else ()
+    with (
+        arrays.written(path, np.float16, row, len(images) if kept else 0, work.writing) as rows,
+        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), len(images), work.writing) as means,
+    ):
+        greatest = _resume(rows, means, kept, work)
+        if 0 < means.count < len(images):
+            work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
+        starts = range(means.count, len(images), BATCH_SIZE)
         sample = images[:SAMPLE]
-        devices.warn_if_long("features", lambda: run(sample), (len(images) - rows.count) / len(sample))
+        devices.warn_if_long("features", lambda: run(sample), (len(images) - means.count) / len(sample))
         for start in progress.shown(starts, what="features", unit="batch"):
-            outputs, top = in_16_bits(run(images[start : start + BATCH_SIZE]), path)
+            outputs, pooled = run(images[start : start + BATCH_SIZE])
+            outputs, top = in_16_bits(outputs if kept else pooled, path)
             greatest = max(greatest, top)
-            rows.append(outputs)
-            work.now_and_then(lambda greatest=greatest: _save(rows, work, greatest))
+            if kept:
+                rows.append(outputs)
+            means.append(pooled)
+            work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
         check_signal(greatest, images, path)
 
 
@@ -68,20 +77,24 @@ def check_signal(greatest, images, path):
         raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}")
 
 
-def _save(rows, work, greatest):
-    rows.to_disk()
-    work.save(PROGRESS, done=rows.count, greatest=greatest, checksum=rows.checksum)
+def _save(rows, means, work, greatest):
+    for each in (rows, means):
+        each.to_disk()
+    work.save(PROGRESS, done=means.count, greatest=greatest, checksum=rows.checksum, pooled_checksum=means.checksum)
 
 
-def _resume(rows, work):
+def _resume(rows, means, kept, work):
     """Keep what rows an interrupted run left; the greatest value in them."""
-    kept = work.load(PROGRESS)
-    if not kept:
+    left = work.load(PROGRESS)
+    if not left:
         return 0.0
-    if not rows.keep(int(kept["done"]), int(kept["checksum"])):
-        work.damaged(PROGRESS, rows.file.name)
-        return 0.0
-    return float(kept["greatest"])
+    done = int(left["done"])
+    for each, count, checksum in ((rows, done if kept else 0, "checksum"), (means, done, "pooled_checksum")):
+        if not each.keep(count, int(left[checksum])):
+            work.damaged(PROGRESS, each.file.name)
+            rows.keep(0, 0)
+            return 0.0
+    return float(left["greatest"])
 
 
 def _reason(images):
@@ -90,12 +103,6 @@ def _reason(images):
     if all(np.ptp(images[start : start + BATCH_SIZE], axis=(1, 2)).max() == 0 for start in starts):
         return f"each of the {len(images):,} images is of one colour throughout; look at the pictures of data.source"
     return "the initial weights don't pass a signal on"
-
-
-def write_placeholder(path):
-    """An empty array where nothing is cached: the frozen part then runs on the fly in training."""
-    with draft(path) as partial:
-        np.save(partial, np.empty(0, np.float16))
 
 
 def remainder(network, images, path, frozen_blocks):

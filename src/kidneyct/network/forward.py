@@ -29,6 +29,63 @@ def function(model):
     return _on_cpu(model)
 
 
+def pooled(base, pixel_scaling, kept):
+    """What gives, of images (b, s, s, 3), one block's output and the mean of every block's: (b, h, w, c), (b, 1472).
+
+    `kept` is the block whose output is wanted, from 1; 0 wants none, and None comes in its place. Means are over the
+    places of a block's pooled output, 64, 128, 256, 512 and 512 channels, float32.
+    """
+    model = vgg.frozen_part(base, pixel_scaling, vgg.BLOCKS)
+    names = [vgg.boundary(block) for block in range(1, vgg.BLOCKS + 1)]
+    taps = _taps_on_gpu(model, names) if devices.gpus() else _taps_on_cpu(model, names)
+
+    def over(images):
+        outputs = taps(images, kept)
+        means = [np.stack([mean for _, mean in per_image]) for per_image in zip(*outputs, strict=True)]
+        whole = np.stack([per_block[kept - 1][0] for per_block in outputs]) if kept else None
+        return whole, np.concatenate(means, axis=1)
+
+    return over
+
+
+def _taps_on_cpu(model, names):
+    """See `pooled`: for each image a list of (output or None, mean), a block each."""
+    _, scaling, *layers = model.layers
+    made, pool = net(layers), ThreadPoolExecutor(threads())
+
+    def run(image, kept):  # (3, s, s) float32
+        extractor, found = made.create_extractor(), []
+        put(extractor, INPUT, image)
+        for number, name in enumerate(names, 1):
+            output = np.array(extracted(extractor, name))  # (c, h, w)
+            mean = output.mean(axis=(1, 2), dtype=float).astype("float32")
+            found.append((output.transpose(1, 2, 0) if number == kept else None, mean))
+        return found
+
+    def over(images, kept):
+        scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
+        return list(pool.map(lambda image: run(image, kept), np.ascontiguousarray(scaled)))
+
+    return over
+
+
+def _taps_on_gpu(model, names):
+    """As `_taps_on_cpu`, by Keras."""
+    x = inputs = keras.Input(model.input.shape[1:])
+    outputs = []
+    for layer in model.layers[1:]:
+        x = layer(x)
+        if layer.name in names:
+            outputs += [x, keras.ops.mean(x, axis=(1, 2))]
+    network = keras.Model(inputs, outputs)
+
+    def over(images, kept):
+        found = [keras.ops.convert_to_numpy(output) for output in network.predict_on_batch(images)]
+        return list(zip(*(zip(*found[at : at + 2], strict=True) for at in range(0, len(found), 2)), strict=True))
+
+    return over
+
+
 def whole(network):
     """What runs a whole classifier, images (b, s, s, 3) -> probabilities (b, classes): its front as `function` does."""
     count = front(network.layers[1:])

@@ -6,6 +6,8 @@ import numpy as np
 from kidneyct.network import weights_file
 
 LAST_CONVOLUTION = "block5_conv3"
+BLOCKS = 5  # of convolutions, each closed by a pooling
+CHANNELS = (64, 128, 256, 512, 512)  # behind each block
 # Means of the ImageNet training set in blue-green-red order, as in keras.applications.imagenet_utils.
 CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
 

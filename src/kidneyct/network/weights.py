@@ -10,12 +10,11 @@ import numpy as np
 from kidneyct.errors import InputError
 from kidneyct.network import imagenet, photographs, random_weights, vgg, weights_file
 
-BLOCKS = 5  # of VGG-16's convolutions
 PROBE_SHAPE = (64, 64, 3)
 WANTED = "weights wants a VGG-16's .h5"
 
 
-def initial(start, role, seed, pixel_scaling, transferred_blocks=BLOCKS):
+def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
     """A VGG-16 base with its initial weights.
 
     `start` is "imagenet"; "imagenet-stats", random weights of ImageNet's scale; "none", Keras's random
