@@ -9,6 +9,7 @@ from kidneyct.results import comparison, headline, verdict
 def main():
     p = params.load("compare")
     evaluations = by_role(read_json, "metrics/{}/evaluation.json")
+    probes = by_role(read_json, "metrics/{}/probe.json")
     rates = by_role(tables.read, "plots/{}/rates.csv", tables.RATES)
     histories = by_role(tables.read, "plots/{}/history.csv", tables.HISTORY)
     leakage, external = read_json("metrics/leakage.json"), read_json("metrics/external.json")
@@ -18,7 +19,7 @@ def main():
     series = index.read_series("data/series.csv", len(split))[rows]
     result = comparison.compare(evaluations, predicted, histories, series, p.data.classes)
     write_json("metrics/comparison.json", result)
-    write_json("metrics/headline.json", headline.headline(evaluations, rates, result, leakage, external))
+    write_json("metrics/headline.json", headline.headline(evaluations, probes, rates, result, leakage, external))
     print(verdict.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))
 
 

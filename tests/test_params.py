@@ -383,6 +383,7 @@ VALID = {
     "train.learning_rate": st.one_of(RATES, st.lists(RATES, min_size=1, max_size=4, unique=True)),
     "train.patience": st.integers(1, 100_000),
     "train.precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
+    "probe.slices": st.integers(1, 100_000),
     "explain.images_per_class": st.integers(1, 40),
     "explain.mistakes": st.integers(0, 200),
     "explain.measured_images": st.integers(1, 10_000),

@@ -33,9 +33,9 @@ class Model(NamedTuple):
 def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     """Fit features (n, d) with codes (n,) below `classes`, the penalty chosen by inner folds: a Model.
 
-    Of each of the `series` (n,) at most `slices` rows are used. An inner fold holds whole `units` (n,): series where the
-    outer split is by series, images where it is by image. The chosen strength has the lowest weighted log-loss over the
-    held-out rows of FOLDS folds, or of as many as the rarest class has units.
+    Of each of the `series` (n,) at most `slices` rows are used. An inner fold holds whole `units` (n,): series where
+    the outer split is by series, images where it is by image. The chosen strength has the lowest weighted log-loss over
+    the held-out rows of FOLDS folds, or of as many as the rarest class has units.
     """
     rows = evenly(series, slices)
     features, codes = np.asarray(features[rows], float), np.asarray(codes)[rows]
@@ -48,8 +48,13 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     paths = [path(features[~rows], codes[~rows], weights[~rows], classes, STRENGTHS) for rows in held]
     losses = np.full(len(STRENGTHS), np.nan)
     for number, models in enumerate(zip(*paths, strict=True)):
-        told = [log_losses(probabilities(model, features[rows]), codes[rows]) for model, rows in zip(models, held)]
-        losses[number] = sum(weights[rows] @ values for rows, values in zip(held, told)) / weights.sum()
+        losses[number] = (
+            sum(
+                weights[rows] @ log_losses(probabilities(model, features[rows]), codes[rows])
+                for model, rows in zip(models, held, strict=True)
+            )
+            / weights.sum()
+        )
         if number >= RISES and np.all(np.diff(losses[number - RISES : number + 1]) > 0):
             break  # weaker penalties only overfit more, and are the slowest to fit
     best = int(np.nanargmin(losses))
@@ -119,7 +124,7 @@ def balanced(codes, series):
 
 
 def evenly(series, most):
-    """Row numbers, ascending, of at most `most` rows of each series (n,), evenly spaced, the first and last included."""
+    """Row numbers, ascending, of at most `most` rows of each series (n,), evenly spaced, first and last included."""
     order = np.argsort(series, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(np.asarray(series)[order])) + 1)
     return np.sort(np.concatenate([group[places(len(group), most)] for group in groups]))

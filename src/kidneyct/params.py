@@ -129,6 +129,10 @@ class Split(Section):
         return self
 
 
+class Probe(Section):
+    slices: _whole(1, 100_000)
+
+
 class Model(Section):
     dense_units: _whole(1, 16_384)
     frozen_blocks: _whole(0, 5)
@@ -177,6 +181,7 @@ class Params(Section):
     preprocess: Preprocess
     series: Series
     split: Split
+    probe: Probe
     model: Model
     train: Train
     explain: Explain

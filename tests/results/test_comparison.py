@@ -72,6 +72,10 @@ RATES = {
     role: pd.DataFrame({"learning_rate": [0.001, 0.01], "edge": ["lowest", "none"], "kept": kept})
     for role, kept in {"candidate": [1, 0], "control": [0, 1]}.items()
 }
+PROBES = {
+    role: {"all blocks": {"accuracy": accuracy, "series": {"count": 4, "macro_auroc": 0.5 + accuracy / 2}}}
+    for role, accuracy in {"candidate": 0.9, "control": 0.6}.items()
+}
 LEAKAGE = {
     "near_duplicates": {"share": 0.5, "median_correlation": 0.9},
     "accuracy": {"majority_class": 0.5, "nearest_thumbnail": 1.0, "linear_model": 0.75},
@@ -84,7 +88,7 @@ def rows(tree):
 
 def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
     evaluations, result = compared
-    summary = headline.headline(evaluations, RATES, result, LEAKAGE, {"images": 0})
+    summary = headline.headline(evaluations, PROBES, RATES, result, LEAKAGE, {"images": 0})
     assert summary["candidate"] == {
         "accuracy": 0.875,
         "macro_f1": 0.873016,
@@ -92,6 +96,8 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
         "learning_rate": 0.001,
         "rate_at_edge": "lowest",
         "recall": {"a": 1.0, "b": 0.875},
+        "probe_accuracy": 0.9,
+        "probe_macro_auroc": 0.95,
     }
     assert summary["control"]["collapsed"]
     assert (summary["control"]["learning_rate"], summary["control"]["rate_at_edge"]) == (0.01, "none")
@@ -99,11 +105,11 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
     assert summary["gap"]["low"] == result["accuracy"]["gap_low"]
     assert summary["leak"] == {"near_duplicates": 0.5}
     assert summary["without_network"] == LEAKAGE["accuracy"]
-    assert rows(summary) == 21  # 25 with the study's four classes, and 4 of the best maps
+    assert rows(summary) == 25  # 29 with the study's four classes, and 4 of the best maps
 
 
 def test_an_interval_that_could_not_be_had_is_left_out(compared):
     evaluations, result = compared
     accuracy = {name: result["accuracy"][name] for name in ("candidate", "control", "gap")}
-    shorter = headline.headline(evaluations, RATES, result | {"accuracy": accuracy}, LEAKAGE, {"images": 0})
+    shorter = headline.headline(evaluations, PROBES, RATES, result | {"accuracy": accuracy}, LEAKAGE, {"images": 0})
     assert shorter["gap"] == {"accuracy": 0.375}

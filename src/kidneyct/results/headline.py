@@ -1,15 +1,16 @@
 """What a run comes to, in the few numbers that are declared as DVC's metrics."""
 
 from kidneyct import tables
+from kidneyct.results.probe import ALL
 from kidneyct.roles import ROLES
 
 
-def headline(evaluations, rates, comparison, leakage, external):
+def headline(evaluations, probes, rates, comparison, leakage, external):
     """The whole of `headline.json`: each role's accuracy, macro F1 and recalls, their gap, and the leak beside them.
 
-    `evaluations` by role, `comparison`, `leakage` and `external` are what the JSON files of these names hold, `rates`
-    by role the tables of the learning rates tried. An interval that could not be had is left out, and so is the
-    external test set where there is none.
+    `evaluations` and `probes` by role, `comparison`, `leakage` and `external` are what the JSON files of these names
+    hold, `rates` by role the tables of the learning rates tried. An interval that could not be had is left out,
+    and so is the external test set where there is none.
     """
     models = {
         role: {
@@ -20,6 +21,7 @@ def headline(evaluations, rates, comparison, leakage, external):
             "rate_at_edge": tables.kept(rates[role])["edge"],
             "recall": {label: values["recall"] for label, values in evaluations[role]["classes"].items()},
         }
+        | {f"probe_{name}": value for name, value in _probed(probes[role]).items()}
         for role in ROLES
     }
     accuracy = comparison["accuracy"]
@@ -33,6 +35,14 @@ def headline(evaluations, rates, comparison, leakage, external):
         }
         | ({"external": _external(external)} if external["images"] else {})
     )
+
+
+def _probed(probe):
+    """Of the probe on all blocks its macro AUROC at the level of series, where there is one, and its accuracy."""
+    whole = probe[ALL]
+    return {"accuracy": whole["accuracy"]} | {
+        name: value for name, value in whole["series"].items() if name == "macro_auroc"
+    }
 
 
 def _external(external):

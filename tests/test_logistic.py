@@ -1,0 +1,112 @@
+"""The tuned logistic regression, against scikit-learn called by hand."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
+
+from kidneyct import logistic
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """60 rows of 20 series and three classes, in 90 dimensions, more than rows."""
+    generator = np.random.default_rng(0)
+    series = np.repeat(np.arange(20), 3)
+    codes = (series % 5 > 1).astype(int) + (series % 5 > 3)  # 8, 8 and 4 series
+    features = generator.normal(size=(60, 90)) * generator.uniform(0.1, 3, 90)
+    features[:, :3] += np.eye(3)[codes] * 6
+    features += np.repeat(generator.normal(size=(20, 90)), 3, axis=0)
+    return features, codes, series
+
+
+def test_a_fit_is_scikit_learns(rows):
+    features, codes, series = rows
+    weights = logistic.balanced(codes, series)
+    for strength in (1e-4, 0.1):
+        model = logistic.fit(features, codes, weights, 3, strength)
+        scaler = StandardScaler().fit(features)
+        plain = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
+        plain.fit(scaler.transform(features), codes, sample_weight=weights)
+        unseen = features[::-1] * 1.1
+        expected = plain.predict_proba(scaler.transform(unseen))
+        np.testing.assert_allclose(logistic.probabilities(model, unseen), expected, atol=1e-3)
+
+
+def test_the_penalty_is_the_one_of_the_lowest_weighted_loss_over_whole_series(rows):
+    features, codes, series = rows
+    model = logistic.tuned(features, codes, series, series, 3, seed=1)
+    folds = logistic.dealt(codes, series, 3, 1)
+    losses = []
+    for strength in logistic.STRENGTHS:
+        total = 0
+        for fold in range(3):
+            held = folds == fold
+            scaler = StandardScaler().fit(features[~held])
+            weights = logistic.balanced(codes, series)
+            plain = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
+            plain.fit(scaler.transform(features[~held]), codes[~held], sample_weight=weights[~held])
+            found = plain.predict_proba(scaler.transform(features[held]))
+            total += log_loss(codes[held], found, sample_weight=weights[held], normalize=False)
+        losses.append(total / 60)
+    tried = ~np.isnan(model.losses)
+    np.testing.assert_allclose(np.array(model.losses)[tried], np.array(losses)[tried], atol=2e-3)
+    assert model.strength == logistic.STRENGTHS[np.argmin(losses)]
+    assert model.edge == "none"
+
+
+def test_classes_weigh_the_same_and_series_within_a_class():
+    codes = np.array([0, 0, 0, 0, 1, 1])
+    series = np.array([5, 5, 5, 7, 8, 8])
+    # 6 / 2 classes = 3 a class; 1.5 a series of class 0, over 3 rows and over 1; 3 over the 2 rows of series 8.
+    np.testing.assert_allclose(logistic.balanced(codes, series), [0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
+
+
+def test_slices_of_a_series_are_evenly_spaced():
+    series = np.array([1] * 7 + [0] * 2 + [1] * 2)
+    assert logistic.evenly(series, 3).tolist() == [0, 4, 7, 8, 10]  # of rows 0-6, 9, 10 the first, fifth and ninth
+    assert logistic.evenly(series, 20).tolist() == list(range(11))
+
+
+def test_folds_hold_whole_series_and_each_class():
+    codes = np.repeat([0, 0, 0, 1, 1, 1, 1], 2)
+    series = np.repeat(np.arange(7), 2)
+    fold = logistic.dealt(codes, series, 3, seed=0)
+    assert all(len(set(fold[series == number])) == 1 for number in range(7))
+    assert all(set(codes[fold == number]) == {0, 1} for number in range(3))
+    assert set(logistic.dealt(codes[2:], series[2:], 3, seed=0)) == {0, 1}  # class 0 has two series left
+    assert logistic.dealt(codes[4:], series[4:], 3, seed=0) is None
+
+
+def test_a_class_with_one_series_leaves_the_penalty_untuned(rows):
+    features, codes, series = rows
+    few = np.isin(series, [0, 1, 2, 3, 4])  # class 2 has series 4 alone
+    model = logistic.tuned(features[few], codes[few], series[few], series[few], 3)
+    assert (model.strength, model.edge) == (pytest.approx(0.01), "untuned")
+
+
+def test_a_class_that_was_not_fitted_has_no_probability(rows):
+    features, codes, series = rows
+    known = codes < 2
+    model = logistic.tuned(features[known], codes[known], series[known], series[known], 3)
+    found = logistic.probabilities(model, features)
+    assert np.all(found[:, 2] == 0)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_rows_of_one_class_are_that_class(rows):
+    features, codes, series = rows
+    one = codes == 1
+    model = logistic.tuned(features[one], codes[one], series[one], series[one], 3)
+    assert logistic.probabilities(model, features).tolist() == [[0, 1, 0]] * 60
+
+
+def test_features_of_any_scale_and_constant_ones(rows):
+    """A random start's features are about 5e-4, some channels are dead."""
+    features, codes, series = rows
+    weights = logistic.balanced(codes, series)
+    usual = logistic.probabilities(logistic.fit(features, codes, weights, 3, 0.01), features)
+    tiny = np.column_stack([features * 1e-6, np.zeros(60)]).astype("float32")
+    found = logistic.probabilities(logistic.fit(tiny, codes, weights, 3, 0.01), tiny)
+    np.testing.assert_allclose(found, usual, atol=1e-3)
