@@ -14,9 +14,10 @@ def needs(values, target, pipeline="dvc.yaml"):
     A stage that two runs share has the same digest in both. That of START is there once more without the seed, as most
     starts do not depend on it.
     """
-    stages = _stages(pipeline, target)
-    found = _digests(stages, values)
-    return frozenset([*found.values(), _digests(stages, values, without={"seed"})[START]])
+    wanted = stages(pipeline, target)
+    found = _digests(wanted, values)
+    seedless = _digests(wanted, values, without={"seed"})
+    return frozenset([*found.values(), *[seedless[name] for name in (START,) if name in seedless]])
 
 
 def may_start(waiting, at_work, ready):
@@ -28,7 +29,7 @@ def may_start(waiting, at_work, ready):
     return [run for run, needed in waiting.items() if not needed & taken]
 
 
-def _stages(pipeline, target):
+def stages(pipeline, target):
     """The stages that lead to one, name -> (command, deps, parameters, outputs), as dvc.yaml has them, in its order."""
     stages = {}
     for name, entry in yaml12.read(pipeline)["stages"].items():

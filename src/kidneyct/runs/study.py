@@ -21,17 +21,30 @@ from kidneyct.runs import shared
 TARGET = "compare"  # the last stage that a run needs: it costs no map
 LOG = "study.log"
 MOST = 10_000  # runs
+CANDIDATE, CONTROL = ROLES
 OWN = {"split.fold", "seed"}  # what the study sets itself
 
 
+class Probes(BaseModel):
+    """What a study.yaml says of probes: tuned linear models on starts, over many cuts of the series into folds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    settings: dict[str, Any] = {}
+    starts: dict[str, dict[str, Any]] = Field(min_length=1)  # the first is the primary one
+    draws: int = Field(ge=1, le=1000)  # of the control's random weights, by the seeds 0, 1, …
+    cuts: int = Field(ge=1, le=1000)  # by the seeds 0, 1, …
+    folds: int = Field(ge=2, le=1000)
+
+
 class Study(BaseModel):
-    """What a study.yaml says."""
+    """What a study.yaml says: trainings, which are arms under splits and seeds, or probes, or both."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     settings: dict[str, Any] = {}  # parameters of every run that differ from params.yaml's
-    arms: dict[str, dict[str, Any]] = Field(min_length=1)  # name -> parameters that differ from those
-    splits: dict[str, dict[str, Any]] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
+    arms: dict[str, dict[str, Any]] = {}  # name -> parameters that differ from those
+    splits: dict[str, dict[str, Any]] = {}
+    seeds: list[int] = []
+    probes: Probes | None = None
 
 
 class Run(NamedTuple):
@@ -43,6 +56,7 @@ class Run(NamedTuple):
     seed: int
     changes: dict  # dotted name -> value, against params.yaml
     name: str  # the experiment's; it tells what the run is made of, code included
+    target: str = TARGET  # the stage that it ends with
 
 
 def read(path):
@@ -59,7 +73,13 @@ def read(path):
     doubled = [seed for seed, count in Counter(study.seeds).items() if count > 1]
     if doubled:
         raise InputError(f"{path}: seeds: expected different ones, found {doubled[0]} twice")
-    for group, parts in (("", {"settings": study.settings}), ("arms.", study.arms), ("splits.", study.splits)):
+    empty = [name for name in ("arms", "splits", "seeds") if not getattr(study, name)]
+    if empty and (len(empty) < 3 or study.probes is None):
+        raise InputError(f"{path}: expected arms, splits and seeds, or probes, or both; found no {', no '.join(empty)}")
+    probes = {"probes.settings": study.probes.settings} if study.probes else {}
+    starts = study.probes.starts if study.probes else {}
+    groups = ("", {"settings": study.settings} | probes), ("arms.", study.arms), ("splits.", study.splits)
+    for group, parts in (*groups, ("probes.starts.", starts)):
         for name, changes in parts.items():
             unknown = sorted(set(changes) - (set(params.keys()) - OWN))
             if unknown:
@@ -75,22 +95,51 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
 
     InputError where a run's parameters are not allowed.
     """
-    values, stages = params.validate(path).model_dump(), _stages(pipeline)
+    values, stages = params.validate(path).model_dump(), _stages(pipeline, TARGET)
     folds = _folds(study, values)
-    code, runs = _code(stages), []
+    runs = []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
         for fold, (arm, start) in itertools.product(range(folds[split]), study.arms.items()):
             changes = study.settings | start | division | {"seed": seed}
             changes |= {"split.fold": fold} if folds[split] > 1 else {}
             effective = _checked(values, changes, arm, split)
-            made_of = json.dumps([_watched(effective, stages), code], sort_keys=True)
-            digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
-            words = [re.sub(r"[^A-Za-z0-9]+", "-", word).strip("-") for word in (arm, split)]
-            runs.append(Run(arm, split, fold, seed, changes, "-".join(["study", *words, str(fold), str(seed), digest])))
+            runs.append(Run(arm, split, fold, seed, changes, _name([arm, split, fold, seed], effective, stages)))
+    _refuse_doubled(runs)
+    return runs
+
+
+def plan_probes(study, path="params.yaml", pipeline="dvc.yaml"):
+    """The runs whose starts are probed, the primary start first, then every draw of the control, then the others.
+
+    `arm` is the start's name, or "random" with the draw's seed; each ends with the stage that probes the start.
+    InputError where a run's parameters are not allowed.
+    """
+    values, probes = params.validate(path).model_dump(), study.probes
+    first, *others = probes.starts
+    order = [(first, 0), *(("random", seed) for seed in range(probes.draws)), *((name, 0) for name in others)]
+    runs = []
+    for name, seed in order:
+        target = f"probe@{CONTROL if name == 'random' else CANDIDATE}"
+        changes = study.settings | probes.settings | probes.starts.get(name, {}) | {"seed": seed}
+        effective = _checked(values, changes, name, "probes")
+        own = _name([name, seed], effective, _stages(pipeline, target))
+        runs.append(Run(name, "probes", 0, seed, changes, own, target))
+    _refuse_doubled(runs)
+    return runs
+
+
+def _name(words, values, stages):
+    """An experiment's name: words, and a digest of the parameters and the code that its stages depend on."""
+    made_of = json.dumps([_watched(values, stages), _code(stages)], sort_keys=True)
+    digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
+    words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
+    return "-".join(["study", *words, digest])
+
+
+def _refuse_doubled(runs):
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
         raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
-    return runs
 
 
 def _folds(study, values):
@@ -133,7 +182,7 @@ def _checked(values, changes, arm, split):
 def needs(runs, path="params.yaml", pipeline="dvc.yaml"):
     """What each run computes, name -> `shared.needs`."""
     values = params.validate(path).model_dump()
-    return {run.name: shared.needs(_changed(values, run.changes), TARGET, pipeline) for run in runs}
+    return {run.name: shared.needs(_changed(values, run.changes), run.target, pipeline) for run in runs}
 
 
 def _changed(values, changes):
@@ -148,11 +197,11 @@ def _changed(values, changes):
     return values
 
 
-def _stages(pipeline):
-    """The stages up to TARGET, but for `check`, as dvc.yaml has them."""
+def _stages(pipeline, target):
+    """The stages that lead to `target`, but for `check`, as dvc.yaml has them."""
     stages = yaml12.read(pipeline)["stages"]
-    names = list(stages)
-    wanted = [name for name in names[: names.index(TARGET) + 1] if name not in ("check", "explain", "measure")]
+    wanted = dict.fromkeys(name.partition("@")[0] for name in shared.stages(pipeline, target))
+    wanted = [name for name in wanted if name != "check"]
     return [stages[name].get("do", stages[name]) for name in wanted]
 
 
@@ -191,7 +240,7 @@ def _git(*arguments):
 def words(run):
     """What of `dvc exp run` is a run's own."""
     changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
-    return ["-n", run.name, *changes, TARGET]
+    return ["-n", run.name, *changes, run.target]
 
 
 def override(value):

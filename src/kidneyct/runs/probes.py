@@ -1,0 +1,194 @@
+"""The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+from dvc.api import DVCFileSystem
+
+from kidneyct import index, logistic, progress
+from kidneyct.data import null_controls
+from kidneyct.data import series as thumbnail_series
+from kidneyct.draft import draft
+from kidneyct.errors import InputError, altered
+from kidneyct.results import probe
+
+HOME = Path(".study/probes")
+RANDOM = "random"  # the control's draws
+CURVE = 5  # cuts, and draws, behind the curves by block and by share
+SHARES = (0.1, 0.25, 0.5)  # of the training series
+BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
+
+
+class Images(NamedTuple):
+    """What all starts of a study have in common, a row for each image."""
+
+    names: np.ndarray  # (n,)
+    codes: np.ndarray  # (n,) int
+    series: np.ndarray  # (n,) int
+    thumbnails: np.ndarray  # (n, 25, 25)
+    sizes: np.ndarray  # (n, 2) width and height
+
+
+class Task(NamedTuple):
+    """One computation: a model's probabilities for every image, each from folds that have not seen its series."""
+
+    model: str  # a start, "random 0", …, or a baseline
+    part: str  # of `probe.parts`, or of BASELINES
+    cut: int
+    share: float = 1.0
+
+
+def images(revision, classes):
+    """The `Images` of a finished run."""
+    files = DVCFileSystem(".", rev=revision)
+    with files.open("data/index.csv", "r") as file:
+        table = index.read(file)
+    with files.open("data/series.csv", "r") as file:
+        series = index.read(file)["series"].to_numpy()
+    return Images(
+        table["image"].to_numpy(str),
+        index.codes(table["label"], classes),
+        series,
+        _array(files, "data/thumbnails.npy"),
+        table[["width", "height"]].to_numpy(),
+    )
+
+
+def pooled(revision, role, count):
+    """A finished run's pooled features (n, 1472) of a role; InputError where they are of other images than `count`."""
+    path = f"data/features/{role}-pooled.npy"
+    found = _array(DVCFileSystem(".", rev=revision), path)
+    if found.shape != (count, sum(probe.CHANNELS)):
+        raise altered(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")
+    return found
+
+
+def _array(files, path):
+    with files.open(path, "rb") as file:
+        return np.load(io.BytesIO(file.read()))
+
+
+def features(runs, revisions, shared):
+    """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
+    greys = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)  # width, height, three greys
+    found = {
+        "thumbnails": thumbnail_series.flat(shared.thumbnails),
+        "acquisition": greys[:, 2:],
+        "acquisition, size": greys,
+        "nearest thumbnail": shared.thumbnails,
+    }
+    for run in runs:
+        if run.name in revisions:
+            name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
+            role = run.target.partition("@")[2]
+            found[name] = pooled(revisions[run.name], role, len(shared.codes))
+    return found
+
+
+def tasks(models, cuts):
+    """What is to compute for these models, complete comparisons first: every model by one cut, then by the next."""
+    draws = [name for name in models if name.startswith(f"{RANDOM} ")]
+    starts = [name for name in models if name not in BASELINES and name not in draws]
+    whole = [
+        Task(name, name if name in BASELINES else probe.ALL, cut)
+        for cut in range(cuts)
+        for name in (*BASELINES, *starts, *draws)
+    ]
+    curved = [*starts, *draws[:CURVE]]
+    few = range(min(CURVE, cuts))
+    blocks = [Task(name, part, cut) for cut in few for part in probe.parts() if part != probe.ALL for name in curved]
+    shares = [Task(name, probe.ALL, cut, share) for cut in few for share in SHARES for name in curved]
+    return whole + blocks + shares
+
+
+def compute(wanted, models, shared, folds, slices, title):
+    """Compute what of the tasks is not there yet, on all processors; yields (task, arrays), in the tasks' order.
+
+    Each result is kept under a name that tells what it was made of, so that an interrupted study goes on with the next.
+    """
+    _check(shared, folds)
+    HOME.mkdir(parents=True, exist_ok=True)
+    made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
+    code = _digest(*(Path(module.__file__).read_bytes() for module in (logistic, probe)), Path(__file__).read_bytes())
+    bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
+
+    def place(task):
+        return HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:])}.npz"
+
+    missing = [task for task in wanted if not place(task).exists()]
+    jobs = (joblib.delayed(_made)(place(task), task, models[task.model], shared, folds, slices) for task in missing)
+    at_work = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
+    for _ in progress.shown(_counted(at_work, missing), what=title, unit="fit", total=len(missing)):
+        pass
+    for task in wanted:
+        with np.load(place(task)) as kept:
+            yield task, dict(kept)
+
+
+def _counted(generator, of):
+    yield from (done for _, done in zip(of, generator, strict=True))
+
+
+def _check(shared, folds):
+    """InputError where a class has fewer series than there are folds."""
+    _, actual = probe.by_series(np.zeros((len(shared.codes), shared.codes.max() + 1)), shared.codes, shared.series)
+    counts = np.bincount(actual, minlength=shared.codes.max() + 1)
+    if counts.min() < folds:
+        raise InputError(
+            f"probes.folds: expected at most {counts.min()}, as many as the rarest class has series, found {folds}"
+        )
+
+
+def _digest(*parts):
+    content = json.dumps([part.hex() if isinstance(part, bytes) else part for part in parts])
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+def _made(path, task, values, shared, folds, slices):
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    fold = logistic.dealt(shared.codes, shared.series, folds, task.cut)
+    arrays = out_of_fold(task, values, shared, fold, slices)
+    with draft(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def out_of_fold(task, values, shared, fold, slices):
+    """`probabilities` (n, k) float32, each image's from a model that has not seen its fold, and what was chosen.
+
+    `fold` (n,) is each image's. Of the nearest thumbnail the probabilities are 0 and 1.
+    """
+    classes = int(shared.codes.max()) + 1
+    result = np.zeros((len(fold), classes), "float32")
+    strengths, edges = [], []
+    for number in range(fold.max() + 1):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        if task.part == "nearest thumbnail":
+            position, _ = thumbnail_series.nearest(values[test], values[train])
+            result[test, shared.codes[train][position]] = 1
+            continue
+        train = train[share_of(shared.codes[train], shared.series[train], task.share, task.cut)]
+        own = np.asarray(values[:, probe.parts().get(task.part, slice(None))])
+        given = shared.codes[train], shared.series[train], shared.series[train]
+        model = logistic.tuned(own[train], *given, classes, slices, seed=task.cut)
+        result[test] = logistic.probabilities(model, own[test])
+        strengths.append(model.strength)
+        edges.append(model.edge)
+    return {"probabilities": result, "strengths": np.array(strengths), "edges": np.array(edges, str)}
+
+
+def share_of(codes, series, share, seed):
+    """Which rows (n,) bool are of a share of each class's series, two at least; a larger share holds a smaller one."""
+    names, members = np.unique(series, return_inverse=True)
+    _, of_series = probe.by_series(np.zeros((len(codes), int(codes.max()) + 1)), codes, series)
+    chosen = np.zeros(len(names), bool)
+    order = np.random.default_rng(seed).permutation(len(names))
+    for code in np.unique(of_series):
+        own = order[of_series[order] == code]
+        chosen[own[: max(2, round(share * len(own)))]] = True
+    return chosen[members]
