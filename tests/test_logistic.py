@@ -56,6 +56,16 @@ def test_the_penalty_is_the_one_of_the_lowest_weighted_loss_over_whole_series(ro
     assert model.edge == "none"
 
 
+def test_held_out_rows_are_seen_by_no_fit_of_their_unit(rows):
+    features, codes, series = rows
+    found = logistic.held_out(features, codes, series, series, 3, 0.01, slices=3, seed=2)
+    rest = logistic.dealt(codes, series, 3, 2) != 1
+    weights = logistic.balanced(codes[rest], series[rest])
+    expected = logistic.probabilities(logistic.fit(features[rest], codes[rest], weights, 3, 0.01), features[~rest])
+    np.testing.assert_array_equal(found[~rest], expected)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
 def test_classes_weigh_the_same_and_series_within_a_class():
     codes = np.array([0, 0, 0, 0, 1, 1])
     series = np.array([5, 5, 5, 7, 8, 8])

@@ -63,6 +63,21 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     return model._replace(edge=edge, losses=tuple(losses))
 
 
+def held_out(features, codes, series, units, classes, strength, slices=SLICES, seed=0):
+    """Probabilities (n, classes) of each row from a fit, at this strength, to the folds of `tuned` that lack its unit.
+
+    They stand to the fitted rows as a model's probabilities do to rows that it has not seen, so that another model can
+    be fitted on them. Wants a second unit of each class.
+    """
+    folds, result = dealt(codes, units, FOLDS, seed), np.zeros((len(codes), classes))
+    for fold in range(folds.max() + 1):
+        rest = np.flatnonzero(folds != fold)
+        rest = rest[evenly(series[rest], slices)]
+        model = fit(features[rest], codes[rest], balanced(codes[rest], series[rest]), classes, strength)
+        result[folds == fold] = probabilities(model, features[folds == fold])
+    return result
+
+
 def fit(features, codes, weights, classes, strength):
     """The Model of rows (n, d) with codes (n,) and weights (n,), at one of scikit-learn's C."""
     return next(path(features, codes, weights, classes, [strength]))

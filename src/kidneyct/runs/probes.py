@@ -21,6 +21,7 @@ from kidneyct.results import probe
 HOME = Path(".study/probes")
 RANDOM = "random"  # the control's draws
 CURVE = 5  # cuts, and draws, behind the curves by block and by share
+BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SHARES = (0.1, 0.25, 0.5)  # of the training series
 BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
 
@@ -104,7 +105,8 @@ def tasks(models, cuts):
     few = range(min(CURVE, cuts))
     blocks = [Task(name, part, cut) for cut in few for part in probe.parts() if part != probe.ALL for name in curved]
     shares = [Task(name, probe.ALL, cut, share) for cut in few for share in SHARES for name in curved]
-    return whole + blocks + shares
+    beyond = [Task(name, BEYOND, cut) for cut in few for name in curved]
+    return whole + blocks + shares + beyond
 
 
 def compute(wanted, models, shared, folds, slices, title):
@@ -177,6 +179,14 @@ def out_of_fold(task, values, shared, fold, slices):
         given = shared.codes[train], shared.series[train], shared.series[train]
         model = logistic.tuned(own[train], *given, classes, slices, seed=task.cut)
         result[test] = logistic.probabilities(model, own[test])
+        if task.part == BEYOND:
+            inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
+            both = np.zeros((len(fold), classes + 3))
+            both[:, classes:] = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)[:, 2:]
+            for rows, seen in ((train, inner), (test, result[test])):
+                both[rows, :classes] = np.log(np.maximum(seen, 1e-6))
+            model = logistic.tuned(both[train], *given, classes, slices, seed=task.cut)
+            result[test] = logistic.probabilities(model, both[test])
         strengths.append(model.strength)
         edges.append(model.edge)
     return {"probabilities": result, "strengths": np.array(strengths), "edges": np.array(edges, str)}
