@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from pathlib import Path
 
 from kidneyct.draft import draft
 from kidneyct.errors import InputError
@@ -12,8 +13,9 @@ Run what a file names: arms (what the candidate starts from, and how it is train
 and seeds. Each run is one of DVC's experiments and is run once: interrupt it when you like, and the same command goes
 on where it stopped. What runs have in common, such as the control and every feature, is computed once.
 
-The predictions of all folds are pooled, so that every series is tested once. Written are metrics/study.json,
-plots/study.csv, plots/study.png, a forest plot, and plots/study.html, a page."""
+The predictions of all folds are pooled, so that every series is tested once. A file may also name probes: tuned linear
+models on what each start knows, over many cuts into folds and draws of random weights. Written are metrics/NAME.json,
+NAME being the file's, and charts and tables in plots/."""
 EXAMPLES = """\
 examples:
   kidneyct study
@@ -57,7 +59,7 @@ def run(options):
     if options.cluster_option and not options.cluster:
         raise InputError("--cluster-option: expected --cluster slurm with it, found none")
     wanted = study.read(options.file)
-    runs = study.plan(wanted)
+    runs = (study.plan(wanted) if wanted.arms else []) + (study.plan_probes(wanted) if wanted.probes else [])
     done = study.finished()
     missing = [run for run in runs if run.name not in done]
     if options.plan:
@@ -66,7 +68,7 @@ def run(options):
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
     failed = [] if options.collect or not missing else _execute(runs, missing, options)
-    collect(wanted, runs)
+    collect(wanted, runs, Path(options.file).stem, compute=not options.collect)
     if failed:
         print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
     return 1 if failed else 0
@@ -118,17 +120,65 @@ def _duration(count, taken):
     return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
 
 
-def collect(wanted, runs):
-    """Pool what is finished, print it and write it."""
+def collect(wanted, runs, name, compute):
+    """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
     import json
 
     from kidneyct import params
+
+    values = params.validate().model_dump()
+    result = {"study": wanted.model_dump()}
+    if wanted.probes:
+        result["probes"] = _probes(wanted, runs, name, values, compute)
+    if wanted.arms:
+        result["splits"] = _splits(wanted, runs, name, values, result)
+    if not any(result.get(part) for part in ("probes", "splits")):
+        raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
+    with draft(f"metrics/{name}.json") as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"metrics/{name}.json")
+
+
+def _probes(wanted, runs, name, values, compute):
+    """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
+    from kidneyct.page import probes as charts
+    from kidneyct.results import starts
+    from kidneyct.runs import probes, study
+
+    revisions, classes = study.finished(), values["data"]["classes"]
+    finished = [run for run in runs if run.split == "probes" and run.name in revisions]
+    if not finished:
+        return None
+    shared = probes.images(revisions[finished[0].name], classes)
+    models = probes.features(finished, revisions, shared)
+    slices = study.changed(values, wanted.settings | wanted.probes.settings)["probe"]["slices"]
+    tasks = probes.tasks(models, wanted.probes.cuts)
+    kept = probes.places(tasks, models, shared, wanted.probes.folds, slices)
+    if compute:
+        probes.compute(kept, models, shared, wanted.probes.folds, slices)
+    found, chosen = probes.gathered(kept)
+    if (next(iter(wanted.probes.starts)), probes.probe.ALL, 1.0) not in found:
+        return None
+    result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
+    table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
+    with draft(f"plots/{name}-series.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.4f")
+    charts.draw(f"plots/{name}-probes.png", result)
+    charts.heat(f"plots/{name}-series.png", table)
+    for sentence in starts.sentences(result):
+        print(sentence)
+    print(f"\nplots/{name}-probes.png  plots/{name}-series.png  plots/{name}-series.csv")
+    return result
+
+
+def _splits(wanted, runs, name, values, result):
+    """Pool the trainings that are finished, by way of splitting."""
     from kidneyct.page import forest
     from kidneyct.page import study as page
     from kidneyct.results import arms
     from kidneyct.runs import study
 
-    values = params.validate().model_dump()
+    runs = [run for run in runs if run.split != "probes"]
     outcomes = study.pooled(runs, study.finished())
     splits = {}
     for split in wanted.splits:
@@ -136,16 +186,14 @@ def collect(wanted, runs):
         if of_split:
             splits[split] = arms.summarise(of_split, study.starts(wanted, split, values), values["data"]["classes"])
     if not splits:
-        raise InputError("study: no arm has all its folds yet; nothing to put together")
-    result = {"study": wanted.model_dump(), "splits": splits}
-    with draft("metrics/study.json") as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n")
+        return splits
     table = arms.table(splits)
-    with draft("plots/study.csv") as partial:
+    with draft(f"plots/{name}.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.6f")
-    forest.forest("plots/study.png", splits)
-    with draft("plots/study.html") as partial:
-        partial.write_text(page.page(result, values, "plots/study.png"), encoding="utf-8")
+    forest.forest(f"plots/{name}.png", splits)
+    with draft(f"plots/{name}.html") as partial:
+        told = page.page(result | {"splits": splits}, values, f"plots/{name}.png")
+        partial.write_text(told, encoding="utf-8")
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
         print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
         print(
@@ -155,7 +203,8 @@ def collect(wanted, runs):
         )
     for sentence in arms.at_edges(splits):
         print(f"\n{sentence}.")
-    missing = sorted({f"{each.arm}, {each.split}" for each in runs if (each.arm, each.split) not in outcomes})
+    missing = sorted({f"{run.arm}, {run.split}" for run in runs if (run.arm, run.split) not in outcomes})
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
-    print("\nmetrics/study.json  plots/study.csv  plots/study.png  plots/study.html")
+    print(f"\nplots/{name}.csv  plots/{name}.png  plots/{name}.html")
+    return splits

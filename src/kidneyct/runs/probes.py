@@ -109,32 +109,65 @@ def tasks(models, cuts):
     return whole + blocks + shares + beyond
 
 
-def compute(wanted, models, shared, folds, slices, title):
-    """Compute what of the tasks is not there yet, on all processors; yields (task, arrays), in the tasks' order.
+def places(wanted, models, shared, folds, slices):
+    """Where each task's result is kept, task -> path, under a name that tells what it is made of.
 
-    Each result is kept under a name that tells what it was made of, so that an interrupted study goes on with the next.
+    InputError where a class has fewer series than there are folds.
     """
     _check(shared, folds)
-    HOME.mkdir(parents=True, exist_ok=True)
     made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
-    code = _digest(*(Path(module.__file__).read_bytes() for module in (logistic, probe)), Path(__file__).read_bytes())
+    code = _digest(*(Path(path).read_bytes() for path in (logistic.__file__, probe.__file__, __file__)))
     bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
+    return {
+        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:])}.npz" for task in wanted
+    }
 
-    def place(task):
-        return HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:])}.npz"
 
-    missing = [task for task in wanted if not place(task).exists()]
-    jobs = (joblib.delayed(_made)(place(task), task, models[task.model], shared, folds, slices) for task in missing)
-    at_work = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
-    for _ in progress.shown(_counted(at_work, missing), what=title, unit="fit", total=len(missing)):
+def compute(kept, models, shared, folds, slices):
+    """Compute what of `places` is not there yet, in its order and on all processors, each result kept at once."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    missing = {task: path for task, path in kept.items() if not path.exists()}
+    jobs = (
+        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices) for task, path in missing.items()
+    )
+    done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
+    for _ in progress.shown(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
         pass
-    for task in wanted:
-        with np.load(place(task)) as kept:
-            yield task, dict(kept)
 
 
-def _counted(generator, of):
-    yield from (done for _, done in zip(of, generator, strict=True))
+def gathered(kept):
+    """What is there: (model, part, share) -> probabilities (d, c, n, k), by draw and cut, and the strengths chosen.
+
+    Of each kind of task so many cuts as every model of it has; the draws of the control are one model, RANDOM.
+    """
+    there = {task: path for task, path in kept.items() if path.exists()}
+    groups, cuts = {}, {}
+    for task in kept:
+        drawn = task.model.startswith(f"{RANDOM} ")
+        groups.setdefault((RANDOM if drawn else task.model, task.part, task.share), {}).setdefault(task.model, [])
+    for (_, part, share), members in groups.items():
+        kind = probe.ALL if part in BASELINES else part
+        for model in members:
+            unbroken = next(cut for cut in range(len(kept) + 1) if Task(model, part, cut, share) not in there)
+            cuts[kind, share] = min(cuts.get((kind, share), unbroken), unbroken)
+    found, chosen = {}, {}
+    for (name, part, share), members in groups.items():
+        count = cuts[probe.ALL if part in BASELINES else part, share]
+        if count:
+            loaded = [[_load(there[Task(model, part, cut, share)]) for cut in range(count)] for model in members]
+            found[name, part, share] = np.stack([[one["probabilities"] for one in each] for each in loaded])
+            chosen[name, part, share] = [
+                (strength, edge)
+                for each in loaded
+                for one in each
+                for strength, edge in zip(one["strengths"].tolist(), one["edges"].tolist(), strict=True)
+            ]
+    return found, chosen
+
+
+def _load(path):
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def _check(shared, folds):

@@ -161,31 +161,31 @@ def _folds(study, values):
 def starts(study, split, values):
     """Arm -> its weights, and what else it changes of the split's, the study's and `values`, those of params.yaml."""
     division = study.splits[split]
-    usual = _changed(values, study.settings | division)
+    usual = changed(values, study.settings | division)
 
     def own(changes):
-        return {k: value for k, value in changes.items() if k == "weights" or _changed(usual, {k: value}) != usual}
+        return {k: value for k, value in changes.items() if k == "weights" or changed(usual, {k: value}) != usual}
 
     return {arm: own(start | division) for arm, start in study.arms.items()}
 
 
 def _checked(values, changes, arm, split):
     """Nested parameters with some changed by dotted name; InputError names arm and split where they are not allowed."""
-    changed = _changed(values, changes)
+    nested = changed(values, changes)
     try:
-        params.check(changed)
+        params.check(nested)
     except InputError as error:
         raise InputError(f"arm {arm}, split {split}: {error}") from None
-    return changed
+    return nested
 
 
 def needs(runs, path="params.yaml", pipeline="dvc.yaml"):
     """What each run computes, name -> `shared.needs`."""
     values = params.validate(path).model_dump()
-    return {run.name: shared.needs(_changed(values, run.changes), run.target, pipeline) for run in runs}
+    return {run.name: shared.needs(changed(values, run.changes), run.target, pipeline) for run in runs}
 
 
-def _changed(values, changes):
+def changed(values, changes):
     """Nested parameters with some changed by dotted name."""
     values = json.loads(json.dumps(values))
     for key, value in changes.items():
