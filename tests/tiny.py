@@ -34,6 +34,7 @@ TINY = {
         "contradictory": "error",
         "seed": 0,
     },
+    "probe": {"slices": 8},
     "model": {
         "dense_units": 16,
         "frozen_blocks": 5,

@@ -15,8 +15,8 @@ def summarise(found, chosen, codes, series, classes):
     """What `study.json` says of probes.
 
     `found` is (model, part, share) -> (d, c, n, k): probabilities of n images by draw and cut, of a start d is 1.
-    `chosen` has under the same keys (strength, edge) of each fit. `codes` and `series` (n,) are the images'; the first model that is neither random nor a baseline is the primary
-    start.
+    `chosen` has under the same keys (strength, edge) of each fit. `codes` and `series` (n,) are the images'. The first
+    model that is neither random nor a baseline is the primary start.
     """
     models = {model: values for (model, part, share), values in found.items() if share == 1 and part in WHOLE}
     tables = {key: _by_series(values, codes, series) for key, values in found.items()}
