@@ -18,6 +18,7 @@ def main():
     rows = index.test_rows(split, {f"plots/{role}/predictions.csv": table for role, table in predicted.items()})
     series = index.read_series("data/series.csv", len(split))[rows]
     result = comparison.compare(evaluations, predicted, histories, series, p.data.classes)
+    result |= comparison.probes(probes)
     write_json("metrics/comparison.json", result)
     write_json("metrics/headline.json", headline.headline(evaluations, probes, rates, result, leakage, external))
     print(verdict.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))

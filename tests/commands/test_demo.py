@@ -17,6 +17,7 @@ from kidneyct.network import imagenet
 COMPARISON = {
     "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},
     "macro_f1": {"candidate": 0.75, "control": 1.0, "gap": -0.25},
+    "probe": {"macro_auroc": {"candidate": 0.9, "control": 0.8, "gap": 0.1}},
 }
 PYTHON = """#!/bin/sh
 test "$1 $2" = "-m dvc" || exit 9
@@ -55,9 +56,9 @@ def test_it_runs_the_study_on_phantoms_and_sums_it_up(folder, capfd):
     assert Path("path").read_text().split(os.pathsep)[0] == str(folder / "bin")  # for the stages' `python`
     output = capfd.readouterr().out
     assert output.startswith(f"Running: dvc {arguments}\n")
-    assert "\n  candidate (imagenet):        0.8750   0.7500\n" in output
-    assert "\n  control (random weights):    0.5000   1.0000\n" in output
-    assert "\n  gap:                        +0.3750  -0.2500\n" in output
+    assert "\n  candidate (imagenet):        0.8750   0.7500   0.9000\n" in output
+    assert "\n  control (random weights):    0.5000   1.0000   0.8000\n" in output
+    assert "\n  gap:                        +0.3750  -0.2500  +0.1000\n" in output
     assert "plots/report.html" in output
     assert "not for clinical use" in output
 

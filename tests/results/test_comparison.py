@@ -108,6 +108,12 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
     assert rows(summary) == 25  # 29 with the study's four classes, and 4 of the best maps
 
 
+def test_probes_are_set_side_by_side():
+    expected = {"candidate": 0.95, "control": 0.8, "gap": 0.15}
+    assert comparison.probes(PROBES) == {"probe": {"macro_auroc": expected}}
+    assert comparison.probes(PROBES | {"control": {"all blocks": {"series": {"count": 1}}}}) == {}
+
+
 def test_an_interval_that_could_not_be_had_is_left_out(compared):
     evaluations, result = compared
     accuracy = {name: result["accuracy"][name] for name in ("candidate", "control", "gap")}

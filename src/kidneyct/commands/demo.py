@@ -30,7 +30,7 @@ example:
   kidneyct demo
       Running: dvc exp run -S data.source=phantom -S weights=imagenet …
       …
-      Phantom data (generated, not patients): test accuracy and macro F1
+      Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
         candidate (imagenet):       …
         control (random weights):   …
         gap:                        …
@@ -94,11 +94,12 @@ def summary(comparison, start):
     lines = []
     for key, name in names.items():
         sign = "+" if key == "gap" else ""
-        values = " ".join(f"{comparison[metric][key]:{sign}8.4f}" for metric in ("accuracy", "macro_f1"))
+        measures = comparison["accuracy"], comparison["macro_f1"], comparison["probe"]["macro_auroc"]
+        values = " ".join(f"{measure[key]:{sign}8.4f}" for measure in measures)
         lines.append(f"  {name:<{width}}  {values}")
     table = "\n".join(lines)
     return f"""
-Phantom data (generated, not patients): test accuracy and macro F1
+Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
 {table}
 All of it on one page: plots/report.html
 Pictures: plots/comparison.png  plots/explanations.png  plots/candidate/  plots/control/

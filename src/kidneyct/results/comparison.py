@@ -5,7 +5,9 @@ import numpy as np
 from kidneyct import index
 from kidneyct.results import agreement
 from kidneyct.results import paired as paired_models
+from kidneyct.results.probe import ALL
 from kidneyct.roles import ROLES
+from kidneyct.rounding import rounded
 
 PAIRED = ("accuracy", "macro_f1")  # those with an interval
 CALIBRATION = ("expected_calibration_error", "brier_score")
@@ -47,3 +49,14 @@ def epochs_to_share(history, share):
     accuracy = history["val_accuracy"].to_numpy()
     kept = accuracy[history["kept"].to_numpy() == 1][0]
     return int(np.argmax(accuracy >= share * kept)) + 1
+
+
+def probes(found):
+    """Macro AUROC of series by the probes on all blocks, of both roles and the gap; {} where there is none.
+
+    `found` is probe.json by role.
+    """
+    values = {role: found[role][ALL]["series"].get("macro_auroc") for role in ROLES}
+    if None in values.values():
+        return {}
+    return rounded({"probe": {"macro_auroc": values | {"gap": values[ROLES[0]] - values[ROLES[1]]}}})
