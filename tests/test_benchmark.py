@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import zipfile
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
