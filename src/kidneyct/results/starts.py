@@ -149,7 +149,7 @@ def sentences(result):
     for pair, values in result["contrasts"].items():
         gap = values[PRIMARY]
         one, other = pair.split(" less ")
-        ends = f"{100 * gap['value']:+.1f} points of macro AUROC ({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})"
+        ends = f"{_points(gap)} points of macro AUROC"
         if gap["low"] > 0 or gap["high"] < 0:
             told.append(f"{one} is {'better' if gap['low'] > 0 else 'worse'} than {other}: {ends}")
         elif max(-gap["low"], gap["high"]) <= MARGIN:
@@ -157,3 +157,31 @@ def sentences(result):
         else:
             told.append(f"{one} and {other}: not settled by these series: {ends}")
     return told
+
+
+def tables(result):
+    """The figures as they stand in docs/results.md, name -> Markdown: models, and contrasts, in per cent and points."""
+    models = ["| by whole series | macro AUROC | balanced accuracy | slices: accuracy | macro F1 |"]
+    models.append("|---|---:|---:|---:|---:|")
+    for name, values in result["models"].items():
+        slices = values["slices"]
+        models.append(
+            f"| {name} | {_percent(values[PRIMARY])} | {_percent(values['balanced_accuracy'])} "
+            f"| {100 * slices['accuracy']:.1f} | {100 * slices['macro_f1']:.1f} |"
+        )
+    contrasts = ["| points of macro AUROC, and the standard errors' parts | | series | cuts | draws | p (Holm) |"]
+    contrasts.append("|---|---:|---:|---:|---:|---:|")
+    for pair, values in result["contrasts"].items():
+        gap = values[PRIMARY]
+        p = gap.get("p_holm", gap["p"])
+        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in ("series", "cuts", "draws"))
+        contrasts.append(f"| {pair} | {_points(gap)} | {parts} | {'< 0.001' if p < 0.001 else f'{p:.3f}'} |")
+    return {"models": "\n".join(models), "contrasts": "\n".join(contrasts)}
+
+
+def _percent(estimate):
+    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
+
+
+def _points(gap):
+    return f"{100 * gap['value']:+.1f} ({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})"
