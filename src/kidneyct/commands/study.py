@@ -125,9 +125,10 @@ def collect(wanted, runs, name, compute):
     import json
 
     from kidneyct import params
+    from kidneyct.runs import study
 
     values = params.validate().model_dump()
-    result = {"study": wanted.model_dump()}
+    result = {"study": study.without_folders(wanted.model_dump())}
     if wanted.probes:
         result["probes"] = _probes(wanted, runs, name, values, compute)
     if wanted.arms:

@@ -169,6 +169,13 @@ def starts(study, split, values):
     return {arm: own(start | division) for arm, start in study.arms.items()}
 
 
+def without_folders(tree):
+    """A study's document with of each path only its last part, as it is published: "/far/away/ct.zip" is "ct.zip"."""
+    if isinstance(tree, dict):
+        return {key: without_folders(value) for key, value in tree.items()}
+    return Path(tree).name if isinstance(tree, str) and tree.startswith("/") else tree
+
+
 def _checked(values, changes, arm, split):
     """Nested parameters with some changed by dotted name; InputError names arm and split where they are not allowed."""
     nested = changed(values, changes)

@@ -1,0 +1,66 @@
+"""`kidneyct score`: what predictions from any framework are worth on the published series."""
+
+import json
+from pathlib import Path
+
+from kidneyct.draft import draft
+from kidneyct.errors import InputError
+
+HELP = "measure predictions from any framework on the published series"
+DESCRIPTION = """\
+Measure predictions for the Kaggle data set, made by any framework, by the study's measures: of slices, and of whole
+series by mean probability, with 95 % intervals over series, beside what the acquisition, thumbnails and the study's own
+models reach. The file has a column `image`, named as in benchmark/series.csv, and a column of probabilities for each
+class, or one column `predicted`. Each image has to come from a model that has not seen its series; benchmark/cuts.py
+says which series are tested together."""
+EXAMPLES = """\
+examples:
+  kidneyct score predictions.csv
+      print a table
+
+  kidneyct score predictions.csv --out scores.json
+      write the same as JSON too"""
+
+BESIDE = ("macro_auroc", "balanced_accuracy", "accuracy")
+
+
+def add_arguments(parser):
+    parser.add_argument("file", metavar="FILE", help="CSV with image and a column for each class, or predicted")
+    parser.add_argument("--out", metavar="JSON", help="write all measures to this file")
+
+
+def run(options):
+    import pandas as pd
+
+    from kidneyct.results import score
+
+    published = Path("benchmark/series.csv")
+    if not published.exists():
+        raise InputError(f"{published}: expected in the folder the command runs in, found none; run it in the project")
+    table = pd.read_csv(published, dtype=str, keep_default_na=False)
+    classes = sorted(table["class"].unique())
+    result = score.score(*score.read(options.file, table, classes), classes)
+    print(f"{result['images']:,} images of {result['series']} series, none of them locked\n")
+    for title, part in (("slices", "slices"), ("whole series, mean probability", "of_series")):
+        print(title)
+        for name, estimate in result[part].items():
+            print(f"  {name.replace('_', ' '):22} {_interval(estimate)}")
+    _print_beside(Path("metrics/study.json"))
+    if options.out:
+        with draft(options.out) as partial:
+            partial.write_text(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+def _interval(estimate):
+    ends = f"  ({estimate['low']:.3f} to {estimate['high']:.3f})" if "low" in estimate else ""
+    return f"{estimate['value']:.3f}{ends}"
+
+
+def _print_beside(path):
+    """The study's models, by whole series, where its results are there."""
+    study = json.loads(path.read_text()) if path.exists() else {}
+    if study.get("probes"):
+        print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
+        for name, values in study["probes"]["models"].items():
+            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
