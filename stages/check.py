@@ -20,6 +20,7 @@ def main():
     source.refuse_same(checked.data.source, checked.data.external)
     if checked.series.table not in source.TABLES:
         source.refuse_outputs(checked.series.table, outs, "series.table")
+    params.check_start(checked.weights)
     source.watch(checked.series.table, "data/table")
     with draft("data/checked.txt") as partial:
         partial.write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from layers import numbered_weights, one_line, write_legacy
 
-from stages import initialize
+from stages import check, initialize
 
 from kidneyct import yaml12
 from kidneyct.errors import InputError
@@ -38,6 +38,20 @@ def test_another_role_is_refused_before_anything_is_written(project, tmp_path, m
     with pytest.raises(InputError, match="initialize@candidate, initialize@control"):
         initialize.main(role)
     assert files(tmp_path) == before
+
+
+def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_path):
+    settings = Path("params.yaml").read_text()
+    for start in ("imagnet", str(tmp_path / "mine.h5")):
+        Path("params.yaml").write_text(settings.replace("weights: imagenet ", f"weights: {start} "))
+        with pytest.raises(
+            InputError, match=f"^params.yaml: weights: expected imagenet, .*, found nothing at {start} "
+        ) as error:
+            check.main()
+        assert "none, he, photographs or the path of a weights file, found" in one_line(error)
+        assert not Path("data").exists()
+    (tmp_path / "mine.h5").touch()
+    check.main()
 
 
 def test_bad_weights_leave_no_file(project, tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def written(tmp_path, changes):
         ({"seed": 2**32}, "seed", "4294967296", "to 4294967294"),
         ({"split.seed": 2**32 - 1}, "split.seed", "4294967295", "to 4294967294"),
         ({"seed": True}, "seed", "True", "whole number from 0"),
-        ({"weights": 3}, "weights", "3", "imagenet, imagenet-stats, none, photographs, or the path"),
+        ({"weights": 3}, "weights", "3", "imagenet, imagenet-stats, none, he, photographs or the path"),
         ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
         ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
         ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
@@ -348,7 +348,7 @@ SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 SEEDS, SHARES = st.integers(0, 2**32 - 2), st.floats(0, 1, exclude_min=True, exclude_max=True)
 RATES = st.floats(1e-10, 100)
 VALID = {
-    "weights": st.one_of(st.sampled_from(["imagenet", "imagenet-stats", "none", "photographs"]), PATHS),
+    "weights": st.one_of(st.sampled_from(params.STARTS), PATHS),
     "seed": SEEDS,
     "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
     "data.labels": st.just("none"),  # a path only beside a source that is one

@@ -1,13 +1,15 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
+import os
 import unicodedata
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kidneyct import yaml12
+from kidneyct import errors, yaml12
 from kidneyct.errors import InputError
 from kidneyct.yaml12 import LONGEST, shown
 
@@ -15,6 +17,7 @@ LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no wei
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 MOST = 20  # mistakes that are told one by one
+STARTS = ("imagenet", "imagenet-stats", "none", "he", "photographs")  # what `weights` may be beside a path
 
 
 def _whole(least, greatest):
@@ -174,7 +177,7 @@ class Explain(Section):
 
 
 class Params(Section):
-    weights: PathLike = Field(description="imagenet, imagenet-stats, none, photographs, or the path of a weights file")
+    weights: PathLike = Field(description=f"{', '.join(STARTS)} or the path of a weights file")
     seed: Seed
     data: Data
     phantom: Phantom
@@ -277,6 +280,15 @@ def check(values, source="params.yaml"):
 def validate(path="params.yaml"):
     """Read and check params.yaml; InputError has a line for each key at fault."""
     return check(_read(path), path)
+
+
+def check_start(weights):
+    """InputError where `weights` is neither the name of a start nor a path at which something is."""
+    if weights not in STARTS and not os.path.exists(weights):
+        raise InputError(
+            f"params.yaml: weights: expected {keys()['weights']}, found nothing at {errors.shown(weights)} (seen "
+            f"from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+        )
 
 
 def declared(stage, pipeline="dvc.yaml"):

@@ -2,6 +2,7 @@
 
 import os
 import time
+import zlib
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from layers import CHANNELS, assert_weights, numbered_weights, one_line, write_legacy
 
 from kidneyct.errors import InputError
-from kidneyct.network import classifier, vgg, weights
+from kidneyct.network import classifier, random_weights, vgg, weights
 
 
 def filled_base():
@@ -44,6 +45,43 @@ def test_random_weights_follow_seed_and_role():
     for other in (first_and_last("candidate", 0), first_and_last("control", 1)):
         for found, reference in zip(other, control, strict=True):
             assert abs(np.corrcoef(found.ravel(), reference.ravel())[0, 1]) < 0.1  # 1,728 values: sd 0.024
+
+
+def _spread(base, pixel_scaling):
+    """The deviation of what enters the base and of what leaves its last block."""
+    noise = np.random.default_rng(3).integers(0, 256, (4, 64, 64, 3), "uint8")
+    outputs = inputs = vgg.PixelScaling(pixel_scaling)(noise)
+    for layer in base.layers[1:]:
+        outputs = layer(outputs)
+    return np.std(inputs), np.std(outputs)
+
+
+@pytest.mark.parametrize("pixel_scaling", ["unit", "caffe"])
+def test_hes_kernels_keep_the_signals_size(pixel_scaling):
+    """Pooling takes the greatest of four, so that the signal grows a little; Keras's default lets it vanish."""
+    base = weights.initial("he", "candidate", 0, pixel_scaling)
+    before, behind = _spread(base, pixel_scaling)
+    assert 1 / 3 < behind / before < 3
+    np.testing.assert_array_equal(
+        base.get_layer("block1_conv2").get_weights()[0],
+        random_weights.he((3, 3, 64, 64), [0, zlib.crc32(b"candidate"), 1]),
+    )
+    assert not any(layer.get_weights()[1].any() for layer in weights.convolutions(base))
+    before, behind = _spread(weights.initial("none", "candidate", 0, pixel_scaling), pixel_scaling)
+    assert behind / before < 0.01
+
+
+def test_the_scale_of_each_layer_only_multiplies_the_features():
+    """A VGG-16 without biases is positively homogeneous, so that scale alone is no start of its own."""
+    base, noise = vgg.base(32), np.random.default_rng(3).random((2, 32, 32, 3), "float32")
+    weights.draw(base, "control", 0)
+    features = base.predict(noise, verbose=0)
+    factors = 2.0 ** np.random.default_rng(4).integers(-1, 4, 13)  # powers of two, so that rounding stays the same
+    for layer, factor in zip(weights.convolutions(base), factors, strict=True):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([factor * kernel, bias])
+    assert factors.prod() > 1000
+    np.testing.assert_array_equal(base.predict(noise, verbose=0), features * factors.prod())
 
 
 def test_layers_of_one_shape_draw_different_weights():
@@ -90,7 +128,7 @@ def test_a_missing_file(tmp_path, monkeypatch, path):
     os.symlink("loop", "loop")
     with pytest.raises(InputError) as error:
         weights.initial(path, "candidate", 0, "unit")
-    assert "imagenet, imagenet-stats, none, photographs or the path" in one_line(error)
+    assert "expected imagenet, imagenet-stats, none, he, photographs or the path" in one_line(error)
     assert "nothing at " in one_line(error)
     assert str(tmp_path) in one_line(error)
     assert "absolute path" in one_line(error)

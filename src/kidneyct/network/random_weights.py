@@ -1,7 +1,7 @@
-"""Random kernels, Glorot-uniform as Keras draws them by default, the same on every backend and device.
+"""Random kernels, the same on every backend and device: Glorot-uniform as Keras draws them by default, or He-normal.
 
-Each Keras backend has a generator of its own. This one is TensorFlow's, Philox-4x32-10 (Salmon et al. 2011, "Parallel
-random numbers: as easy as 1, 2, 3"), with the bits that TensorFlow makes of it.
+Each Keras backend has a generator of its own. Glorot's kernels come from TensorFlow's, Philox-4x32-10 (Salmon et al.
+2011, "Parallel random numbers: as easy as 1, 2, 3"), with the bits that TensorFlow makes of it; He's from NumPy's.
 """
 
 import math
@@ -18,6 +18,12 @@ BLOCKS = 16384  # of four numbers that are drawn together, so that they stay in 
 def glorot(shape, entropy):
     """A kernel, Glorot-uniform (Glorot & Bengio 2010), float32, from a list of whole numbers such as [seed, number]."""
     return keras_glorot(shape, int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1))
+
+
+def he(shape, entropy):
+    """A kernel, normal with variance 2 / inputs of an output (He et al. 2015, equation 10), float32; as `glorot`."""
+    deviation = math.sqrt(2 / math.prod(shape[:-1]))
+    return np.random.default_rng(entropy).normal(0, deviation, shape).astype("float32")
 
 
 def keras_glorot(shape, seed):

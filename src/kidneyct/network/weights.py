@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kidneyct import params
 from kidneyct.errors import InputError
 from kidneyct.network import imagenet, photographs, random_weights, vgg, weights_file
 
@@ -17,8 +18,7 @@ WANTED = "weights wants a VGG-16's .h5"
 def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
     """A VGG-16 base with its initial weights.
 
-    `start` is "imagenet"; "imagenet-stats", random weights of ImageNet's scale; "none", Keras's random
-    initialisation; "photographs"; or the path of a weights file. What is random is drawn from `seed` and `role`.
+    `start` is one of `params.STARTS` or the path of a weights file. What is random is drawn from `seed` and `role`.
     The start's weights go to the first `transferred_blocks`; the others are those of "none" (Raghu et al. 2019, section
     5, weight transfusion), which shows in which blocks a benefit sits.
     """
@@ -30,6 +30,8 @@ def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
         redraw(base, role, seed)
     elif start == "none":
         draw(base, role, seed)
+    elif start == "he":
+        draw(base, role, seed, random_weights.he)
     elif start == "photographs":
         photographs.fill(base, seed, pixel_scaling)
     else:
@@ -49,15 +51,16 @@ def load_imagenet(base):
 
 
 def _source(path, role):
-    """The file to load; InputError where it is the role's own model, which would start from its last result."""
+    """The file to load; InputError where there is none, or the role's own model, which would start from itself."""
     try:
         own = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(Path("models") / role))
-    except ValueError:  # what no file can be called; `load` says so
+    except ValueError:  # what no file can be called; `check_start` says so
         own = False
     if own:
         raise InputError(
             f"weights: {weights_file.named(path)} is what this run is to write; copy it elsewhere and name the copy"
         )
+    params.check_start(path)
     return path
 
 
@@ -70,13 +73,13 @@ def _entropy(role, seed, number):
     return [seed, zlib.crc32(role.encode()), number]
 
 
-def draw(base, role, seed, after=0):
-    """Glorot-uniform kernels and zero biases, Keras's defaults, in the blocks behind the first `after`."""
+def draw(base, role, seed, kernels=random_weights.glorot, after=0):
+    """Random kernels, Keras's default or others, and zero biases in the blocks behind the first `after`."""
     for number, layer in enumerate(convolutions(base)):
         if int(layer.name[len("block")]) <= after:
             continue
         kernel, bias = layer.get_weights()
-        layer.set_weights([random_weights.glorot(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
+        layer.set_weights([kernels(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
 
 
 def redraw(base, role, seed):
@@ -97,12 +100,6 @@ def load(base, path):
 
     InputError where the file is none, is damaged, holds another network, or a layer holds what no training leaves.
     """
-    if not os.path.exists(path):
-        raise InputError(
-            "weights: expected imagenet, imagenet-stats, none, photographs or the path of a weights file, "
-            f"found nothing at {weights_file.named(path)} (seen from {Path.cwd()}); experiments in the queue and with "
-            "--temp need an absolute path"
-        )
     layers = convolutions(base)
     saved_names = weights_file.keras_names(layers)
     found = weights_file.read(path, list(map(_places, layers, saved_names)), WANTED)
