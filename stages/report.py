@@ -27,6 +27,7 @@ def main():
             comparison=read_json("metrics/comparison.json"),
             external=read_json("metrics/external.json"),
             evaluations=by_role(read_json, "metrics/{}/evaluation.json"),
+            probes=by_role(read_json, "metrics/{}/probe.json"),
             measured=by_role(read_json, "metrics/{}/maps.json"),
             histories=by_role(tables.read, "plots/{}/history.csv", tables.HISTORY),
             rates=by_role(tables.read, "plots/{}/rates.csv", tables.RATES),

@@ -72,6 +72,7 @@ def compared():
         "series": 4,
         "accuracy": accuracy,
         "macro_f1": accuracy,
+        "probe": {"macro_auroc": {"candidate": 0.93, "control": 0.865, "gap": 0.065}},
         "expected_calibration_error": {"candidate": 0.123, "control": 0.123, "gap": 0.0},
         "brier_score": {"candidate": 0.456, "control": 0.456, "gap": 0.0},
         "mcnemar": {"candidate_only": 3, "control_only": 0, "p": 0.25},  # 2 · (1/2)³
@@ -98,6 +99,14 @@ def evaluated(accuracy):
         "weakest_class": "Stone",
         "classes": dict.fromkeys(CLASSES, of_class) | {"Stone": of_class | {"recall": 0.25, "f1": 0.4}},
     }
+
+
+def probed(auroc):
+    """What a probe stage writes; block 1 is a tenth worse than all blocks."""
+    series = {"count": 4, "macro_auroc": auroc, "accuracy": 0.75, "balanced_accuracy": 0.75}
+    whole = {"accuracy": 0.625, "strength": 0.001, "edge": "none", "series": series}
+    block = whole | {"accuracy": 0.5, "edge": "lowest", "series": series | {"macro_auroc": auroc - 0.1}}
+    return {"block 1": block, "all blocks": whole}
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +157,7 @@ def run(tmp_path_factory):
         comparison=compared(),
         external={"images": 0},
         evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
+        probes={"candidate": probed(0.93), "control": probed(0.865)},
         measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
         histories={"candidate": history, "control": history},
         rates={"candidate": rates, "control": rates},

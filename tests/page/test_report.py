@@ -70,6 +70,36 @@ def test_the_answer_and_the_numbers_are_the_runs(run, page):
     assert "1 and 4 test images are classified wrongly" in text
 
 
+def test_the_probes_stand_block_by_block_and_penalties_at_an_edge_are_said(run, page):
+    part = section(page, "probe")
+    text = Outline(part).text
+    assert "the candidate's features are 6.5 points above the control's before any training" in text
+    assert [" ".join(word for cell in line for word in cell) for line in rows(part)[1:]] == [
+        "block 1 50.0 % 50.0 % +0.0 0.830 0.765 +6.5",
+        "all blocks 62.5 % 62.5 % +0.0 0.930 0.865 +6.5",
+    ]
+    assert "No network is trained for this table" in text
+    assert (
+        "The control's probe of block 1 kept the lowest of the penalties' strengths tried: a lower one may be" in text
+    )
+    assert "probe of all blocks" not in text
+    assert "so far the table says how well these are recognised" not in text
+
+
+def test_probes_of_series_that_cross_the_split_or_are_of_one_class_say_so(run):
+    series = run.leakage["series"] | {"crossing": 3}
+    one_class = {"all blocks": {"edge": "untuned", "accuracy": 0.5, "series": {"count": 1}}}
+    comparison = {name: value for name, value in run.comparison.items() if name != "probe"}
+    other = run._replace(
+        leakage=run.leakage | {"series": series}, comparison=comparison, probes=dict.fromkeys(run.probes, one_class)
+    )
+    text = Outline(section(report.page(other), "probe")).text
+    assert "3 of the 4 series have slices in training too" in text
+    assert "The test series are of one class, so no probe can be judged by series." in text
+    assert "all blocks 50.0 % 50.0 % +0.0 none none none" in text
+    assert "The control's probe of all blocks is not tuned: a class has one series in training." in text
+
+
 def test_confusion_matrices_hold_counts_and_shares(page):
     first = rows(section(page, "confusion"))[1:5]
     assert first == [

@@ -48,3 +48,23 @@ def test_an_interval_without_zero():
 def test_a_gap_is_told_in_points_and_never_as_nothing():
     gaps = [0.271, -0.05, 0.0, 0.0004, -0.0004, -0.0]
     assert [verdict.signed(gap) for gap in gaps] == ["+27.1", "-5.0", "+0.0", "+0.04", "-0.04", "+0.0"]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "control", "gap", "sentence"),
+    [
+        (
+            *(0.93, 0.865, 0.065),
+            "By a linear probe on all blocks the candidate's features are 6.5 points above the control's before any "
+            "training (macro AUROC of series 0.930 against 0.865).",
+        ),
+        (0.7, 0.751, -0.051, "the candidate's features are 5.1 points below the control's before any training"),
+        (0.8, 0.8, 0.0, "the candidate's features are level with the control's before any training"),
+    ],
+)
+def test_the_probes_come_last_where_they_are_there(candidate, control, gap, sentence):
+    comparison = {"accuracy": {"candidate": 0.7, "control": 0.6, "gap": 0.1}, "series": 1}
+    without = verdict.verdict(comparison, 0.5)
+    comparison["probe"] = {"macro_auroc": {"candidate": candidate, "control": control, "gap": gap}}
+    assert verdict.verdict(comparison, 0.5).startswith(f"{without} By a linear probe")
+    assert sentence in verdict.verdict(comparison, 0.5)

@@ -35,6 +35,7 @@ class Run(NamedTuple):
     comparison: dict
     external: dict  # external.json; {"images": 0} without an external test set
     evaluations: dict  # evaluation.json by role
+    probes: dict  # probe.json by role
     measured: dict  # maps.json by role
     histories: dict  # history.csv by role
     rates: dict  # rates.csv by role
@@ -79,6 +80,8 @@ def page(run):
         },
         external_duplicates=duplicates(run.external_images) if run.external["images"] else None,
         evaluations=run.evaluations,
+        probes=run.probes,
+        features=verdict.features(run.comparison["probe"]["macro_auroc"]) if "probe" in run.comparison else "",
         collapsed={
             role: table["predicted"].iloc[0]
             for role, table in run.predictions.items()

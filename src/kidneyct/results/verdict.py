@@ -2,14 +2,24 @@
 
 
 def verdict(comparison, nearest_thumbnail):
-    """Two plain sentences: is there a gap, and is either model better than no model at all?
+    """Plain sentences: is there a gap, is either model better than no model at all, and whose features are ahead?
 
     `comparison` holds the number of "series" of the test images, and under "accuracy" both roles' accuracy and the
     gap, with `gap_low` and `gap_high` where they could be had; `nearest_thumbnail` is the accuracy of copying the
-    label of the most similar training thumbnail.
+    label of the most similar training thumbnail. The last sentence wants "probe", both
+    roles' macro AUROC.
     """
     accuracy = comparison["accuracy"]
-    return f"{_gap_sentence(accuracy, comparison['series'])} {_look_up_sentence(accuracy, nearest_thumbnail)}"
+    sentences = [_gap_sentence(accuracy, comparison["series"]), _look_up_sentence(accuracy, nearest_thumbnail)]
+    return " ".join(sentences + ([features(comparison["probe"]["macro_auroc"])] if "probe" in comparison else []))
+
+
+def features(auroc):
+    """One sentence of both roles' macro AUROC and its gap, by a linear probe of the features: whose are ahead?"""
+    return (
+        f"By a linear probe on all blocks the candidate's features are {_standing(auroc['gap'])} the control's before "
+        f"any training (macro AUROC of series {auroc['candidate']:.3f} against {auroc['control']:.3f})."
+    )
 
 
 def _gap_sentence(accuracy, series):
