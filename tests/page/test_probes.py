@@ -1,0 +1,141 @@
+"""The pictures of a study's probes: what they say, and the same bytes each time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kidneyct.page import canvas, probes
+from kidneyct.results import probe
+
+BASELINES = {"thumbnails": 0.77, "acquisition": 0.7, "acquisition, size": 0.71, "nearest thumbnail": 0.62}
+STARTS = {"imagenet": 0.92, "imagenet, unit pixels": 0.93, "he": 0.86, "random": 0.86}
+
+
+def estimate(value, low=-0.03, high=0.03):
+    return {"value": value, "low": value + low, "high": value + high}
+
+
+def result(**gap):
+    """A study's probes as `starts.summarise` gives them; the primary contrast is 6.5 points, or as told."""
+    curves = {part: -0.1 for part in probe.parts()} | {probe.ALL: 0}
+    return {
+        "images": 2177,
+        "series": 152,
+        "cuts": 20,
+        "draws": 3,
+        "models": {model: {"macro_auroc": estimate(value)} for model, value in (BASELINES | STARTS).items()},
+        "contrasts": {
+            "imagenet less random": {"macro_auroc": estimate(0.065) | gap},
+            "imagenet less thumbnails": {"macro_auroc": estimate(0.15)},
+        },
+        "blocks": {
+            model: {part: estimate(value + less) for part, less in curves.items()} for model, value in STARTS.items()
+        },
+        "shares": {model: {"0.25": estimate(value - 0.05), "1": estimate(value)} for model, value in STARTS.items()},
+        "draw_values": [0.85, 0.86, 0.87],
+    }
+
+
+@pytest.fixture
+def table():
+    """Six series by three models; the second stone and the first cyst get no more than a half from any."""
+    values = {"nearest thumbnail": [0, 1, 0, 0.4, 0.9, 1], "random": [0.5, 0.6, 0.7, 0.2, 0.3, 1]}
+    values["imagenet"] = [0.45, 0.9, 0.8, 0.5, 0.51, 0.9]
+    of_class = ["Cyst", "Cyst", "Cyst", "Stone", "Stone", "Stone"]
+    return pd.DataFrame({"first_image": list("abcdef"), "class": of_class, "images": 16} | values)
+
+
+@pytest.fixture
+def figure_of(monkeypatch):
+    """Gives the figure that a function draws, without a file."""
+    drawn = []
+    monkeypatch.setattr(canvas, "save", lambda figure, path: drawn.append(figure))
+
+    def figure(draw, *given):
+        draw("any.png", *given)
+        return drawn.pop()
+
+    return figure
+
+
+def labels(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
+def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean(figure_of):
+    figure = figure_of(probes.draw, result())
+    forest, blocks, shares = figure.axes
+    assert labels(forest) == [
+        *("ImageNet, pixels/255", "ImageNet", "random, He's scale", "random weights"),
+        *("thumbnails, linear", "grey values and size", "three grey values", "nearest thumbnail"),
+    ]
+    texts = [text.get_text() for text in forest.texts]
+    assert texts[3] == "0.860  (0.83 to 0.89)"
+    assert "chance" in texts
+    assert any(np.array_equal(line.get_xdata(), [0.85, 0.86, 0.87]) for line in forest.lines)
+    assert [label.get_text() for label in blocks.get_xticklabels()] == ["1", "2", "3", "4", "5", "all"]
+    assert [label.get_text() for label in shares.get_xticklabels()] == ["25 %", "100 %"]
+    np.testing.assert_allclose(blocks.lines[1].get_ydata(), [0.82] * 5 + [0.92])  # of ImageNet
+    assert blocks.lines[1].get_color() == probes.PRIMARY[0]
+    assert sorted(text.get_text() for text in shares.texts) == sorted(labels(forest)[:4])
+
+
+@pytest.mark.parametrize(
+    ("gap", "sentence"),
+    [
+        ({}, "ImageNet's features are 6.5 points ahead of random ones, by whole series"),
+        (
+            {"value": -0.04, "low": -0.07, "high": -0.01},
+            "ImageNet's features are 4.0 points behind random ones, by whole series",
+        ),
+        (
+            {"value": 0.01, "low": -0.03, "high": 0.05},
+            "ImageNet's features and random ones are equivalent within 5 points",
+        ),
+        (
+            {"value": 0.04, "low": -0.015, "high": 0.095},
+            "ImageNet's features against random ones: not settled, -1.5 to +9.5 points",
+        ),
+    ],
+)
+def test_the_title_is_the_finding_in_the_words_of_the_plan(figure_of, gap, sentence):
+    assert figure_of(probes.draw, result(**gap)).get_suptitle() == sentence
+
+
+def test_series_that_nobody_gets_are_counted_and_the_hardest_come_first(figure_of, table):
+    assert probes.unseen(table).tolist() == [True, False, False, True, False, False]
+    figure = figure_of(probes.heat, table)
+    assert figure.get_suptitle() == "2 of 6 series get no more than chance (50 %) from any model"
+    cyst, stone = figure.axes[:2]
+    assert (cyst.get_xlabel(), stone.get_xlabel()) == ("Cyst\n3 series\n1 lost", "Stone\n3 series\n1 lost")
+    assert labels(cyst) == ["lost", "ImageNet", "random weights", "nearest thumbnail"]
+    np.testing.assert_allclose(cyst.images[0].get_array()[0], [0.45, 0.8, 0.9])  # the third is harder than the second
+    assert [bar.get_x() + bar.get_width() / 2 for bar in cyst.patches] == [0]
+
+
+def test_labels_are_moved_apart_as_little_as_can_be():
+    np.testing.assert_allclose(probes.spread([0.5, 0.9, 0.5], 0.1), [0.45, 0.9, 0.55])
+    np.testing.assert_allclose(probes.spread([0.3, 0.2, 0.28], 0.1), [0.36, 0.16, 0.26])  # as far down as up: 0.26 all
+
+
+BY_IMAGE = {"imagenet": 1, "random": 0.997, "nearest thumbnail": 0.9996, "acquisition": 0.6, "majority class": 0.41}
+BY_SERIES = {"imagenet": 0.76, "random": 0.66, "nearest thumbnail": 0.45, "acquisition": 0.5, "majority class": 0.41}
+
+
+def test_what_splitting_by_image_hides(figure_of):
+    figure = figure_of(probes.by_image_by_series, BY_IMAGE, BY_SERIES)
+    assert figure.get_suptitle() == (
+        "Split by image, ImageNet is right in 100.0 % of slices, the nearest thumbnail in 100.0 %.\n"
+        "Split by whole series, ImageNet is right in 76.0 %, the nearest thumbnail in 45.0 %."
+    )
+    (axes,) = figure.axes
+    ends = [(BY_IMAGE[model], BY_SERIES[model]) for model in BY_IMAGE]
+    assert [tuple(line.get_ydata()) for line in axes.lines] == ends
+    texts = [text.get_text() for text in axes.texts]
+    assert {"random weights  99.7 %", "66.0 %  random weights", "50.0 %  three grey values"} <= set(texts)
+
+
+def test_the_pictures_have_the_same_bytes_and_fit_a_readme(size_of, table):
+    assert size_of(lambda path: probes.draw(path, result()))[0] == 1350
+    assert size_of(lambda path: probes.heat(path, table))[0] == 1350
+    assert size_of(lambda path: probes.by_image_by_series(path, BY_IMAGE, BY_SERIES))[0] == 1350
