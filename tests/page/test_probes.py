@@ -23,6 +23,7 @@ def result(**gap):
         "series": 152,
         "cuts": 20,
         "draws": 3,
+        "curves": {"cuts": 2, "draws": 2},
         "models": {model: {"macro_auroc": estimate(value)} for model, value in (BASELINES | STARTS).items()},
         "contrasts": {
             "imagenet less random": {"macro_auroc": estimate(0.065) | gap},

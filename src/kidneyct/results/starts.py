@@ -33,6 +33,7 @@ def summarise(found, chosen, codes, series, classes):
         "series_by_class": {label: int((actual == code).sum()) for code, label in enumerate(classes)},
         "cuts": next(iter(whole.values())).shape[1],
         "draws": len(whole[RANDOM]),
+        "curves": _curves(found),
         "models": {
             model: estimates(values)
             | {"slices": _slices(models[model], codes, classes)}
@@ -76,6 +77,15 @@ SECONDARY = (  # (one, other); "primary" stands for the primary start
     ("photographs", RANDOM),
     ("he", RANDOM),
 )
+
+
+def _curves(found):
+    """How many cuts and draws lie behind the curves by block and by share."""
+    parts = [values.shape for (_, part, share), values in found.items() if part not in WHOLE or share < 1]
+    return {
+        "draws": max((shape[0] for shape in parts), default=0),
+        "cuts": min((shape[1] for shape in parts), default=0),
+    }
 
 
 def _by_series(values, codes, series):
@@ -125,8 +135,7 @@ def _draw_values(table, actual):
 
 def _beyond(both, alone, actual):
     """Log-loss of series by the acquisition alone less that with a network's probabilities: above 0, it knows more."""
-    cuts = both.shape[1]
-    return {"log_loss": probing.log_loss_gap(alone[:, :cuts], both, actual)}
+    return probing.estimate(alone[:, : both.shape[1]], actual, both)["log_loss"]
 
 
 def heat(found, codes, series, names, classes):
@@ -140,7 +149,8 @@ def heat(found, codes, series, names, classes):
     table = pd.DataFrame({"first_image": first.to_numpy(), "class": np.array(classes)[actual]})
     table["images"] = np.unique(series, return_counts=True)[1]
     table = table.assign(**columns)
-    return table.sort_values(["class", next(iter(columns))], kind="stable").reset_index(drop=True)
+    first = next(model for model in columns if model != RANDOM and model not in BASELINES)
+    return table.sort_values(["class", first], kind="stable").reset_index(drop=True)
 
 
 def sentences(result):
