@@ -21,7 +21,7 @@ def main():
     result |= comparison.probes(probes)
     write_json("metrics/comparison.json", result)
     write_json("metrics/headline.json", headline.headline(evaluations, probes, rates, result, leakage, external))
-    print(verdict.verdict(result, leakage["accuracy"]["nearest_thumbnail"]))
+    print(verdict.verdict(result, leakage["accuracy"]))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Set both models side by side on the external test set; and say what of it the study holds already."""
 
+import numpy as np
 import pandas as pd
 
 from stages import by_role, draft, read_json, run, write_json
@@ -26,7 +27,7 @@ def main():
     if len(rows):
         series = series[rows]
         thumbnails = arrays.thumbnails("data/external/thumbnails.npy", len(split))[rows]
-        found = shared(table, thumbnails, classes, p.series.similarity)
+        found = shared(table, thumbnails, classes, p.series.similarity, p.split.by == "image", p.probe.slices)
         known = index.read_inferred("data/external/series.csv") is not None
         result = measured(table, found, series, classes) | {"series_are": "known" if known else "inferred"}
         result["left_out"] = {
@@ -42,14 +43,14 @@ def main():
             content.to_csv(partial, index=False, float_format="%.6f")
 
 
-def shared(table, thumbnails, classes, similarity):
+def shared(table, thumbnails, classes, similarity, by_image, slices):
     """`overlap.find` of the external images and the study's."""
     study = index.read("data/index.csv")
     series, split = index.read_series("data/series.csv"), index.read("data/split.csv")
     index.same_rows({"data/index.csv": study, "data/split.csv": split, "data/series.csv": series})
     own = arrays.thumbnails("data/thumbnails.npy", len(study))
-    study = study.assign(split=split["split"])
-    return overlap.find(table, thumbnails, study, own, series, classes, similarity)
+    study, units = study.assign(split=split["split"]), np.arange(len(study)) if by_image else series
+    return overlap.find(table, thumbnails, study, own, series, classes, similarity, units, slices)
 
 
 def measured(table, found, series, classes):

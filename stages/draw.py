@@ -15,6 +15,8 @@ def main():
     predicted = by_role(predictions.read, "plots/{}/predictions.csv", p.data.classes)
     draw_images(predicted, names, p.explain.mistakes)
     draw_numbers(predicted, names, p.data.classes)
+    curve = tables.load("plots/similarity.csv", "a table by similarity")
+    charts.similarity_curve("plots/similarity.png", curve, p.series.similarity)
 
 
 def draw_images(predicted, names, mistakes_asked_for):

@@ -5,7 +5,8 @@ import numpy as np
 from stages import draft, run, write_json
 
 from kidneyct import arrays, index, params
-from kidneyct.data import leakage
+from kidneyct.data import leakage, thresholds
+from kidneyct.data import series as thumbnail_series
 
 PAIRS_PER_CLASS = 2
 
@@ -20,7 +21,10 @@ def main():
     inferred = index.read_inferred("data/series.csv")
     index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     similarity = p.series.similarity
-    result, baselines = leakage.measure(files, thumbnails, series, codes, table["split"], similarity, inferred)
+    units = np.arange(len(table)) if p.split.by == "image" else series
+    result, baselines = leakage.measure(
+        files, thumbnails, series, codes, table["split"], similarity, units, p.probe.slices, inferred
+    )
     rejected = len(index.read("data/rejected.csv"))
     write_json("metrics/leakage.json", result | {"rejected_images": rejected})
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
@@ -39,11 +43,15 @@ def main():
     )
     with draft("plots/pairs.csv") as partial:
         pairs.to_csv(partial, index=False, float_format="%.6f")
+    groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
+    with draft("plots/similarity.csv") as partial:
+        thresholds.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
     accuracy = result["accuracy"]
     print(
         f"{result['near_duplicates']['share']:.1%} of {result['test_images']} test images have a near-duplicate in "
         f"training; without a network: nearest thumbnail {accuracy['nearest_thumbnail']:.4f}, linear model "
-        f"{accuracy['linear_model']:.4f}, majority class {accuracy['majority_class']:.4f}"
+        f"{accuracy['linear_model']:.4f}, acquisition {accuracy['acquisition']:.4f}, majority class "
+        f"{accuracy['majority_class']:.4f}"
     )
     if inferred is not None:
         tell_of_known(result, pairs[pairs["correlation"] > similarity], files["image"])

@@ -21,7 +21,8 @@ def main():
     parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
     index.write(parts, FOLDER / "split.csv")
     thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", kept)
-    numbers = series.infer(thumbnails, table["sha256"], p.series.similarity) if kept else []
+    groups = series.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
+    numbers = series.infer(thumbnails, groups, p.series.similarity) if kept else []
     columns, known = {"series": numbers}, known_numbers(table["image"])
     if known is not None:
         numbers, columns = known, {"series": known, "inferred": numbers}

@@ -39,6 +39,7 @@ def main():
             maps=by_role(arrays.read_named, "data/maps/{}.npz"),
             charts={
                 "leakage": "plots/leakage.png",
+                "similarity": "plots/similarity.png",
                 "curves": "plots/curves.png",
                 "calibration": "plots/calibration.png",
                 "suspects": "plots/suspects.png",

@@ -7,8 +7,9 @@ from stages import run
 from kidneyct import arrays, index, params, unfinished
 from kidneyct.data import known_series, neighbours, series
 
+PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
-ARCHIVE = {"archive": ("data/patients.csv", "data/archive.zip: patients.csv")}
+TABLES = {"archive": ("data/patients.csv", "data/archive.zip: patients.csv"), "published": (PUBLISHED, PUBLISHED)}
 LINKED = "data/table/table.csv"
 
 
@@ -16,7 +17,8 @@ def main():
     p = params.load("series")
     table = index.read("data/index.csv")
     thumbnails = arrays.thumbnails("data/thumbnails.npy", len(table))
-    columns = {"series": inferred(thumbnails, table["sha256"], p.series.similarity, p.series.approximate_above)}
+    groups = series.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
+    columns = {"series": inferred(thumbnails, groups, p.series.similarity, p.series.approximate_above)}
     known = known_numbers(p.series.table, table["image"])
     if known is not None:
         columns = {"series": known, "inferred": columns["series"]}
@@ -27,24 +29,26 @@ def main():
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))
 
 
-def inferred(thumbnails, hashes, similarity, approximate_above):
+def inferred(thumbnails, groups, similarity, approximate_above):
     """The series that the thumbnails let infer, (n,) int."""
     if len(thumbnails) <= approximate_above:
-        return series.infer(thumbnails, hashes, similarity)
+        return series.infer(thumbnails, groups, similarity)
     if isinstance(thumbnails, arrays.Shards):
         with unfinished.work("series", "series", "CPU") as work:
-            return neighbours.over_shards(thumbnails, hashes, similarity, work)
-    return neighbours.infer(thumbnails, hashes, similarity)
+            return neighbours.over_shards(thumbnails, groups, similarity, work)
+    return neighbours.infer(thumbnails, groups, similarity)
 
 
 def known_numbers(source, images):
     """The known series number of each image, or None where series.table has the series inferred."""
     if source == "none":
         return None
-    path, where = ARCHIVE.get(source, (LINKED, source))
+    path, where = TABLES.get(source, (LINKED, source))
     table = known_series.parse(Path(path).read_bytes(), where)
     if source == "archive" and table.empty:
         return None
+    if source == "published":
+        table = known_series.of_published(table, images, where)
     return known_series.numbers(table, images, index.read("data/rejected.csv")["image"], where)
 
 

@@ -15,6 +15,7 @@ def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAG
     table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
     table = table.assign(candidate=list(candidate), control=list(control))
     table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
+    table = table.assign(acquisition=list("abababab"), acquisition_size=list("aabbaabb"))
     training = {"learning_rate": rate, "stopped": stopped, "edge": "none", "collapsed": len(set(candidate)) == 1}
     of_control = {"learning_rate": 0.1, "stopped": True, "edge": "none", "collapsed": len(set(control)) == 1}
     other = training | {"learning_rate": 0.01}

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from tiny import Project, clone
 
+from kidneyct import index
+
 
 def start(project, *options):
     """`kidneyct study` in a process group of its own, its lines to be read as they come."""
@@ -91,7 +93,7 @@ def test_each_run_chose_among_the_same_learning_rates(study):
 def test_table_picture_and_page_are_there(study):
     project, said, result = study
     table = pd.read_csv(project.folder / "plots/study.csv")
-    assert set(table["model"]) == {"file", "none", "control", "majority_class", "nearest_thumbnail", "linear_model"}
+    assert set(table["model"]) == {"file", "none", "control", *index.BASELINES}
     assert (project.folder / "plots/study.png").read_bytes()[1:4] == b"PNG"
     page = project.read("plots/study.html")
     accuracy = result["splits"]["by series"]["arms"]["file"]["accuracy"]["value"]

@@ -24,7 +24,7 @@ TINY = {
     },
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
     "preprocess": {"image_size": 32, "window": "file", "allow_corrupt": 0, "shard_images": 0},
-    "series": {"similarity": 0.99, "approximate_above": 200_000, "table": "archive"},
+    "series": {"similarity": 0.99, "neighbours": "none", "approximate_above": 200_000, "table": "archive"},
     "split": {
         "by": "image",
         "test": 0.25,

@@ -60,7 +60,8 @@ def write(folder):
         told[role].to_csv(folder / f"plots/{role}/predictions.csv", index=False)
         histories[role] = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "kept": [1]})
         write_json(folder / f"metrics/{role}/evaluation.json", evaluations[role])
-    leak, _ = leakage.measure(files, thumbnails, series, codes, table["split"], PARAMETERS["series"]["similarity"])
+    asked = PARAMETERS["series"]["similarity"], np.arange(24), PARAMETERS["probe"]["slices"]
+    leak, _ = leakage.measure(files, thumbnails, series, codes, table["split"], *asked)
     write_json(folder / "metrics/leakage.json", leak)
     compared = comparison.compare(evaluations, told, histories, series[test], CLASSES)
     write_json(folder / "metrics/comparison.json", compared)

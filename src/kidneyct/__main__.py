@@ -8,7 +8,7 @@ from kidneyct import errors
 if __name__ == "__main__" or sys.argv[0].endswith("kidneyct"):  # a program, not what a test imports; before its imports
     errors.end_at_once()
 
-from kidneyct.commands import NOTICE, app, demo, export, grid, phantom, predict, score, similarity, study
+from kidneyct.commands import NOTICE, app, demo, export, grid, phantom, predict, score, study
 
 COMMANDS = {
     "app": app,
@@ -18,7 +18,6 @@ COMMANDS = {
     "phantom": phantom,
     "predict": predict,
     "score": score,
-    "similarity": similarity,
     "study": study,
 }
 DESCRIPTION = """\

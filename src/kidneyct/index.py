@@ -12,7 +12,7 @@ from kidneyct.errors import InputError, altered, shown
 PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
-BASELINES = ("majority_class", "nearest_thumbnail", "linear_model")  # what needs no network
+BASELINES = ("majority_class", "nearest_thumbnail", "linear_model", "acquisition", "acquisition_size")  # no network
 SUSPECTED = ("both_say", "nearest_training")  # classes
 TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES, *SUSPECTED)
 WHOLE = ("width", "height", "series", "inferred")

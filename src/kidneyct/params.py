@@ -108,14 +108,25 @@ class Preprocess(Section):
     shard_images: _whole(0, 1_000_000)
 
 
+def _neighbours(value):
+    if value != "none" and not (isinstance(value, float) and 0 < value < 1):
+        raise ValueError
+    return value
+
+
 class Series(Section):
     similarity: Fraction
+    neighbours: Annotated[str | float, PlainValidator(_neighbours)] = Field(
+        description="none, or a number above 0 and below 1"
+    )
     approximate_above: _whole(0, 100_000_000)
-    table: PathLike = Field(description="archive, none, or the path of a CSV file with the columns image,series")
+    table: PathLike = Field(
+        description="archive, published, none, or the path of a CSV file with the columns image,series"
+    )
 
 
 class Split(Section):
-    by: Literal["image", "series"] = Field(description="image or series")
+    by: Literal["image", "series", "block"] = Field(description="image, series or block")
     test: Fraction
     validation: Fraction
     folds: _whole(1, 1000)

@@ -150,8 +150,9 @@ def test_agreement_by_hand():
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """What the stage reads: thumbnails that are one series, and a phantom's patients.csv."""
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(name, tmp_path)
+    for name in ("params.yaml", "dvc.yaml", "benchmark/series.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     members = dict(phantom.members(["Cyst", "Stone"], 2, 2, seed=0))
     images = [name.removeprefix(f"{archive.ROOT}/") for name in members if name.startswith(archive.ROOT)]
@@ -199,6 +200,23 @@ def test_a_table_of_the_users_own(project, capsys):
     (project / "mine.csv").write_text("image,series\n")  # through the link: no other copy is read
     with pytest.raises(InputError, match=r"mine.csv: 8 images of data/index.csv missing"):
         stage.main()
+
+
+def test_the_published_table_knows_a_part_of_the_data_set_and_nothing_else(project, capsys):
+    """There cyst 1 is a series of its own, cysts 2 to 4 are one, and so are stones 1 to 4."""
+    found, out = run("published", capsys)
+    assert found["series"].tolist() == [0, 1, 1, 1, 2, 2, 2, 2]
+    assert found["inferred"].tolist() == [0] * 8
+    assert out.startswith("series: 3 among 8 images, known\n")
+    index = pd.read_csv("data/index.csv")
+    index.loc[3, "image"] = "Cyst/mine.png"
+    index.to_csv("data/index.csv", index=False)
+    with pytest.raises(InputError) as caught:
+        stage.main()
+    assert str(caught.value) == (
+        "benchmark/series.csv: knows the images of Kaggle's data set alone, not 1 of the 8 here: Cyst/mine.png; set "
+        "series.table: archive, none or the path of a table of your own"
+    )
 
 
 def test_a_fault_of_the_archives_table_names_it(project, capsys):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
+from kidneyct import logistic
 from kidneyct.data import leakage, null_controls
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
@@ -18,9 +19,13 @@ def files(hashes):
     return pd.DataFrame({"sha256": hashes, "width": 512, "height": 512})
 
 
+def measure(index, thumbnails, series, codes, parts, similarity, **options):
+    return leakage.measure(index, thumbnails, series, codes, parts, similarity, np.arange(len(codes)), 8, **options)
+
+
 def measured(parts):
     parts = np.array([{"t": "train", "v": "validation", "e": "test"}[part] for part in parts])
-    return leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)[0]
+    return measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)[0]
 
 
 def test_an_image_wise_split_leaks():
@@ -48,7 +53,7 @@ def test_a_series_wise_split_does_not():
 
 def test_the_baselines_say_what_they_take_each_test_image_for():
     parts = np.array(["train"] * 6 + ["validation"] + ["test"] * 2)
-    result, predicted = leakage.measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)
+    result, predicted = measure(files(HASHES), pictures(*ANGLES), SERIES, CODES, parts, 0.99)
     assert {name: values.tolist() for name, values in predicted.items()}["nearest_thumbnail"] == [1, 1]
     assert predicted["majority_class"].tolist() == [0, 0]  # three of each class: the first
     for name, values in predicted.items():
@@ -68,12 +73,13 @@ def test_a_linear_model_learns_what_a_line_separates():
     thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
     thumbnails[:, :5] += (50 * codes[:, None, None]).astype(np.uint8)  # the top rows are brighter in class 1
     parts = np.array(["train"] * 120 + ["test"] * 80)
-    found = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), codes, parts, 0.9)[0]
+    found = measure(files(np.arange(200)), thumbnails, np.arange(200), codes, parts, 0.9)[0]
     assert found["accuracy"]["linear_model"] == 1
     assert found["near_duplicates"]["share"] == 0
     swapped = generator.permutation(codes)
-    shuffled = leakage.measure(files(np.arange(200)), thumbnails, np.arange(200), swapped, parts, 0.9)[0]
+    shuffled = measure(files(np.arange(200)), thumbnails, np.arange(200), swapped, parts, 0.9)[0]
     assert shuffled["accuracy"]["linear_model"] < 0.7
+    assert found["accuracy"]["acquisition"] > 0.9  # a fifth of the picture is brighter
 
 
 def test_closest_pairs_prefer_other_files():
@@ -106,7 +112,7 @@ def test_only_a_leak_makes_anything_of_permuted_labels():
     by_image = np.tile(["train", "test", "train"], 120)
     by_series = np.where(series % 2, "train", "test")
     for parts, lowest, highest in ((by_image, 1, 1), (by_series, 0.1, 0.45)):
-        found = leakage.measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)[0]
+        found = measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)[0]
         assert lowest <= found["null_controls"]["permuted_labels"]["nearest_thumbnail"] <= highest
 
 
@@ -124,16 +130,37 @@ def test_a_class_that_was_scanned_in_another_way_gives_itself_away():
     thumbnails = generator.integers(0, 200, (200, 25, 25), np.uint8)
     table = files(np.arange(200)).assign(width=np.where(codes, 512, 400))
     parts = np.array(["train"] * 120 + ["test"] * 80)
-    found = leakage.measure(table, thumbnails, np.arange(200), codes, parts, 0.9)[0]
-    assert found["null_controls"]["acquisition"] == 1
+    found = measure(table, thumbnails, np.arange(200), codes, parts, 0.9)[0]
+    assert found["accuracy"]["acquisition_size"] == 1
     assert found["accuracy"]["linear_model"] < 0.7
+    assert found["accuracy"]["acquisition"] < 0.7
+    assert found["null_controls"]["permuted_labels"]["acquisition_size"] < 0.7
+
+
+def test_linear_baselines_are_the_tuned_regression_on_what_they_see():
+    """Of each series two images are fitted, and whole series held out to tune; against the regression by itself."""
+    generator = np.random.default_rng(0)
+    series, codes = np.repeat(np.arange(40), 3), np.repeat(np.arange(40) % 3, 3)
+    thumbnails = (
+        generator.integers(0, 150, (120, 25, 25)) + 25 * codes[:, None, None] + generator.integers(0, 50, (120, 1, 1))
+    )
+    train, test = series < 28, series >= 28
+    parts = np.where(train, "train", "test")
+    table = files(np.arange(120))
+    result, predicted = leakage.measure(table, thumbnails, series, codes, parts, 0.99, series, 2)
+    greys = null_controls.acquisition(thumbnails, table["width"], table["height"])[:, 2:]
+    model = logistic.tuned(greys[train], codes[train], series[train], series[train], 3, 2)
+    expected = logistic.probabilities(model, greys[test]).argmax(axis=1)
+    np.testing.assert_array_equal(predicted["acquisition"], expected)
+    assert result["accuracy"]["acquisition"] == pytest.approx(np.mean(expected == codes[test]), abs=1e-6)
+    assert 0.4 < result["accuracy"]["acquisition"] < 1
 
 
 def test_near_duplicates_across_known_series_are_counted_and_named():
     """By the table the third image and the fifth are those of a patient of their own."""
     known = np.array([0, 0, 9, 1, 9, 1, 2, 2, 2])
     parts = np.array(["test", "train", "train", "train", "test", "train", "train", "train", "test"])
-    found, _ = leakage.measure(files(HASHES), pictures(*ANGLES), known, CODES, parts, 0.99, inferred=SERIES)
+    found, _ = measure(files(HASHES), pictures(*ANGLES), known, CODES, parts, 0.99, inferred=SERIES)
     # Near another series': image 0 its slice 2 (2 degrees), image 4 slices 3 and 5; image 8 has its own series' only.
     assert found["near_duplicates"]["across_series"] == {"share": pytest.approx(2 / 3, abs=1e-6), "images": 2}
     assert found["near_duplicates"]["share"] == 1

@@ -17,6 +17,8 @@ def found():
         {
             "image": ["Cyst/1.png", "Cyst/2.png", "Stone/3.png", "Stone/4.png", "Stone/5.png"],
             "label": ["Cyst", "Cyst", "Stone", "Stone", "Stone"],
+            "width": 200,
+            "height": 200,
             "sha256": list("abcde"),
             "split": ["train", "train", "train", "test", "unused"],
         }
@@ -27,13 +29,14 @@ def found():
                 f"{label}/{number}.png" for number, label in enumerate(["Cyst", "Cyst", "Stone", "Cyst", "Stone"])
             ],
             "label": ["Cyst", "Cyst", "Stone", "Cyst", "Stone"],
+            "width": 200,
+            "height": 200,
             "sha256": ["v", "e", "w", "x", "y"],
         }
     )
     thumbnails = pictures(5, 200, 80, 150, 300)
-    return overlap.find(
-        external, thumbnails, study, pictures(0, 30, 60, 155, 205), np.array([0, 1, 2, 3, 4]), CLASSES, 0.99
-    )
+    own, series = pictures(0, 30, 60, 155, 205), np.arange(5)
+    return overlap.find(external, thumbnails, study, own, series, CLASSES, 0.99, series, 8)
 
 
 def test_near_duplicates_are_named(found):
@@ -55,7 +58,8 @@ def test_likeness_is_to_training_images_alone(found):
 def test_baselines_are_the_training_images(found):
     assert found["majority_class"].tolist() == ["Cyst"] * 5
     assert found["nearest_thumbnail"].tolist() == ["Cyst", "Stone", "Stone", "Stone", "Cyst"]
-    assert set(found["linear_model"]) <= set(CLASSES)
+    for name in ("linear_model", "acquisition", "acquisition_size"):
+        assert set(found[name]) <= set(CLASSES)
 
 
 def test_the_summary_counts(found):
@@ -80,7 +84,9 @@ def test_the_same_file_is_named_even_where_its_thumbnail_is_blank():
     study = study.assign(sha256=["a", "b", "b"], split=["train", "test", "train"])
     external = pd.DataFrame({"image": ["Cyst/9"], "label": ["Cyst"], "sha256": ["b"]})
     blank = np.zeros((1, 25, 25), "uint8")
-    found = overlap.find(external, blank, study, np.tile(blank, (3, 1, 1)), np.array([0, 1, 1]), CLASSES, 0.99)
+    study, external = (table.assign(width=200, height=200) for table in (study, external))
+    series = np.array([0, 1, 1])
+    found = overlap.find(external, blank, study, np.tile(blank, (3, 1, 1)), series, CLASSES, 0.99, series, 8)
     line = found.iloc[0]
     assert (line["study"], line["study_split"], line["same_file"]) == ("Stone/3", "train", 1)
     assert (line["near_duplicate"], line["correlation"], line["study_label"]) == ("training", 1, "Stone")

@@ -93,7 +93,10 @@ def test_where_nothing_can_be_written_a_line_names_the_folder(project, monkeypat
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ("nowhere.csv", "expected archive, none or the path of a CSV file, found nothing at nowhere.csv (seen from "),
+        (
+            "nowhere.csv",
+            "expected archive, published, none or the path of a CSV file, found nothing at nowhere.csv (seen from ",
+        ),
         ("scans", "expected a CSV file at scans, found a folder"),
         ("lost.csv", "expected a CSV file at lost.csv, found a link that leads nowhere"),
         ("pipe", "expected a CSV file at pipe, found no file"),

@@ -106,6 +106,63 @@ def test_folds_test_every_series_once(folds):
     assert (tested == 1).all()
 
 
+def numbered(labels):
+    """Names as Kaggle's, a number for each image of a class from 1."""
+    count = {label: iter(range(1, 1 + len(labels))) for label in np.unique(labels)}
+    return np.array([f"{label}/{label}- ({next(count[label])}).jpg" for label in labels])
+
+
+@pytest.mark.parametrize("folds", [3, 4, 5])
+def test_blocks_are_runs_of_whole_series_and_every_series_is_tested_once(folds):
+    generator = np.random.default_rng(0)
+    series = np.repeat(np.arange(40), generator.integers(1, 30, 40))
+    labels = np.array(list("ab"))[series // 20]
+    shuffled = generator.permutation(len(labels))  # the order of the rows tells nothing
+    images, tested = numbered(labels)[shuffled], np.zeros(len(labels), int)
+    labels, series = labels[shuffled], series[shuffled]
+    for fold in range(folds):
+        parts = split.by_block(labels, series, images, [1 / folds] * folds, fold, 0.15, seed=1)
+        assert all(len(found) == 1 for found in sides(parts, series).values())
+        for part, begin in (("test", 0), ("test", 20), ("validation", 0), ("validation", 20)):
+            held = np.isin(np.arange(begin, begin + 20), series[parts == part])
+            assert np.sum(held != np.roll(held, 1)) == 2  # one run, on a circle
+            share = np.mean(parts[(series >= begin) & (series < begin + 20)] == part)
+            assert share == pytest.approx({"test": 1 / folds, "validation": 0.15}[part], abs=0.08)
+        tested += parts == "test"
+    assert (tested == 1).all()
+
+
+def test_a_block_by_hand():
+    """Series of 2, 1, 1, 4, 2 and 2 images of one class, a third of which is 4; each may be the first."""
+    series = np.array([7, 7, 3, 9, 1, 1, 1, 1, 4, 4, 5, 5])
+    labels = np.array(["a"] * 12)
+    found = {
+        tuple(
+            split.by_block(labels, series, numbered(labels), [1 / 3, 1 / 3, 1 / 3], 0, 1 / 12, seed)[
+                [0, 2, 3, 4, 8, 10]
+            ]
+        )
+        for seed in range(60)
+    }
+    t, v, r = "test", "validation", "train"
+    assert found == {
+        (t, t, t, v, r, r),  # from 7: 2 + 1 + 1
+        (r, t, t, v, r, r),  # from 3: 1 + 1 is 2 from 4, and so is 1 + 1 + 4: the first
+        (r, r, t, t, v, r),  # from 9: 1 is 3 from 4, 1 + 4 is 1
+        (r, r, r, t, v, r),
+        (v, r, r, r, t, t),
+        (t, v, r, r, r, t),  # from 5: 2 + 2
+    }
+
+
+def test_the_papers_shares_by_block():
+    parts = split.divide(LABELS, SERIES, numbered(LABELS), asked(by="block", test=1 / 3, validation=1 / 6))
+    for label, size in (("a", 10), ("b", 5)):
+        assert [np.sum(parts[label == LABELS] == part) for part in PARTS] == [3 * size, size, 2 * size]
+    others = [split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 3] * 3, 0, 0.1, seed) for seed in range(9)]
+    assert len({tuple(other) for other in others}) > 3
+
+
 def test_folds_by_image_test_every_image_once():
     tested = np.zeros(len(LABELS), int)
     for fold in range(5):
@@ -123,8 +180,15 @@ def test_folds_that_cannot_be():
         split.by_series_fold(LABELS, SERIES, 7, 0, 0.1, seed=0)
     with pytest.raises(InputError, match="at most 30, the images of class b; found 31"):
         split.by_image_fold(LABELS, 31, 0, 0.1, seed=0)
-    with pytest.raises(InputError, match=r"split\.validation: found 0\.5, expected less than the 0\.5 beside a fold"):
+    too_much = r"split\.validation: found 0\.5, expected less than the 0\.5 beside a fold"
+    with pytest.raises(InputError, match=too_much):
         split.by_series_fold(LABELS, SERIES, 2, 0, 0.5, seed=0)
+    with pytest.raises(InputError, match=too_much):
+        split.by_block(LABELS, SERIES, numbered(LABELS), [0.5, 0.5], 0, 0.5, seed=0)
+    with pytest.raises(InputError, match=r"needs 7 series or more of each class here.*found 6 of class a"):
+        split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 7] * 7, 0, 0.1, seed=0)
+    with pytest.raises(InputError, match=r"split\.fold: found 3, expected 0 to 2"):
+        split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 3] * 3, 3, 0.1, seed=0)
 
 
 def test_the_same_file_under_two_classes():

@@ -9,15 +9,23 @@ UNIQUE = [f"{number}" for number in range(99)]
 
 
 def test_what_a_threshold_decides():
-    # Two classes of three series each, two slices a series, 1° apart: 0.99985.
-    angles = [start + step for start in (0, 50, 100, 150, 200, 250) for step in (0, 1)]
-    labels = ["a"] * 4 + ["b"] * 4 + ["a"] * 2 + ["b"] * 2
-    table = thresholds.sweep(pictures(*angles), UNIQUE[:12], np.array(labels), (0.5, 0.9, 0.99999), seed=0)
-    # cos 49° = 0.656 links neighbouring series into one; at 0.99999 every image stands alone.
+    # Six series of two slices 1° apart (0.99985), 48° between those of the first and second (0.669), 49° elsewhere.
+    angles = [0, 1, 49, 50, 99, 100, 149, 150, 199, 200, 249, 250]
+    codes = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    table = thresholds.curve(pictures(*angles), UNIQUE[:12], codes, (0.99999, 0.5, 0.9))
+    assert table["similarity"].tolist() == [0.5, 0.9, 0.99999]
     assert table["series"].tolist() == [1, 6, 12]
-    assert table["single"].tolist() == [0, 0, 12]
     assert table["mixed"].tolist() == [1, 0, 0]
-    assert table["purity"].tolist() == [0.5, 1, 1]
-    assert np.isnan(table["nearest_thumbnail"][0])  # one series can't be on two sides
-    assert table["folds"][1:].tolist() == [3, 5]
-    assert table["nearest_thumbnail"][2] > table["nearest_thumbnail"][1]
+    assert np.isnan(table["nearest_thumbnail"][0])  # no other series
+    assert table["nearest_thumbnail"][1:].tolist() == [0, 1]  # the classes alternate; then each slice's own sibling
+
+
+def test_files_of_one_group_are_one_series_at_every_threshold():
+    table = thresholds.curve(pictures(0, 90, 180), ["a", "b", "a"], [0, 1, 0], (0.5, 0.9))
+    assert table["series"].tolist() == [2, 2]
+
+
+def test_of_too_many_images_nothing_is_computed(monkeypatch):
+    monkeypatch.setattr(thresholds, "MOST", 2)
+    table = thresholds.curve(pictures(0, 90, 180), UNIQUE[:3], [0, 1, 0])
+    assert (len(table), table.columns.tolist()) == (0, ["similarity", "series", "mixed", "nearest_thumbnail"])

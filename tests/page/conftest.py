@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kidneyct import params, predictions
+from kidneyct import index, params, predictions
 from kidneyct.maps.methods import METHODS
 from kidneyct.page import report
 
@@ -148,10 +148,9 @@ def run(tmp_path_factory):
             "identical_files": {"share": 0.0, "images": 0},
             "series": {"origin": "inferred", "all": 8, "mixed": 0, "in_test": 4, "crossing": 0}
             | {"share_of_test_images_crossing": 0.0},
-            "accuracy": {"majority_class": 0.25, "nearest_thumbnail": 0.625, "linear_model": 0.5},
+            "accuracy": dict(zip(index.BASELINES, (0.25, 0.625, 0.5, 0.45, 0.475), strict=True)),
             "null_controls": {
-                "permuted_labels": {"majority_class": 0.125, "nearest_thumbnail": 0.375, "linear_model": 0.3},
-                "acquisition": 0.45,
+                "permuted_labels": dict(zip(index.BASELINES, (0.125, 0.375, 0.3, 0.2, 0.22), strict=True))
             },
         },
         comparison=compared(),
@@ -173,7 +172,7 @@ def run(tmp_path_factory):
         external_predictions={role: each.iloc[:0] for role, each in tables.items()},
         maps=maps,
         charts=dict.fromkeys(
-            ["leakage", "curves", "calibration", "suspects", "external"]
+            ["leakage", "similarity", "curves", "calibration", "suspects", "external"]
             + [f"randomisation_{role}" for role in ("candidate", "control")],
             chart,
         ),

@@ -61,7 +61,8 @@ def test_an_external_test_is_told(run):
     predicted = {"candidate": np.array([0, 0, 1, 2]), "control": np.zeros(4, int)}
     found = pd.DataFrame({"label": labels, "study_label": labels, "likeness": 0.5, "unlike": [1, 0, 0, 0]})
     found = found.assign(near_duplicate=["none"] * 3 + ["training"], same_file=0, majority_class="Cyst")
-    found = found.assign(nearest_thumbnail=labels, linear_model="Stone")
+    found = found.assign(nearest_thumbnail=labels, linear_model="Stone", acquisition="Cyst")
+    found = found.assign(acquisition_size="Cyst")
 
     def measure(rows):
         given = {role: 0.1 + 0.6 * np.eye(4)[values[rows]] for role, values in predicted.items()}

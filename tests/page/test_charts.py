@@ -26,6 +26,20 @@ def test_reliability(size_of):
     assert size_of(lambda path: charts.reliability_pair(path, [bins, bins], ["a", "b"])) == (1575, 1080)
 
 
+def test_the_curve_by_similarity(size_of, monkeypatch):
+    table = pd.DataFrame({"similarity": [0.9, 0.99], "series": [3, 8], "mixed": [1, 0]})
+    table["nearest_thumbnail"] = [np.nan, 0.5]
+    assert size_of(lambda path: charts.similarity_curve(path, table, 0.95)) == (1275, 435)
+    drawn = []
+    monkeypatch.setattr(charts.canvas, "save", lambda figure, _: drawn.append(figure))
+    charts.similarity_curve("", table, 0.95)
+    charts.similarity_curve("", table.iloc[:0], 0.95)
+    counts, look_up = drawn[0].axes
+    assert [line.get_ydata().tolist() for line in counts.lines[:2]] == [[3, 8], [1, 0]]
+    assert (look_up.lines[0].get_ydata()[1], look_up.lines[1].get_xdata()) == (0.5, [0.95, 0.95])
+    assert drawn[1].texts[0].get_text().startswith("not computed: ")
+
+
 def test_learning_curves(size_of):
     history = pd.DataFrame({"epoch": [1, 2], "loss": [1, 0.5], "accuracy": [0.5, 1], "kept": [0, 1]})
     history = history.assign(val_loss=[2, np.nan], val_accuracy=[0.25, 0.75])

@@ -16,6 +16,7 @@ from kidneyct.page import charts, gallery, panels
 
 PICTURES = {
     "leakage.png": (1560, 1065),
+    "similarity.png": (1275, 435),
     "suspects.png": (1890, 532),
     "comparison.png": (1575, 735),
     "calibration.png": (1575, 1080),
@@ -41,6 +42,9 @@ def folder(run, tmp_path, monkeypatch):
         "plots/suspects.csv": run.suspects,
         "plots/external/images.csv": run.external_images,
         "plots/external/metrics.csv": pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
+        "plots/similarity.csv": pd.DataFrame(
+            {"similarity": [0.9, 0.99], "series": [7, 8], "mixed": [1, 0], "nearest_thumbnail": [0.25, 0.5]}
+        ),
         "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }
     trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
@@ -64,7 +68,7 @@ def folder(run, tmp_path, monkeypatch):
     for name, table in tables.items():
         table.to_csv(tmp_path / name, index=False)
     trees["params.yaml"] = run.parameters  # JSON is YAML
-    drawn = ["weights", "data.classes", "model.transferred_blocks", "explain.mistakes"]
+    drawn = ["weights", "data.classes", "series.similarity", "model.transferred_blocks", "explain.mistakes"]
     pipeline = {"draw": drawn, "report": list(params.keys())}
     trees["dvc.yaml"] = {"stages": {stage: {"params": names} for stage, names in pipeline.items()}}
     for name, tree in trees.items():
@@ -82,7 +86,15 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
     assert {name: Image.open(path).size for name, path in drawn.items()} == PICTURES
     report.main()
     page = (folder / "plots/report.html").read_text()
-    for name in ("leakage", "curves", "calibration", "suspects", "candidate/randomisation", "control/randomisation"):
+    for name in (
+        "leakage",
+        "similarity",
+        "curves",
+        "calibration",
+        "suspects",
+        "candidate/randomisation",
+        "control/randomisation",
+    ):
         assert gallery.chart(drawn[f"{name}.png"])["source"] in page
 
 

@@ -43,6 +43,8 @@ def tested(run):
         majority_class="Cyst",
         nearest_thumbnail=LABELS,
         linear_model="Stone",
+        acquisition="Normal",
+        acquisition_size="Normal",
     )
 
     def measure(rows):
@@ -94,7 +96,7 @@ def test_near_duplicates_are_told_and_named(tested):
     assert "External series without a near-duplicate in the study: 1 image of 1 series." in text
     assert "Tumor/x3.png Tumor/13.jpg train same file Cyst/x1.png Cyst/1.jpg train 0.9950" in text
     assert "look like the training images 75.0 %" in text
-    assert "accuracy of the nearest training thumbnail 100.0 %" in text
+    assert "accuracy: nearest thumbnail (25 × 25, grey) 100.0 %" in text
     assert "2 of the 4 external images have a near-duplicate in the study" in text_of(
         section(report.page(tested), "limits")
     )

@@ -59,7 +59,7 @@ def rows(markup):
 def test_the_answer_and_the_numbers_are_the_runs(run, page):
     text = Outline(page).text
     assert "starts from ImageNet's weights than from random weights?" in text
-    assert verdict.verdict(run.comparison, 0.625) in text
+    assert verdict.verdict(run.comparison, run.leakage["accuracy"]) in text
     assert "The candidate is 37.5 points above the control in test accuracy" in text
     assert "accuracy 87.5 % 50.0 % +37.5 +12.5 to +62.5 +0.0 to +75.0" in text
     assert "3 images only the candidate has right, 0 only the control, p 0.250" in text
@@ -444,13 +444,14 @@ def test_the_leak_is_set_beside_null_controls(page):
         ["majority class", "25.0 %", "12.5 %"],
         ["nearest thumbnail (25 × 25, grey)", "62.5 %", "37.5 %"],
         ["linear model on thumbnails", "50.0 %", "30.0 %"],
-        ["linear model on how a picture was made", "45.0 %", ""],
+        ["acquisition: mean grey, its deviation, border", "45.0 %", "20.0 %"],
+        ["acquisition with width and height", "47.5 %", "22.0 %"],
         ["candidate (imagenet)", "87.5 %", ""],
         ["control (random weights)", "50.0 %", ""],
     ]
     text = Outline(section(page, "leak")).text
     assert "it is what the leak alone is worth" in text
-    assert "its width, height, mean grey, contrast and border" in text
+    assert "three or five numbers of how a picture was made" in text
 
 
 def test_excluded_images_are_counted(run):
@@ -594,7 +595,13 @@ def test_images_left_out_are_counted(run):
 
 def test_the_page_says_where_the_series_come_from(run, page):
     text = Outline(page).text
-    assert "8, inferred: thumbnails that correlate above 0.99" in text
+    assert (
+        "8, inferred: thumbnails that correlate above 0.95, of neighbours in number above 0.7, and identical files "
+        "belong together" in text
+    )
+    alone = run.parameters | {"series": run.parameters["series"] | {"neighbours": "none"}}
+    told = text_of(run._replace(parameters=alone))
+    assert "thumbnails that correlate above 0.95 and identical files belong together" in told
     assert "no table of patients was given" in section(page, "limits")
     assert "Rand" not in text
 
@@ -604,9 +611,10 @@ def test_the_page_says_where_the_series_come_from(run, page):
     leakage = run.leakage | {"series": series, "near_duplicates": near}
     for table, words in {
         "archive": "patients.csv of the images' archive",
+        "published": "the published table of Kaggle's data set, itself inferred,",
         "/home/someone/mine.csv": "mine.csv",
     }.items():
-        parameters = run.parameters | {"series": {"similarity": 0.99, "table": table}}
+        parameters = run.parameters | {"series": run.parameters["series"] | {"table": table}}
         parameters["split"] = run.parameters["split"] | {"by": "series"}
         known = report.page(run._replace(leakage=leakage, parameters=parameters))
         assert "/home/someone" not in known

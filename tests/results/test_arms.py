@@ -59,12 +59,24 @@ def test_how_arms_were_trained(summary):
 
 def test_baselines_are_pooled_in_the_same_way(summary):
     accuracies = {name: summary["baselines"][name]["accuracy"]["value"] for name in index.BASELINES}
-    assert accuracies == {"majority_class": 0.5, "nearest_thumbnail": 1, "linear_model": 0.625}
+    assert accuracies == {
+        "majority_class": 0.5,
+        "nearest_thumbnail": 1,
+        "linear_model": 0.625,
+        "acquisition": 0.5,
+        "acquisition_size": 0.5,
+    }
 
 
 def test_models_are_compared_with_what_needs_no_network(summary):
     gaps = {name: gap["accuracy"]["value"] for name, gap in summary["arms"]["stats"]["against_baselines"].items()}
-    assert gaps == {"majority_class": 0.375, "nearest_thumbnail": -0.125, "linear_model": 0.25}
+    assert gaps == {
+        "majority_class": 0.375,
+        "nearest_thumbnail": -0.125,
+        "linear_model": 0.25,
+        "acquisition": 0.375,
+        "acquisition_size": 0.375,
+    }
     assert summary["controls"]["control"]["against_baselines"]["linear_model"]["accuracy"]["value"] == 0.125
 
 
@@ -98,7 +110,7 @@ def test_an_arm_of_other_seeds_is_left_out_and_named():
 
 def test_the_table_has_a_line_for_each_model_and_metric(summary):
     table = arms.table({"by series": summary})
-    assert len(table) == (3 + 1 + 3) * 4 + (3 + 1) * 2
+    assert len(table) == (3 + 1 + len(index.BASELINES)) * 4 + (3 + 1) * 2
     row = table[(table["model"] == "stats") & (table["metric"] == "accuracy")].iloc[0]
     assert (row["split"], row["kind"], row["value"], row["gap"]) == ("by series", "arm", 0.875, 0.125)
     control = table[(table["model"] == "control") & (table["metric"] == "recall of a")].iloc[0]

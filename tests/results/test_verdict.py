@@ -5,9 +5,10 @@ import pytest
 from kidneyct.results import verdict
 
 
-def told(candidate, control, nearest, **interval):
+def told(candidate, control, nearest, acquisition=0.4, **interval):
     accuracy = {"candidate": candidate, "control": control, "gap": candidate - control} | interval
-    return verdict.verdict({"accuracy": accuracy, "series": 7}, nearest)
+    without = {"nearest_thumbnail": nearest, "acquisition": acquisition}
+    return verdict.verdict({"accuracy": accuracy, "series": 7}, without)
 
 
 def test_a_gap_whose_interval_holds_zero():
@@ -40,6 +41,17 @@ def test_other_verdicts(arguments, sentence):
     assert sentence in told(*arguments)
 
 
+def test_a_network_no_better_than_the_acquisition():
+    beaten = "a linear model of mean grey, its deviation and the border (70.0 %)"
+    assert told(0.71, 0.7, 0.5, acquisition=0.7).endswith(
+        f" The control is level with {beaten}: this accuracy says nothing about the disease."
+    )
+    assert told(0.6, 0.65, 0.5, acquisition=0.7).endswith(
+        f" Neither model beats {beaten}: the candidate is 10.0 points below it, the control is 5.0 points below it; "
+        "these accuracies say nothing about the disease."
+    )
+
+
 def test_an_interval_without_zero():
     sentence = told(0.9, 0.6, 0.5, gap_low=0.1, gap_high=0.5)
     assert "(95 % interval over 7 series +10.0 to +50.0): the interval leaves out zero." in sentence
@@ -64,7 +76,8 @@ def test_a_gap_is_told_in_points_and_never_as_nothing():
 )
 def test_the_probes_come_last_where_they_are_there(candidate, control, gap, sentence):
     comparison = {"accuracy": {"candidate": 0.7, "control": 0.6, "gap": 0.1}, "series": 1}
-    without = verdict.verdict(comparison, 0.5)
+    baselines = {"nearest_thumbnail": 0.5, "acquisition": 0.4}
+    without = verdict.verdict(comparison, baselines)
     comparison["probe"] = {"macro_auroc": {"candidate": candidate, "control": control, "gap": gap}}
-    assert verdict.verdict(comparison, 0.5).startswith(f"{without} By a linear probe")
-    assert sentence in verdict.verdict(comparison, 0.5)
+    assert verdict.verdict(comparison, baselines).startswith(f"{without} By a linear probe")
+    assert sentence in verdict.verdict(comparison, baselines)

@@ -89,6 +89,20 @@ def numbers(table, images, rejected, where, listed="data/index.csv", otherwise="
     return pd.factorize(np.array([by_image[image] for image in images], object))[0]
 
 
+def of_published(table, images, where):
+    """Rows of the published data set's table, `parse`'s, that are of these images, which may be a part of it.
+
+    InputError where it does not know an image.
+    """
+    unknown = images[~images.isin(table["image"])].tolist()
+    if unknown:
+        raise InputError(
+            f"{where}: knows the images of Kaggle's data set alone, not {len(unknown):,} of the {len(images):,} here: "
+            f"{container.listed(unknown)}; set series.table: archive, none or the path of a table of your own"
+        )
+    return table[table["image"].isin(images)]
+
+
 def _label(name):
     return name.partition("/")[0]
 

@@ -2,53 +2,54 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from kidneyct.data import known_series, null_controls
+from kidneyct.data import baselines, known_series, null_controls
 from kidneyct.data import series as thumbnail_series
 from kidneyct.rounding import rounded
 
 PERMUTATIONS = 5
 
 
-def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, seed=0):
+def measure(index, thumbnails, series, codes, parts, similarity, units, slices, inferred=None, seed=0):
     """The leak of a split: what of the test images the training images hold, baselines' accuracy, and null controls.
 
     The first five arguments have a row for each image: `index` (sha256, width, height), thumbnails (n, 25, 25),
     series, codes and parts (n,); so has `inferred`, where the series are known. A near-duplicate is a thumbnail that
-    correlates above `similarity`. Only the part "train" is looked up; validation images are neither. `crossing` counts
-    the series with images in both, `mixed` those of two classes or more. Where series are known, `inference` says how
-    well they would have been inferred, and `across_series` how many test images have a near-duplicate of another
-    series, say of another patient, in training.
+    correlates above `similarity`; `units` (n,) and `slices` tune the linear baselines, as in `logistic.tuned`. Only
+    the part "train" is looked up; validation images are neither. `crossing` counts the series with images in both,
+    `mixed` those of two classes or more. Where series are known, `inference` says how well they would have been
+    inferred, and `across_series` how many test images have a near-duplicate of another series, say of another patient,
+    in training.
 
-    `null_controls` are what a leak alone is worth: nearest thumbnail and linear model once the series have swapped
-    their labels at random, a mean over PERMUTATIONS; and a linear model that sees only how a picture was made.
+    `null_controls` are what a leak alone is worth: the baselines' accuracy once the series have swapped their labels at
+    random, a mean over PERMUTATIONS, each linear one with the penalty that it has.
 
     Returns `leakage.json` and the baselines' predictions, name -> codes of the test rows in order.
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
-    known, asked = (thumbnail_series.flat(thumbnails[rows]) for rows in (train, test))
+    known, asked = (
+        baselines.features(thumbnails[rows], index["width"].to_numpy()[rows], index["height"].to_numpy()[rows])
+        for rows in (train, test)
+    )
+    models = baselines.tuned(known, codes[train], series[train], np.asarray(units)[train], slices)
 
-    def baselines(codes):
+    def answers(codes, models):
         return {
             "majority_class": np.full(len(test), np.bincount(codes[train]).argmax()),
             "nearest_thumbnail": codes[train][position],
-            "linear_model": linear(known, codes[train], asked),
-        }
+        } | baselines.predicted(models, asked)
 
     def accuracies(predicted, codes):
         return {name: np.mean(values == codes[test]) for name, values in predicted.items()}
 
-    predicted, shuffled = baselines(codes), []
+    predicted, shuffled = answers(codes, models), []
     generator = np.random.default_rng(seed)
     for _ in range(PERMUTATIONS):
         swapped = null_controls.permuted(codes, series, generator)
-        shuffled.append(accuracies(baselines(swapped), swapped))
-    made = null_controls.acquisition(thumbnails, index["width"], index["height"])
+        again = baselines.refitted(models, known, swapped[train], series[train], slices)
+        shuffled.append(accuracies(answers(swapped, again), swapped))
     identical = np.isin(hashes[test], hashes[train])
     crossing = np.intersect1d(series[test], series[train])
     near = {"share": np.mean(correlation > similarity), "median_correlation": np.median(correlation)}
@@ -73,22 +74,10 @@ def measure(index, thumbnails, series, codes, parts, similarity, inferred=None, 
             "accuracy": accuracies(predicted, codes),
             "null_controls": {
                 "permuted_labels": {name: np.mean([each[name] for each in shuffled]) for name in shuffled[0]},
-                "acquisition": np.mean(linear(made[train], codes[train], made[test], strength=1.0) == codes[test]),
             },
         }
     )
     return result, predicted
-
-
-def linear(training, codes, tested, strength=0.01):
-    """Classes that a logistic regression on standardised features, (n, d) with codes (n,), gives those tested (m, d).
-
-    `strength` is scikit-learn's C. Where the training rows are all of one class, that class.
-    """
-    if len(np.unique(codes)) == 1:
-        return np.full(len(tested), codes[0])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
-    return model.fit(training, codes).predict(tested)
 
 
 def across_series(thumbnails, series, train, test):

@@ -1,4 +1,4 @@
-"""Series of more images than can be compared pair by pair: faiss finds the similar thumbnails, but for a few."""
+"""Series of more images than can be compared pair by pair: faiss finds most of the similar thumbnails."""
 
 import functools
 import math
@@ -16,17 +16,17 @@ CHUNK = 8192
 INDEX = "neighbours.faiss"
 
 
-def infer(thumbnails, hashes, similarity, probes=PROBES):
+def infer(thumbnails, groups, similarity, probes=PROBES):
     """As `series.infer`, approximately: of images that are alike a few are not linked, and none that are not alike.
 
     faiss sorts the thumbnails into cells and compares each with those of the `probes` cells that are nearest to it.
     Two images of a series that are in no common cell are of one series all the same, where others link them.
     """
     index, spans = build(thumbnails, probes), shards.spans(len(thumbnails), CHUNK)
-    return _joined(hashes, [links(index, thumbnails, *span, similarity) for span in spans])
+    return _joined(groups, [links(index, thumbnails, *span, similarity) for span in spans])
 
 
-def over_shards(thumbnails, hashes, similarity, work):
+def over_shards(thumbnails, groups, similarity, work):
     """As `infer`, on Ray, of thumbnails over shards; `work` is an `unfinished.Work`, where the links are kept."""
     path = (work.folder / INDEX).resolve()
     if not path.exists():
@@ -34,7 +34,7 @@ def over_shards(thumbnails, hashes, similarity, work):
         path.with_suffix(".partial").replace(path)
     begin = functools.partial(_begin, path, thumbnails.folder.resolve(), similarity)
     made = shards.made(begin, shards.spans(len(thumbnails), thumbnails.images), work, "series")
-    return _joined(hashes, [np.load(shards.place(work.folder, number) / "links.npy") for number in range(len(made))])
+    return _joined(groups, [np.load(shards.place(work.folder, number) / "links.npy") for number in range(len(made))])
 
 
 def _begin(path, thumbnails, similarity):
@@ -57,9 +57,9 @@ def build(thumbnails, probes=PROBES):
     index = faiss.IndexIVFFlat(quantizer, width, cells, faiss.METRIC_INNER_PRODUCT)
     index.nprobe = probes
     sample = np.linspace(0, count - 1, min(count, SAMPLE * cells)).astype(int)
-    index.train(series.standardise(thumbnails[sample]))
+    index.train(standardise(thumbnails[sample]))
     for start, stop in shards.spans(count, CHUNK):
-        index.add(series.standardise(thumbnails[start:stop]))
+        index.add(standardise(thumbnails[start:stop]))
     return index
 
 
@@ -68,7 +68,7 @@ def links(index, thumbnails, start, stop, similarity):
     found = []
     for first in range(start, stop, BLOCK):
         rows = np.arange(first, min(first + BLOCK, stop))
-        limits, _, others = index.range_search(series.standardise(thumbnails[first : rows[-1] + 1]), similarity)
+        limits, _, others = index.range_search(standardise(thumbnails[first : rows[-1] + 1]), similarity)
         found.append(_forest(np.column_stack([np.repeat(rows, np.diff(limits.astype(int))), others])))
     return _forest(np.concatenate(found))
 
@@ -84,9 +84,23 @@ def _forest(pairs):
     return joined[joined[:, 0] != joined[:, 1]]
 
 
-def _joined(hashes, found):
-    _, labels = np.unique(np.asarray(hashes), return_inverse=True)
+def _joined(groups, found):
+    _, labels = np.unique(np.asarray(groups), return_inverse=True)
     return series.by_appearance(series.merge(labels, *np.concatenate(found).T))
+
+
+def standardise(thumbnails):
+    """(n, 25, 25) grey to (n, 625) float32 rows of mean 0 and length 1, whose dot product is their correlation.
+
+    A thumbnail of one grey value has no correlation; its row is zero, and so is its product with all others.
+    """
+    rows = series.flat(thumbnails)
+    for start in range(0, len(rows), series.BLOCK):
+        block = rows[start : start + series.BLOCK]
+        block -= block.mean(axis=1, keepdims=True)
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        block[:] = np.divide(block, lengths, out=np.zeros_like(block), where=lengths > 1e-3)
+    return rows
 
 
 def _faiss():

@@ -3,19 +3,19 @@
 import numpy as np
 
 from kidneyct import index
-from kidneyct.data import leakage, likeness
+from kidneyct.data import baselines, likeness
 from kidneyct.data import series as thumbnail_series
 from kidneyct.rounding import rounded
 
 NOWHERE = "none"  # of an image without a near-duplicate
 
 
-def find(external, thumbnails, study, study_thumbnails, study_series, classes, similarity):
+def find(external, thumbnails, study, study_thumbnails, study_series, classes, similarity, units, slices):
     """A line for each external image: what of the study it is most like, and what a model without a network says.
 
-    `external` and `study` are tables (image, label, sha256), `study` with its split; the thumbnails (n, 25, 25) and
-    (m, 25, 25) and `study_series` (m,) go with them. A near-duplicate is a thumbnail that correlates above
-    `similarity`, or the same file.
+    `external` and `study` are tables (image, label, width, height, sha256), `study` with its split; the thumbnails
+    (n, 25, 25) and (m, 25, 25), `study_series` and `units` (m,) go with them, and `slices`, as in `logistic.tuned`. A
+    near-duplicate is a thumbnail that correlates above `similarity`, or the same file.
 
     Columns: image, label; likeness, the correlation with the most similar training image, `training`; unlike, 1 where
     that is below `likeness.threshold`; study, the most similar of all the study's images, the same file where there is
@@ -35,7 +35,12 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
     of_training = (alike > similarity) | np.isin(own, hashes[train])
     of_study = of_training | (correlation > similarity) | same
     codes = index.codes(study["label"], classes)[train]
-    known, asked = map(thumbnail_series.flat, (study_thumbnails[train], thumbnails))
+    known, asked = (
+        baselines.features(greys, table["width"], table["height"])
+        for greys, table in ((study_thumbnails[train], study.iloc[train]), (thumbnails, external))
+    )
+    models = baselines.tuned(known, codes, np.asarray(study_series)[train], np.asarray(units)[train], slices)
+    linear = {name: np.array(classes)[found] for name, found in baselines.predicted(models, asked).items()}
     return external[["image", "label"]].assign(
         likeness=alike,
         training=names[train][near_training],
@@ -48,7 +53,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
         majority_class=classes[np.bincount(codes).argmax()],
         nearest_thumbnail=np.array(classes)[codes[near_training]],
-        linear_model=np.array(classes)[leakage.linear(known, codes, asked)],
+        **linear,
     )
 
 

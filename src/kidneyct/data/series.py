@@ -4,7 +4,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-BLOCK = 2048  # thumbnails a side; a block of correlations takes 16 MiB
+from kidneyct.data import names as image_names
+
+BLOCK = 2048  # thumbnails a side; a block of correlations takes 32 MiB
+NO_NEIGHBOURS = "none"
 
 
 def flat(thumbnails):
@@ -12,35 +15,64 @@ def flat(thumbnails):
     return np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
 
 
-def standardise(thumbnails):
-    """(n, 25, 25) grey to (n, 625) float32 rows of mean 0 and length 1, whose dot product is their correlation.
+def correlations(left, right):
+    """Correlation of each thumbnail (l, 25, 25) with each other one (r, 25, 25), (l, r) float64.
 
-    A thumbnail of one grey value has no correlation; its row is zero, and so is its product with all others.
+    A thumbnail of one grey value has no correlation; 0 stands for it.
     """
-    rows = flat(thumbnails)
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
-        block -= block.mean(axis=1, keepdims=True)
-        lengths = np.linalg.norm(block, axis=1, keepdims=True)
-        block[:] = np.divide(block, lengths, out=np.zeros_like(block), where=lengths > 1e-3)
-    return rows
+    (left, left_lengths), (right, right_lengths) = _centred(left), _centred(right)
+    return left @ right.T / left_lengths[:, None] / right_lengths
 
 
-def infer(thumbnails, hashes, similarity, block=BLOCK):
+def _centred(thumbnails):
+    """(n, 25, 25) to (n, 625) float64, each grey times 625 less their sum; and the rows' lengths (n,), never 0.
+
+    All are whole numbers, and so are sums of their products, below 2^53: exact, in whatever order threads add them up.
+    """
+    rows = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype(float)
+    rows = rows * rows.shape[1] - rows.sum(axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return rows, np.where(lengths > 0, lengths, np.inf)
+
+
+def grouped(thumbnails, hashes, names, threshold):
+    """Group of each image, (n,) int: files of equal hash are one, and neighbours that correlate above `threshold`.
+
+    Neighbours are those of `names.neighbours`; `threshold` may be NO_NEIGHBOURS. `hashes` and `names` are (n,).
+    """
+    _, labels = np.unique(np.asarray(hashes), return_inverse=True)
+    if threshold == NO_NEIGHBOURS:
+        return labels
+    pairs = image_names.neighbours(list(names))
+    for start in range(0, len(pairs), BLOCK):
+        block = pairs[start : start + BLOCK]
+        (left, left_lengths), (right, right_lengths) = (_centred(thumbnails[rows]) for rows in block.T)
+        alike = np.einsum("ij,ij->i", left, right) / left_lengths / right_lengths > threshold
+        labels = merge(labels, *block[alike].T)
+    return labels
+
+
+def infer(thumbnails, groups, similarity, block=BLOCK):
     """Series number of each image, (n,) int, counted from 0 in order of first appearance.
 
-    Images whose thumbnails correlate above `similarity` are linked, and so are files of equal hash; the
-    connected components are the series. `thumbnails` (n, 25, 25), `hashes` (n,). Every pair is compared, in
+    Images whose thumbnails correlate above `similarity` are linked, and so are those of one group, as `grouped` finds
+    them; the connected components are the series. `thumbnails` (n, 25, 25), `groups` (n,). Every pair is compared, in
     blocks of the upper triangle: time grows with n², memory with n. `neighbours.infer` is for more images.
     """
-    rows = standardise(thumbnails)
-    _, labels = np.unique(np.asarray(hashes), return_inverse=True)
-    for first in range(0, len(rows), block):
-        for second in range(first, len(rows), block):
-            correlations = rows[first : first + block] @ rows[second : second + block].T
-            links = np.argwhere(correlations > similarity)
-            labels = merge(labels, links[:, 0] + first, links[:, 1] + second)
-    return by_appearance(labels)
+    return infer_each(thumbnails, groups, [similarity], block)[0]
+
+
+def infer_each(thumbnails, groups, similarities, block=BLOCK):
+    """What `infer` finds at each of several similarities, the pairs compared once."""
+    _, first_labels = np.unique(np.asarray(groups), return_inverse=True)
+    labels = [first_labels] * len(similarities)
+    for first in range(0, len(thumbnails), block):
+        for second in range(first, len(thumbnails), block):
+            found = correlations(thumbnails[first : first + block], thumbnails[second : second + block])
+            for at, similarity in enumerate(similarities):
+                links = np.argwhere(found > similarity)
+                labels[at] = merge(labels[at], links[:, 0] + first, links[:, 1] + second)
+    return [by_appearance(each) for each in labels]
 
 
 def merge(labels, left, right):
@@ -63,20 +95,27 @@ def nearest(query, reference, block=BLOCK, apart=None):
     """The most similar of the reference thumbnails for each of the query's, the first of equals.
 
     `apart`, the series of both, (q,) and (r,), leaves those of the same series out. Returns their positions (q,) int
-    and correlations (q,) float32, -inf where none is left.
+    and correlations (q,), -inf where none is left.
     """
-    query = standardise(query)
-    position, best = np.zeros(len(query), int), np.full(len(query), -np.inf, "float32")
+    position, best = nearest_each(query, reference, [apart], block)
+    return position[0], best[0]
+
+
+def nearest_each(query, reference, partitions, block=BLOCK):
+    """What `nearest` finds apart from each of k partitions, (k, q) both; each is coarser than the one before it."""
+    position = np.zeros((len(partitions), len(query)), int)
+    best = np.full(position.shape, -np.inf)
     for first in range(0, len(reference), block):
-        known = standardise(reference[first : first + block])
+        known = np.asarray(reference[first : first + block])
         for start in range(0, len(query), block):
-            at = slice(start, start + block)
-            correlations = query[at] @ known.T
-            if apart is not None:
-                correlations[apart[0][at, None] == apart[1][None, first : first + block]] = -np.inf
-            here = correlations.argmax(axis=1)
-            value = correlations[np.arange(len(here)), here]
-            better = value > best[at]
-            position[at] = np.where(better, here + first, position[at])
-            best[at] = np.where(better, value, best[at])
+            rows = slice(start, start + block)
+            found = correlations(query[rows], known)
+            for at, apart in enumerate(partitions):
+                if apart is not None:
+                    found[apart[0][rows, None] == apart[1][None, first : first + block]] = -np.inf
+                here = found.argmax(axis=1)
+                value = found[np.arange(len(here)), here]
+                better = value > best[at, rows]
+                position[at, rows] = np.where(better, here + first, position[at, rows])
+                best[at, rows] = np.where(better, value, best[at, rows])
     return position, best

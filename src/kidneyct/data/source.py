@@ -12,7 +12,7 @@ from kidneyct import yaml12
 from kidneyct.data.container import LARGEST
 from kidneyct.errors import InputError, shown
 
-TABLES = ("archive", "none")  # what series.table may be beside a path
+TABLES = ("archive", "published", "none")  # what series.table may be beside a path
 LINK = "table.csv"
 
 
@@ -100,6 +100,6 @@ def read_bytes(table):
         found = f"{path.stat().st_size:,} bytes" if path.is_file() else "a folder" if path.is_dir() else dangling
         raise InputError(f"params.yaml: series.table: expected a CSV file at {shown(table)}, found {found}")
     raise InputError(
-        f"params.yaml: series.table: expected archive, none or the path of a CSV file, found nothing at {shown(table)} "
-        f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+        f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found nothing at "
+        f"{shown(table)} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
     )

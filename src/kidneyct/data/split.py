@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from kidneyct.data import names
 from kidneyct.errors import InputError
 from kidneyct.index import DROPPED, PARTS, UNUSED, rows
 
@@ -26,19 +27,25 @@ def plan(index, series, classes, settings, fraction, seed):
                 "remove the wrong ones"
             )
     table = index[["image", "label"]].assign(split=DROPPED)
-    parts = divide(labels[kept], series[kept], settings)
+    parts = divide(labels[kept], series[kept], index["image"].to_numpy()[kept], settings)
     _check_classes(labels[kept], parts)
     table.loc[kept, "split"] = parts
     training = rows(table, "train")
-    used = share_of(labels, series if settings.by == "series" else None, training, fraction, seed)
+    used = share_of(labels, None if settings.by == "image" else series, training, fraction, seed)
     table.loc[np.setdiff1d(training, used), "split"] = UNUSED
     return table
 
 
-def divide(labels, series, settings):
-    """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed."""
+def divide(labels, series, images, settings):
+    """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed.
+
+    `images` (n,) are names.
+    """
     shares, seed = (settings.test, settings.validation), settings.seed
     fold = (settings.folds, settings.fold, settings.validation)
+    if settings.by == "block":
+        runs = [1 / settings.folds] * settings.folds if settings.folds > 1 else [*shares, 1 - sum(shares)]
+        return by_block(labels, series, images, runs, settings.fold, settings.validation, seed)
     if settings.by == "series":
         return (
             by_series_fold(labels, series, *fold, seed)
@@ -98,12 +105,69 @@ def by_series_fold(labels, series, folds, fold, validation, seed):
     rest = np.flatnonzero(~in_test)
     share = validation * len(labels) / len(rest)
     if share >= 1:
-        raise InputError(
-            f"split.validation: found {validation}, expected less than the {1 - 1 / folds:g} beside a fold"
-        )
+        raise _too_much(validation, 1 - 1 / folds)
     chosen = _assign(labels[rest], series[rest], [1 - share, share], seed)
     parts[rest[chosen == 1]] = "validation"
     return parts
+
+
+def by_block(labels, series, images, runs, fold, validation, seed):
+    """Neighbouring series together: of each class these lie in the natural order of their first image, on a circle.
+
+    The seed draws where the circle begins. It is cut into runs of whole series that hold about the shares `runs` of the
+    class's images. The run `fold` is the test part, the series behind it are validation, of about that share of all the
+    class's images, and the others train. A series of several classes counts in its commonest. Returns (n,) strings of
+    PARTS. InputError where a class has too few series.
+    """
+    labels, generator = np.asarray(labels), np.random.default_rng(seed)
+    _check_fold(len(runs), fold)
+    if validation >= 1 - runs[fold]:
+        raise _too_much(validation, 1 - runs[fold])
+    parts = np.full(len(labels), "train", dtype=object)
+    rows = names.order(images)
+    _, first, members, sizes = np.unique(np.asarray(series)[rows], True, True, True)
+    classes, codes = np.unique(labels[rows], return_inverse=True)
+    counts = np.zeros((len(first), len(classes)), int)  # (series, classes)
+    np.add.at(counts, (members, codes), 1)
+    for code, label in enumerate(classes):
+        own = np.flatnonzero(counts.argmax(axis=1) == code)
+        needed = max(len(runs), len(PARTS))
+        if len(own) < needed:
+            raise _too_few(needed, len(own), label)
+        own = own[np.argsort(first[own])]
+        own = np.roll(own, -generator.integers(len(own)))
+        begin, end = [0, *_cuts(sizes[own], runs), len(own)][fold : fold + 2]
+        tested, rest = np.split(np.roll(own, -begin), [end - begin])
+        if len(rest) < 2:
+            raise _too_few(len(own) + 1, len(own), label)
+        share = min(1, validation * sizes[own].sum() / sizes[rest].sum())
+        validated = rest[: _cuts(sizes[rest], [share, 1 - share])[0]]
+        parts[rows[np.isin(members, tested)]] = "test"
+        parts[rows[np.isin(members, validated)]] = "validation"
+    return parts
+
+
+def _cuts(sizes, shares):
+    """Where to cut a row of series of these sizes (m,) into runs that hold about these shares, none without a series.
+
+    Returns the number of series before each cut.
+    """
+    ends, cuts = np.cumsum(sizes), [0]
+    for at, target in enumerate(np.cumsum(shares)[:-1] * ends[-1]):
+        within = slice(cuts[-1], len(sizes) - (len(shares) - 1 - at))
+        cuts.append(cuts[-1] + 1 + int(np.abs(ends[within] - target).argmin()))
+    return cuts[1:]
+
+
+def _too_much(validation, beside):
+    return InputError(f"split.validation: found {validation}, expected less than the {beside:g} beside a fold")
+
+
+def _too_few(parts, found, label):
+    return InputError(
+        f"split.by: this needs {parts} series or more of each class here, one for each part; found {found} "
+        f"of class {label}; add scans, lower split.folds, raise series.similarity, or set split.by: image"
+    )
 
 
 def _draw_images(parts, part, rest, labels, share, seed):
@@ -154,10 +218,7 @@ def _assign(labels, series, shares, seed):
     held_by = (counts > 0).sum(axis=0)
     if held_by.min() < len(shares):
         name, found = names[held_by.argmin()], held_by.min()
-        raise InputError(
-            f"split.by: series needs {len(shares)} series or more of each class here, one for each part; found {found} "
-            f"of class {name}; add scans, lower split.folds, raise series.similarity, or set split.by: image"
-        )
+        raise _too_few(len(shares), found, name)
     targets = np.outer(shares, counts.sum(axis=0))  # (parts, classes)
     generator = np.random.default_rng(seed)
     best, best_distance = None, np.inf

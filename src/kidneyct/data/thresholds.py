@@ -1,46 +1,31 @@
-"""What a threshold of similarity makes of the images: how many series, and how well they keep scans apart."""
+"""What a threshold of similarity makes of the images: how many series, and how much a look-up still knows of others."""
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from kidneyct.data import series
 
-FOLDS = 5
+SIMILARITIES = (0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
+MOST = 25_000  # images; the time grows with their square
 
 
-def sweep(thumbnails, hashes, labels, thresholds, seed):
-    """A row for each threshold: number of series, of single images, of series with two classes, and two accuracies.
+def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
+    """A line for each similarity: the number of series, of series with two classes, and a look-up's accuracy.
 
-    `thumbnails` are (n, 25, 25), `hashes` and `labels` (n,). `purity` is the share of images whose class is the
-    commonest of their series. `nearest_thumbnail` is the accuracy of copying the label of the nearest thumbnail across
-    folds that keep each series on one side, against `majority`, the commonest class there; both are the mean over
-    `folds`, five, or fewer where a class has fewer series.
+    `thumbnails` are (n, 25, 25), `groups` as in `series.infer` and `codes` (n,). `nearest_thumbnail` is the share of
+    all images whose class is that of the most similar image of another series: high where slices of one scan are
+    several series. It is NaN where there is one series alone. Of more than MOST images there is no line.
     """
-    codes = pd.factorize(labels, sort=True)[0]
-    table = []
-    for threshold in thresholds:
-        numbers = series.infer(thumbnails, hashes, threshold)
-        counts = pd.crosstab(numbers, codes).to_numpy()  # (series, classes)
-        row = {
-            "similarity": threshold,
-            "series": len(counts),
-            "single": int((counts.sum(axis=1) == 1).sum()),
-            "mixed": int(((counts > 0).sum(axis=1) > 1).sum()),
-            "purity": counts.max(axis=1).sum() / len(codes),
-        }
-        folds = min(FOLDS, (counts > 0).sum(axis=0).min())
-        if folds >= 2:
-            row |= {"folds": folds} | _accuracies(thumbnails, codes, numbers, folds, seed)
-        table.append(row)
-    return pd.DataFrame(table)
-
-
-def _accuracies(thumbnails, codes, groups, folds, seed):
-    scores = []
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for train, test in splitter.split(codes, codes, groups):
-        position, _ = series.nearest(thumbnails[test], thumbnails[train])
-        majority = np.bincount(codes[train]).argmax()
-        scores.append([(codes[train][position] == codes[test]).mean(), (codes[test] == majority).mean()])
-    return dict(zip(("nearest_thumbnail", "majority"), np.mean(scores, axis=0), strict=True))
+    columns = ["similarity", "series", "mixed", "nearest_thumbnail"]
+    if len(thumbnails) > MOST:
+        return pd.DataFrame(columns=columns)
+    ascending, codes = sorted(similarities), np.asarray(codes)
+    partitions = series.infer_each(thumbnails, groups, ascending)
+    fine_first = [(numbers, numbers) for numbers in reversed(partitions)]
+    position, correlation = (each[::-1] for each in series.nearest_each(thumbnails, thumbnails, fine_first))
+    lines = []
+    for at, (similarity, numbers) in enumerate(zip(ascending, partitions, strict=True)):
+        mixed = pd.crosstab(numbers, codes).gt(0).sum(axis=1).gt(1).sum()
+        right = np.mean(codes[position[at]] == codes) if np.isfinite(correlation[at]).all() else np.nan
+        lines.append((similarity, numbers.max() + 1, mixed, right))
+    return pd.DataFrame(lines, columns=columns)

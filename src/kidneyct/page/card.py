@@ -94,12 +94,11 @@ def _data(run):
         + [f"{count['parts'][part][0]:,} ({count['parts'][part][1]:,})" for part in index.PARTS]
         for count in parts.counts(run.table, run.series, classes)
     ]
-    by_image = p["split.by"] == "image"
-    split = (
-        "By image: slices of one series may lie on both sides of the split."
-        if by_image
-        else "By series: all slices of a series lie on one side."
-    )
+    split = {
+        "image": "By image: slices of one series may lie on both sides of the split.",
+        "series": "By series: all slices of a series lie on one side.",
+        "block": "By block: all slices of a series lie on one side, and series that follow each other lie together.",
+    }[p["split.by"]]
     known = run.leakage["series"]["origin"] == "known"
     origin = "known from a table, which was not checked" if known else "inferred from the pictures"
     return (
@@ -139,7 +138,7 @@ def _results(run):
             *collapsed,
             "Accuracy on the same images without a network:",
             _baselines(without),
-            verdict.verdict(run.comparison, without["nearest_thumbnail"]),
+            verdict.verdict(run.comparison, without),
             _leak(run),
             f"One data set, one split, one seed{'' if run.external['images'] else ', and no external test'}: another "
             "one of each gives other figures. The labels are the data set's own and were not checked.",
@@ -148,12 +147,8 @@ def _results(run):
 
 
 def _baselines(accuracies):
-    titled = {
-        "majority_class": "majority class",
-        "nearest_thumbnail": "nearest thumbnail (25 × 25, grey)",
-        "linear_model": "linear model on thumbnails",
-    }
-    return table(["baseline", "accuracy"], [[titled[name], report.percent(accuracies[name])] for name in titled])
+    rows = [[title, report.percent(accuracies[name])] for name, title in titles.BASELINES.items()]
+    return table(["baseline", "accuracy"], rows)
 
 
 def _external(run):

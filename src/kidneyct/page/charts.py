@@ -73,6 +73,32 @@ def reliability_pair(path, tables, titles):
     canvas.save(figure, path)
 
 
+def similarity_curve(path, table, similarity):
+    """By threshold of similarity the number of series, of series of two classes, and a look-up among other series.
+
+    `table` is `thresholds.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
+    the picture says why.
+    """
+    figure = Figure(figsize=(8.5, 2.9), facecolor="white", layout="constrained")
+    if not len(table):
+        figure.text(0.5, 0.5, "not computed: too many images, its time grows with their square", ha="center")
+        return canvas.save(figure, path)
+    counts, look_up = figure.subplots(1, 2)
+    counts.plot(table["similarity"], table["series"], "o-", color="#0072B2", markersize=4, label="series")
+    counts.plot(table["similarity"], table["mixed"], "s--", color="#D55E00", markersize=4, label="of several classes")
+    counts.set_ylabel("inferred series")
+    look_up.plot(table["similarity"], table["nearest_thumbnail"], "o-", color="#009E73", markersize=4)
+    look_up.set_ylabel("accuracy of the nearest\nthumbnail of another series")
+    look_up.set_ylim(-0.02, 1.02)
+    for axes in (counts, look_up):
+        axes.axvline(similarity, color="0.5", linestyle=":", label="series.similarity here")
+        axes.set_xlabel("series.similarity")
+        axes.grid(axis="y", color="0.92")
+    counts.set_ylim(0, None)
+    counts.legend(fontsize=8, frameon=False)
+    canvas.save(figure, path)
+
+
 def learning_curves(path, histories, names):
     """Accuracy and loss by epoch of both models: training light, validation strong."""
     figure = Figure(figsize=(10.5, 4.4), facecolor="white", layout="constrained")

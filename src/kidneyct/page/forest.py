@@ -9,6 +9,8 @@ BASELINES = {  # name -> what to call it, line, colour
     "majority_class": ("majority class", ":", "0.35"),
     "nearest_thumbnail": ("nearest thumbnail", "--", "#009E73"),
     "linear_model": ("linear model on thumbnails", "-.", "#CC79A7"),
+    "acquisition": ("acquisition", (0, (3, 1, 1, 1, 1, 1)), "#56B4E9"),
+    "acquisition_size": ("acquisition with size", (0, (1, 3)), "#56B4E9"),
 }
 
 

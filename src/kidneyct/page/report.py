@@ -66,11 +66,12 @@ def page(run):
         methods=titles.MAPS,
         classes=classes,
         parameters=run.parameters,
-        answer=verdict.verdict(run.comparison, run.leakage["accuracy"]["nearest_thumbnail"]),
+        answer=verdict.verdict(run.comparison, run.leakage["accuracy"]),
         counts=parts.counts(run.table, run.series, classes),
         dropped=len(index.rows(run.table, index.DROPPED)),
         fingerprint=parts.fingerprint(run.hashes),
         leakage=run.leakage,
+        baselines=titles.BASELINES,
         comparison=run.comparison,
         external=run.external,
         external_confusions={

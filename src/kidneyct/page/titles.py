@@ -18,6 +18,13 @@ STARTS = {
     "he": "random weights that keep the signal's size (He et al. 2015)",
     "photographs": "filters found without labels in two photographs",
 }
+BASELINES = {  # as index.BASELINES
+    "majority_class": "majority class",
+    "nearest_thumbnail": "nearest thumbnail (25 × 25, grey)",
+    "linear_model": "linear model on thumbnails",
+    "acquisition": "acquisition: mean grey, its deviation, border",
+    "acquisition_size": "acquisition with width and height",
+}
 COLLAPSED = "collapsed: one class only"
 BLOCKS = 5  # of VGG-16's convolutions
 

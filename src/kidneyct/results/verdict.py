@@ -1,16 +1,22 @@
 """A run's answer in words."""
 
 
-def verdict(comparison, nearest_thumbnail):
+def verdict(comparison, without):
     """Plain sentences: is there a gap, is either model better than no model at all, and whose features are ahead?
 
     `comparison` holds the number of "series" of the test images, and under "accuracy" both roles' accuracy and the
-    gap, with `gap_low` and `gap_high` where they could be had; `nearest_thumbnail` is the accuracy of copying the
-    label of the most similar training thumbnail. The last sentence wants "probe", both
-    roles' macro AUROC.
+    gap, with `gap_low` and `gap_high` where they could be had; `without` are accuracies without a network, by baseline.
+    The acquisition is spoken of where a model does not beat it. The last sentence wants "probe", both roles' macro
+    AUROC.
     """
     accuracy = comparison["accuracy"]
-    sentences = [_gap_sentence(accuracy, comparison["series"]), _look_up_sentence(accuracy, nearest_thumbnail)]
+    sentences = [
+        _gap_sentence(accuracy, comparison["series"]),
+        _beside(accuracy, without["nearest_thumbnail"], "a nearest-thumbnail look-up", "nothing about transfer"),
+    ]
+    if min(accuracy["candidate"], accuracy["control"]) <= without["acquisition"]:
+        told = "a linear model of mean grey, its deviation and the border", "nothing about the disease"
+        sentences.append(_beside(accuracy, without["acquisition"], *told))
     return " ".join(sentences + ([features(comparison["probe"]["macro_auroc"])] if "probe" in comparison else []))
 
 
@@ -36,17 +42,18 @@ def _gap_sentence(accuracy, series):
     return f"{lead} ({interval}): the interval leaves out zero."
 
 
-def _look_up_sentence(accuracy, nearest_thumbnail):
-    gains = {role: round(accuracy[role] - nearest_thumbnail, 6) for role in ("candidate", "control")}
+def _beside(accuracy, baseline, what, says):
+    """Both models' accuracy beside a baseline's, and what an accuracy that is no higher says."""
+    gains = {role: round(accuracy[role] - baseline, 6) for role in ("candidate", "control")}
     useless = [role for role, gain in gains.items() if gain <= 0]
-    look_up = f"a nearest-thumbnail look-up ({100 * nearest_thumbnail:.1f} %)"
+    named = f"{what} ({100 * baseline:.1f} %)"
     if len(useless) == 2:
         told = ", ".join(f"the {role} is {_standing(gain)} it" for role, gain in gains.items())
-        return f"Neither model beats {look_up}: {told}; these accuracies say nothing about transfer."
+        return f"Neither model beats {named}: {told}; these accuracies say {says}."
     if useless:
         (role,) = useless
-        return f"The {role} is {_standing(gains[role])} {look_up}: this accuracy says nothing about transfer."
-    return f"The candidate is {_apart(gains['candidate'])} and the control {_apart(gains['control'])} {look_up}."
+        return f"The {role} is {_standing(gains[role])} {named}: this accuracy says {says}."
+    return f"The candidate is {_apart(gains['candidate'])} and the control {_apart(gains['control'])} {named}."
 
 
 def _standing(gain):

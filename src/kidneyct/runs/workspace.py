@@ -213,25 +213,6 @@ def _headline(folder, known):
         raise InputError(f"{path}: written by another version of kidneyct; run dvc repro") from None
 
 
-def thumbnails(parameters):
-    """The index, a table, and the thumbnails (n, 25, 25) that one run of `preprocess` wrote here.
-
-    InputError where it was not run with these parameters, nested as in params.yaml.
-    """
-    source, again = Path("dvc.lock"), "run dvc repro preprocess"
-    known = lock.read(source) if source.exists() else lock.Lock()
-    if "preprocess" not in known.stages:
-        raise InputError(f"{source}: expected a finished stage preprocess, found none; {again} first")
-    stages = lock.one_run(known, "preprocess")
-    if changed := lock.outdated(stages, lock.dotted(parameters)):
-        raise InputError(f"{INDEX}: {changed}; {again}")
-    written = lock.written(stages)
-    for path in (INDEX, TABLES["thumbnails"]):
-        _check(Path(), path, written)
-    table = index.read(INDEX)
-    return table, arrays.thumbnails(TABLES["thumbnails"], len(table))
-
-
 def check_weights(opened):
     """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
     if _digest(opened.weights) != opened.digest:
