@@ -47,7 +47,10 @@ def _arguments(main, given):
 
 # What a JSON file has at least, by its name.
 KEYS = {
-    "evaluation.json": ("accuracy", "macro_f1", "collapsed", "expected_calibration_error", "brier_score", "classes"),
+    "evaluation.json": (
+        *("accuracy", "macro_f1", "collapsed", "training_accuracy", "untrained"),
+        *("expected_calibration_error", "brier_score", "classes"),
+    ),
     "probe.json": ("all blocks",),
     "maps.json": ("settings", "maps"),
     "comparison.json": ("images", "series", "accuracy", "classes"),

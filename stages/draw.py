@@ -45,7 +45,7 @@ def draw_numbers(predicted, names, classes):
     confusions = [confusion.confusion(table, classes) for table in predicted.values()]
     headings = [
         f"{names[role]}\naccuracy {evaluations[role]['accuracy']:.2%} of {len(predicted[role])} test images"
-        + (", collapsed" if evaluations[role]["collapsed"] else "")
+        + "".join(f", {word}" for word in ("collapsed", "untrained") if evaluations[role][word])
         for role in ROLES
     ]
     charts.confusion_pair("plots/comparison.png", confusions, classes, headings)

@@ -2,7 +2,7 @@
 
 from stages import draft, run, write_json
 
-from kidneyct import arrays, index, params, predictions
+from kidneyct import arrays, index, params, predictions, tables
 from kidneyct.network import batches, classifier, devices, features
 from kidneyct.results import calibration, evaluation
 
@@ -15,23 +15,27 @@ def main(role):
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
     devices.prepare(seed=0)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
     model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
 
-    rows = index.rows(table, "test")
+    codes, rows = index.codes(table["label"], classes), index.rows(table, "test")
     probabilities = batches.predict(model, inputs, rows, BATCH_SIZE)
-    codes = index.codes(table["label"], classes)[rows]
-    result = evaluation.evaluate(codes, probabilities, classes) | calibration.calibrate(codes, probabilities)
+    kept = tables.kept(tables.read(f"plots/{role}/history.csv", tables.HISTORY))
+    result = (
+        evaluation.evaluate(codes[rows], probabilities, classes)
+        | evaluation.learning(kept["accuracy"], codes[index.rows(table, "train")])
+        | calibration.calibrate(codes[rows], probabilities)
+    )
     write_json(f"metrics/{role}/evaluation.json", result)
 
     predicted = predictions.tabulate(table, rows, classes, probabilities)
-    tables = {
+    written = {
         "predictions": predicted,
         "confusion": predicted[["label", "predicted"]].rename(columns={"label": "actual"}),
-        "reliability": calibration.reliability(codes, probabilities),
+        "reliability": calibration.reliability(codes[rows], probabilities),
     }
-    for name, content in tables.items():
+    for name, content in written.items():
         with draft(f"plots/{role}/{name}.csv") as partial:
             content.to_csv(partial, index=False, float_format="%.6f")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")

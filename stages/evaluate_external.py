@@ -15,7 +15,7 @@ def main(role):
     table = index.read("data/external/split.csv")
     rows = index.rows(table, "test")
     images = arrays.images("data/external/images.npy", len(table))
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     probabilities = np.empty((0, len(classes)))
     if len(rows):
         probabilities = predict(f"models/{role}/model.weights.h5", images, rows, head, p.model.frozen_blocks)

@@ -20,7 +20,7 @@ def main(role):
     predictions = by_role(index.read, "plots/{}/predictions.csv")
     index.test_rows(table, {f"plots/{each}/predictions.csv": of_role for each, of_role in predictions.items()})
     devices.prepare(seed=0)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
     right = examples.rightly(table, predictions.values())

@@ -21,7 +21,7 @@ def main(role):
     devices.prepare(seed=0)
     device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
     run = forward.whole(network)

@@ -1,9 +1,11 @@
 """Train a role's classifier on the training rows, from its initial weights."""
 
+import numpy as np
+
 from stages import run
 
-from kidneyct import arrays, index, params, tables, unfinished
-from kidneyct.network import classifier, devices, features, normalization, training, vgg
+from kidneyct import arrays, balance, index, params, tables, unfinished
+from kidneyct.network import classifier, devices, features, normalization, regularization, training, vgg
 
 
 def main(role):
@@ -12,35 +14,52 @@ def main(role):
     table = index.read("data/split.csv")
     images = arrays.images("data/images.npy", len(table))
     classes = p.data.classes
-    rows = index.rows(table, "train")
+    codes = index.codes(table["label"], classes)
+    rows, validation = (index.rows(table, part) for part in ("train", "validation"))
+    weights = None
+    if p.train.balance == "series":
+        weights = weighted(codes, index.read_series("data/series.csv", len(table)), (rows, validation))
+    cached = p.train.augment == "none" and features.cached(images.shape[1], p.model.frozen_blocks)
     device = devices.describe(p.train.precision)
     print(f"{title}: {device}", flush=True)
+    if p.train.augment != "none" and p.model.frozen_blocks:
+        print(f"{title}: the frozen blocks run on the fly, as train.augment alters each image anew", flush=True)
 
     def build():
         devices.prepare(p.seed, p.train.precision)
         base = vgg.initialised(f"models/{role}/initial.weights.h5", images.shape[1])
-        head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize)
+        head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
         network = classifier.network(base, *head, seed=p.seed)
         classifier.freeze(network, p.model.frozen_blocks)
         model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
         if p.model.normalize == "features":
             normalization.adapt(model, inputs, rows)
+        if not cached:
+            model, inputs = network, images
+        model = regularization.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
     rates = p.train.learning_rate
     # The head alone is a few steps over many weights: its GPUs would exchange more than they compute.
-    among = [] if features.cached(images.shape[1], p.model.frozen_blocks) else devices.gpus()
+    among = [] if cached else devices.gpus()
     with devices.divided(title, among), unfinished.work(stage, title, device) as work:
         network, history, trials = training.search(
             build,
-            index.codes(table["label"], classes),
+            codes,
             rows,
-            index.rows(table, "validation"),
-            learning_rates=rates if isinstance(rates, list) else [rates],
+            validation,
+            learning_rates=[float(rate) for rate in (rates if isinstance(rates, list) else [rates])],
             epochs=p.train.epochs,
             batch_size=p.train.batch_size,
             patience=p.train.patience,
             seed=p.seed,
+            optimizer=p.train.optimizer,
+            weight_decay=p.train.weight_decay,
+            schedule=p.train.schedule,
+            warmup_epochs=p.train.warmup_epochs,
+            head_epochs=p.train.head_epochs,
+            label_smoothing=p.train.label_smoothing,
+            weights=weights,
             work=work,
         )
         with work.writing(f"models/{role}/model.weights.h5") as path:
@@ -61,6 +80,14 @@ def main(role):
         )
     if not kept["stopped"]:
         print(f"{title}: the validation loss was still falling near the last epoch; see train.epochs")
+
+
+def weighted(codes, series, parts):
+    """What each row counts (n,): within each of `parts`, lists of rows, classes and their series weigh the same."""
+    weights = np.ones(len(codes), "float32")
+    for rows in parts:
+        weights[rows] = balance.weights(codes[rows], series[rows])
+    return weights
 
 
 if __name__ == "__main__":

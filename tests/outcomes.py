@@ -17,8 +17,9 @@ def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAG
     table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
     table = table.assign(acquisition=list("abababab"), acquisition_size=list("aabbaabb"))
     training = {"learning_rate": rate, "stopped": stopped, "edge": "none", "collapsed": len(set(candidate)) == 1}
-    of_control = {"learning_rate": 0.1, "stopped": True, "edge": "none", "collapsed": len(set(control)) == 1}
-    other = training | {"learning_rate": 0.01}
+    training |= {"training_accuracy": 0.9, "untrained": False}
+    of_control = training | {"learning_rate": 0.1, "stopped": True, "collapsed": len(set(control)) == 1}
+    other = training | {"learning_rate": 0.01, "training_accuracy": 0.4, "untrained": True}
     return table[::-1], [{"candidate": training, "control": of_control}, {"candidate": other, "control": of_control}]
 
 

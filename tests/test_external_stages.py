@@ -56,7 +56,8 @@ def workspace(tmp_path, monkeypatch):
     thumbnails = [Image.fromarray(picture(row)).resize((25, 25), Image.Resampling.BOX) for row in range(8)]
     np.save(tmp_path / "data/thumbnails.npy", np.stack([np.asarray(each) for each in thumbnails]))
     own = {"accuracy": 0.5, "macro_f1": 0.5, "expected_calibration_error": 0.1, "brier_score": 0.4}
-    own |= {"collapsed": False, "classes": {label: {"recall": 0.5} for label in CLASSES}}
+    own |= {"collapsed": False, "training_accuracy": 0.9, "untrained": False}
+    own |= {"classes": {label: {"recall": 0.5} for label in CLASSES}}
     for role in ROLES:
         (tmp_path / f"metrics/{role}").mkdir()
         (tmp_path / f"metrics/{role}/evaluation.json").write_text(json.dumps(own))

@@ -46,14 +46,21 @@ unfinished.Work.save = deadly
 """
 
 
-def project(folder):
+MORE = {  # what training can do beside the paper's, the head's epochs alone, which want a block that trains
+    "model": {"normalize": "features", "head": "average", "dropout": 0.5},
+    "train": {"augment": "ct", "optimizer": "adamw", "weight_decay": 0.05, "label_smoothing": 0.1, "balance": "series"}
+    | {"schedule": "cosine", "warmup_epochs": 1},
+}
+
+
+def project(folder, more):
     """What the two stages read: 100 images in four batches, and weights."""
     for name in ("data", "models/candidate"):
         (folder / name).mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", folder)
     settings = yaml12.load((ROOT / "params.yaml").read_text())
     for section, keys in TINY.items():
-        settings[section] = settings[section] | keys if isinstance(keys, dict) else keys
+        settings[section] = settings[section] | keys | more.get(section, {}) if isinstance(keys, dict) else keys
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
     np.save(folder / "data/images.npy", images)
@@ -61,13 +68,14 @@ def project(folder):
     parts = np.where(np.arange(100) < 60, "train", np.where(np.arange(100) < 80, "validation", "test"))
     table = pd.DataFrame({"image": [f"{number}.png" for number in range(100)], "label": labels, "split": parts})
     table.to_csv(folder / "data/split.csv", index=False)
+    table[["image"]].assign(series=np.arange(100) // 4).to_csv(folder / "data/series.csv", index=False)
     return folder
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+@pytest.fixture(scope="module", params=[{}, MORE], ids=["as in the paper", "and more"])
+def undisturbed(tmp_path_factory, request):
     """A project in which both stages ran undisturbed."""
-    folder = project(tmp_path_factory.mktemp("undisturbed") / "project")
+    folder = project(tmp_path_factory.mktemp("undisturbed") / "project", request.param)
     devices.prepare(seed=0)
     vgg.base(32).save_weights(folder / "models/candidate/initial.weights.h5")
     with pytest.MonkeyPatch.context() as patched:
@@ -93,7 +101,8 @@ KILLS = [  # stage, signals with the number of savings after which they come, an
 def test_a_killed_stage_ends_as_if_nothing_had_happened(
     undisturbed, tmp_path, monkeypatch, capsys, stage, signals, line
 ):
-    folder = project(tmp_path / "project")
+    folder = project(tmp_path / "project", {})
+    shutil.copy(undisturbed / "params.yaml", folder)
     shutil.copy(undisturbed / "models/candidate/initial.weights.h5", folder / "models/candidate")
     if stage == "train":
         shutil.copytree(undisturbed / "data/features", folder / "data/features")

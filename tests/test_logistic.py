@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from kidneyct import logistic
+from kidneyct import balance, logistic
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def rows():
 
 def test_a_fit_is_scikit_learns(rows):
     features, codes, series = rows
-    weights = logistic.balanced(codes, series)
+    weights = balance.weights(codes, series)
     for strength in (1e-4, 0.1):
         model = logistic.fit(features, codes, weights, 3, strength)
         scaler = StandardScaler().fit(features)
@@ -44,7 +44,7 @@ def test_the_penalty_is_the_one_of_the_lowest_weighted_loss_over_whole_series(ro
         for fold in range(3):
             held = folds == fold
             scaler = StandardScaler().fit(features[~held])
-            weights = logistic.balanced(codes, series)
+            weights = balance.weights(codes, series)
             plain = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
             plain.fit(scaler.transform(features[~held]), codes[~held], sample_weight=weights[~held])
             found = plain.predict_proba(scaler.transform(features[held]))
@@ -60,7 +60,7 @@ def test_held_out_rows_are_seen_by_no_fit_of_their_unit(rows):
     features, codes, series = rows
     found = logistic.held_out(features, codes, series, series, 3, 0.01, slices=3, seed=2)
     rest = logistic.dealt(codes, series, 3, 2) != 1
-    weights = logistic.balanced(codes[rest], series[rest])
+    weights = balance.weights(codes[rest], series[rest])
     expected = logistic.probabilities(logistic.fit(features[rest], codes[rest], weights, 3, 0.01), features[~rest])
     np.testing.assert_array_equal(found[~rest], expected)
     np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -70,7 +70,7 @@ def test_classes_weigh_the_same_and_series_within_a_class():
     codes = np.array([0, 0, 0, 0, 1, 1])
     series = np.array([5, 5, 5, 7, 8, 8])
     # 6 / 2 classes = 3 a class; 1.5 a series of class 0, over 3 rows and over 1; 3 over the 2 rows of series 8.
-    np.testing.assert_allclose(logistic.balanced(codes, series), [0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
+    np.testing.assert_allclose(balance.weights(codes, series), [0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
 
 
 def test_slices_of_a_series_are_evenly_spaced():
@@ -115,7 +115,7 @@ def test_rows_of_one_class_are_that_class(rows):
 def test_features_of_any_scale_and_constant_ones(rows):
     """A random start's features are about 5e-4, some channels are dead."""
     features, codes, series = rows
-    weights = logistic.balanced(codes, series)
+    weights = balance.weights(codes, series)
     usual = logistic.probabilities(logistic.fit(features, codes, weights, 3, 0.01), features)
     tiny = np.column_stack([features * 1e-6, np.zeros(60)]).astype("float32")
     found = logistic.probabilities(logistic.fit(tiny, codes, weights, 3, 0.01), tiny)

@@ -113,6 +113,29 @@ def written(tmp_path, changes):
         ({"data.kaggle": "../x"}, "data.kaggle", "'../x'", "owner/name"),
         ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
         ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
+        ({"model.head": "mean"}, "model.head", "'mean'", "flatten or average"),
+        ({"model.dropout": 1}, "model.dropout", "found 1;", "from 0 and below 1"),
+        ({"train.optimizer": "sgd"}, "train.optimizer", "'sgd'", "adam or adamw"),
+        ({"train.weight_decay": 1.1}, "train.weight_decay", "1.1", "from 0 to 1"),
+        ({"train.weight_decay": 0.05}, "train.weight_decay", "0.05 beside train.optimizer 'adam';", "0 unless"),
+        ({"train.schedule": "step"}, "train.schedule", "'step'", "constant or cosine"),
+        ({"train.warmup_epochs": 2}, "train.warmup_epochs", "2 beside train.schedule 'constant';", "0 unless"),
+        ({"train.head_epochs": 5}, "train.head_epochs", "5 beside model.frozen_blocks 5;", "0 where all five"),
+        (
+            {"train.head_epochs": 30, "model.frozen_blocks": 0},
+            "train.epochs",
+            "30 beside train.head_epochs 30, train.warmup_epochs 0;",
+            "more epochs than the head's and the warm-up's together",
+        ),
+        (
+            {"train.warmup_epochs": 30, "train.schedule": "cosine"},
+            "train.epochs",
+            "30 beside train.head_epochs 0, train.warmup_epochs 30;",
+            "more epochs than",
+        ),
+        ({"train.label_smoothing": -0.1}, "train.label_smoothing", "-0.1", "from 0 and below 1"),
+        ({"train.balance": "classes"}, "train.balance", "'classes'", "none or series"),
+        ({"train.augment": "strong"}, "train.augment", "'strong'", "none or ct"),
         ({"model.transferred_blocks": 6}, "model.transferred_blocks", "6", "from 0 to 5"),
         ({"model.normalize": "batch"}, "model.normalize", "'batch'", "none or features"),
         ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
@@ -264,6 +287,7 @@ def test_a_stage_sees_its_declared_keys_only(tmp_path):
         "model.frozen_blocks": 5,
         "model.pixel_scaling": "unit",
         "model.normalize": "none",
+        "model.head": "flatten",
     }
     p = params.load("evaluate", written(tmp_path, asked))
     assert vars(p.model) == {name.removeprefix("model."): value for name, value in asked.items()}
@@ -380,8 +404,18 @@ VALID = {
     "model.transferred_blocks": st.integers(0, 5),
     "model.normalize": st.sampled_from(["none", "features"]),
     "model.pixel_scaling": st.sampled_from(["unit", "caffe"]),
+    "model.head": st.sampled_from(["flatten", "average"]),
+    "model.dropout": st.floats(0, 1, exclude_max=True),
     "train.fraction": st.floats(0, 1, exclude_min=True),
     "train.epochs": st.integers(1, 100_000),
+    "train.optimizer": st.sampled_from(["adam", "adamw"]),
+    "train.weight_decay": st.floats(0, 1),
+    "train.schedule": st.sampled_from(["constant", "cosine"]),
+    "train.warmup_epochs": st.integers(0, 100_000),
+    "train.head_epochs": st.integers(0, 100_000),
+    "train.label_smoothing": st.floats(0, 1, exclude_max=True),
+    "train.balance": st.sampled_from(["none", "series"]),
+    "train.augment": st.sampled_from(["none", "ct"]),
     "train.batch_size": st.integers(1, 100_000),
     "train.learning_rate": st.one_of(RATES, st.lists(RATES, min_size=1, max_size=4, unique=True)),
     "train.patience": st.integers(1, 100_000),
@@ -415,6 +449,10 @@ def test_there_is_a_valid_value_for_every_key():
 @given(st.fixed_dictionaries(VALID), st.data())
 def test_what_is_valid_can_be_loaded_by_every_stage(folder, stages, flat, data):
     flat["split.fold"] %= flat["split.folds"]
+    flat["train.weight_decay"] *= flat["train.optimizer"] == "adamw"
+    flat["train.head_epochs"] %= flat["train.epochs"] if flat["model.frozen_blocks"] < 5 else 1
+    flat["train.warmup_epochs"] %= flat["train.epochs"] - flat["train.head_epochs"]
+    flat["train.warmup_epochs"] *= flat["train.schedule"] == "cosine"
     assume(flat["split.test"] + flat["split.validation"] < 1)
     images = flat["phantom.patients_per_class"] * flat["phantom.slices_per_patient"]
     assume(flat["data.source"] != "phantom" or flat["split.folds"] <= images)

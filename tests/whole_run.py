@@ -55,6 +55,7 @@ def write(folder):
         network.save_weights(folder / f"models/{role}/model.weights.h5")
         probabilities = network.predict_on_batch(pixels[test])
         evaluations[role] = evaluation.evaluate(codes[test], probabilities, CLASSES)
+        evaluations[role] |= evaluation.learning(0.9, codes[index.rows(table, "train")])
         evaluations[role] |= calibration.calibrate(codes[test], probabilities)
         told[role] = predictions.tabulate(table, test, CLASSES, probabilities)
         told[role].to_csv(folder / f"plots/{role}/predictions.csv", index=False)

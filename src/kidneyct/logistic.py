@@ -11,6 +11,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from kidneyct import balance
+
 STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
 UNTUNED = 10  # the position in STRENGTHS, 0.01, that is taken where a class has one unit only
 FOLDS = 3
@@ -40,7 +42,7 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     rows = evenly(series, slices)
     features, codes = np.asarray(features[rows], float), np.asarray(codes)[rows]
     series, units = np.asarray(series)[rows], np.asarray(units)[rows]
-    weights = balanced(codes, series)
+    weights = balance.weights(codes, series)
     folds = dealt(codes, units, FOLDS, seed)
     if folds is None:
         return fit(features, codes, weights, classes, STRENGTHS[UNTUNED])._replace(edge="untuned")
@@ -73,7 +75,7 @@ def held_out(features, codes, series, units, classes, strength, slices=SLICES, s
     for fold in range(folds.max() + 1):
         rest = np.flatnonzero(folds != fold)
         rest = rest[evenly(series[rest], slices)]
-        model = fit(features[rest], codes[rest], balanced(codes[rest], series[rest]), classes, strength)
+        model = fit(features[rest], codes[rest], balance.weights(codes[rest], series[rest]), classes, strength)
         result[folds == fold] = probabilities(model, features[folds == fold])
     return result
 
@@ -129,13 +131,6 @@ def probabilities(model, features):
 def log_losses(probabilities, codes):
     """Each row's log-loss in nats, (n,); a probability counts as 1e-15 at least, so that none is infinite."""
     return -np.log(np.maximum(probabilities[np.arange(len(codes)), codes], 1e-15))
-
-
-def balanced(codes, series):
-    """Weight of each row (n,), of mean 1: classes weigh the same, and so do the series within a class."""
-    pairs, members, rows = np.unique(np.column_stack([codes, series]), axis=0, return_inverse=True, return_counts=True)
-    present, of_class, held = np.unique(pairs[:, 0], return_inverse=True, return_counts=True)
-    return (len(codes) / len(present) / held[of_class] / rows)[members.ravel()]
 
 
 def evenly(series, most):

@@ -54,6 +54,7 @@ Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw f
 Text = Annotated[str, Field(min_length=1), AfterValidator(_written)]
 PathLike = Annotated[Text, AfterValidator(_nameable)]
 ClassName = Annotated[Text, Field(max_length=100), AfterValidator(_folder)]
+ShareBelow1 = Annotated[float, Field(ge=0, lt=1, description="a number from 0 and below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 
 
@@ -150,6 +151,8 @@ class Probe(Section):
 class Model(Section):
     dense_units: _whole(1, 16_384)
     frozen_blocks: _whole(0, 5)
+    head: Literal["flatten", "average"] = Field(description="flatten or average")
+    dropout: ShareBelow1
     pixel_scaling: Literal["unit", "caffe"] = Field(description="unit or caffe")
     normalize: Literal["none", "features"] = Field(description="none or features")
     transferred_blocks: _whole(0, 5)
@@ -172,13 +175,31 @@ class Train(Section):
     fraction: float = Field(gt=0, le=1, description="a number above 0 up to 1")
     epochs: _whole(1, 100_000)
     batch_size: _whole(1, 100_000)
+    optimizer: Literal["adam", "adamw"] = Field(description="adam or adamw")
+    weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
     learning_rate: Annotated[float | list[float], PlainValidator(_rates)] = Field(
         description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
     )
+    schedule: Literal["constant", "cosine"] = Field(description="constant or cosine")
+    warmup_epochs: _whole(0, 100_000)
+    head_epochs: _whole(0, 100_000)
+    label_smoothing: ShareBelow1
+    balance: Literal["none", "series"] = Field(description="none or series")
+    augment: Literal["none", "ct"] = Field(description="none or ct")
     patience: _whole(1, 100_000)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         description="float32, mixed_bfloat16 or mixed_float16"
     )
+
+    @model_validator(mode="after")
+    def _together(self):
+        if self.weight_decay and self.optimizer != "adamw":
+            raise _wrong("train.weight_decay", "train.optimizer")
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise _wrong("train.warmup_epochs", "train.schedule")
+        if self.head_epochs + self.warmup_epochs >= self.epochs:
+            raise _wrong("train.epochs", "train.head_epochs", "train.warmup_epochs")
+        return self
 
 
 class Explain(Section):
@@ -206,6 +227,8 @@ class Params(Section):
             raise _wrong("explain.images_per_class", "data.classes")
         if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
             raise _wrong("data.labels", "data.source")
+        if self.train.head_epochs and self.model.frozen_blocks == 5:
+            raise _wrong("train.head_epochs", "model.frozen_blocks")
         images = self.phantom.patients_per_class * self.phantom.slices_per_patient
         if self.data.source == "phantom" and self.split.folds > images:
             raise _wrong("split.folds", "phantom.patients_per_class", "phantom.slices_per_patient")
@@ -220,6 +243,10 @@ RULES = {
     "split.fold": "a whole number from 0 that stays below split.folds",
     "split.folds": "no more folds than the phantom has images of a class",
     "split.test": "two shares that together stay below 1",
+    "train.epochs": "more epochs than the head's and the warm-up's together",
+    "train.head_epochs": "0 where all five blocks are frozen, as the head always trains alone then",
+    "train.warmup_epochs": "0 unless train.schedule is cosine",
+    "train.weight_decay": "0 unless train.optimizer is adamw",
 }
 
 

@@ -15,5 +15,7 @@ def test_batches_shuffle_by_seed_and_epoch_and_serve_every_row():
         orders.append(served.tolist())
         batches.on_epoch_end()
     assert orders[0] != orders[1]
+    weighted = Batches(inputs, [7, 2], 4, np.zeros(10, int), 2, weights=np.arange(10) / 2)
+    assert [part.tolist() for part in weighted[0]] == [[[7], [2]], [[1, 0], [1, 0]], [3.5, 1]]
     again = Batches(inputs, range(10), 4, np.zeros(10, int), 2, seed=3)
     assert again[0][0].ravel().tolist() == orders[0][:4]

@@ -29,6 +29,14 @@ def test_the_papers_network_has_its_layers():
     assert network.get_layer("flatten").output.shape[1:] == (18432,)
 
 
+def test_averages_of_the_channels_in_their_place(pixels):
+    network = classifier.network(vgg.base(64), 8, 4, "unit", head="average", seed=0)
+    assert network.get_layer("dense").kernel.shape == (512, 8)
+    features = vgg.part(network, until="block5_pool").predict_on_batch(pixels)
+    averages = vgg.part(network, until="average").predict_on_batch(pixels)
+    assert averages == pytest.approx(features.mean(axis=(1, 2)), rel=1e-4)
+
+
 @pytest.mark.parametrize(("blocks", "trained"), [(5, 4), (4, 10), (0, 30)])
 def test_frozen_blocks_do_not_train(blocks, trained):
     network = classifier.network(vgg.base(32), 8, 4, "unit", seed=0)
@@ -42,16 +50,16 @@ def test_a_trained_network_is_the_one_that_was_saved(network, pixels, tmp_path):
     assert np.array_equal(again.predict_on_batch(pixels), network.predict_on_batch(pixels))
 
 
-@pytest.mark.parametrize("normalize", ["none", "features"])
-def test_a_network_is_filled_with_the_arrays_of_another(normalize, pixels):
-    network = classifier.network(vgg.base(64), 8, 4, "caffe", normalize, seed=1)
+@pytest.mark.parametrize(("normalize", "head"), [("none", "flatten"), ("features", "flatten"), ("features", "average")])
+def test_a_network_is_filled_with_the_arrays_of_another(normalize, head, pixels):
+    network = classifier.network(vgg.base(64), 8, 4, "caffe", normalize, head, seed=1)
     if normalize == "features":
         normalization.adapt(network, pixels, np.arange(6))
     arrays = classifier.arrays(network)
-    assert classifier.shapes(vgg.base(64), 8, 4, normalize) == {name: each.shape for name, each in arrays.items()}
+    assert classifier.shapes(vgg.base(64), 8, 4, normalize, head) == {name: each.shape for name, each in arrays.items()}
     assert {each.dtype for each in arrays.values()} == {np.dtype("float32")}
     assert ("normalization/mean" in arrays) == (normalize == "features")
-    again = classifier.filled(vgg.base(64), arrays, 8, 4, "caffe", normalize)
+    again = classifier.filled(vgg.base(64), arrays, 8, 4, "caffe", normalize, head)
     assert np.array_equal(again.predict_on_batch(pixels), network.predict_on_batch(pixels))
 
 

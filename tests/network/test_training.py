@@ -1,12 +1,14 @@
 """Training: what is learned, kept and repeated."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 
 from kidneyct import progress, unfinished
 from kidneyct.errors import InputError
-from kidneyct.network import batches, devices, training, vgg
+from kidneyct.network import batches, devices, regularization, training, vgg
 
 
 def settings(**changes):
@@ -59,6 +61,66 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept():
     rows = np.arange(30, 40)
     kept = -np.log(batches.predict(model, inputs, rows, 10)[np.arange(10), swapped[rows]]).mean()
     assert kept == pytest.approx(history["val_loss"][best], abs=1e-5)
+
+
+def test_the_head_trains_alone_at_first_and_none_of_these_epochs_is_kept(monkeypatch):
+    weights, end = [], training.Progress.on_epoch_end
+
+    def watched(progress, epoch, logs):
+        end(progress, epoch, logs)
+        weights.append([layer.get_weights()[0] for layer in progress.model.layers[1:]])
+
+    monkeypatch.setattr(training.Progress, "on_epoch_end", watched)
+    inputs, codes = blobs()
+    devices.prepare(seed=1)
+    layers = [keras.layers.Dense(3, name="block1"), keras.layers.Dense(2, activation="softmax")]
+    model = vgg.chain((3,), layers, "two")
+    weights.append([layer.get_weights()[0] for layer in layers])
+    # The rate of all layers spoils what the head has learned, so the lowest loss is one of the head's.
+    history = training.fit(
+        model, inputs, codes, range(30), range(30, 40), **settings(epochs=4, learning_rate=10.0, head_epochs=3), seed=1
+    )
+    assert history["val_loss"].idxmin() < 3
+    assert history["kept"][:3].tolist() == [0, 0, 0]
+    assert history["kept"].sum() == 1
+    blocks, heads = zip(*weights, strict=True)
+    assert [np.array_equal(*pair) for pair in itertools.pairwise(blocks)] == [True, True, True, False]
+    assert not any(np.array_equal(*pair) for pair in itertools.pairwise(heads))
+
+
+def test_the_rate_rises_to_its_height_and_falls_to_nothing_along_a_cosine():
+    rate = training._scheduled(0.1, "cosine", steps=10, warmup=4)
+    found = [float(rate(step)) for step in (0, 1, 4, 6, 7, 10, 12)]
+    # Two of six steps down: (1 + cos 60°) / 2 = 0.75; three: a half.
+    assert found == pytest.approx([0, 0.025, 0.1, 0.075, 0.05, 0, 0], abs=1e-8)
+    rate = training._scheduled(0.1, "cosine", steps=10, warmup=0)
+    assert [float(rate(step)) for step in (0, 5, 10)] == pytest.approx([0.1, 0.05, 0], abs=1e-8)
+    assert training._scheduled(0.1, "constant", steps=10, warmup=0) == 0.1
+
+
+def test_weight_decay_takes_a_share_off_each_step():
+    layer = keras.layers.Dense(2, use_bias=False, activation="softmax")
+    model = vgg.chain((3,), [layer], "line")
+    before = layer.get_weights()[0]
+    inputs, codes = np.zeros((40, 3), "float32"), blobs()[1]  # without a gradient
+    decay = {"optimizer": "adamw", "weight_decay": 0.5, "learning_rate": 0.1}
+    training.fit(model, inputs, codes, range(30), range(30, 40), **settings(epochs=1, **decay), seed=1)
+    assert layer.get_weights()[0] == pytest.approx(before * (1 - 0.1 * 0.5) ** 8, rel=1e-5)  # 30 rows, four a step
+
+
+def test_smoothed_labels_and_weighted_rows_in_the_loss():
+    """Probabilities 0.8 and 0.2 for every row, at a rate that leaves them so."""
+    layer = keras.layers.Dense(2, activation="softmax")
+    model = vgg.chain((3,), [layer], "line")
+    layer.set_weights([np.zeros((3, 2)), np.log([0.8, 0.2])])
+    inputs, codes = np.zeros((40, 3), "float32"), np.array([0, 1, 1, 1] * 10)
+    weights = np.where(codes == 0, 2, 2 / 3).astype("float32")  # of mean 1, the classes alike
+    given = settings(epochs=1, batch_size=40, learning_rate=1e-10, label_smoothing=0.1)
+    history = training.fit(model, inputs, codes, range(40), range(40), **given, weights=weights, seed=1)
+    first, second = (-0.95 * np.log(own) - 0.05 * np.log(other) for own, other in ((0.8, 0.2), (0.2, 0.8)))
+    for loss in ("loss", "val_loss"):
+        assert history[loss][0] == pytest.approx((first + second) / 2, abs=1e-6)
+    assert history["accuracy"][0] == 0.25  # of images as they are
 
 
 def test_a_diverging_run_says_what_to_change():
@@ -149,11 +211,27 @@ def noisy_network(precision="float32"):
     return model, model, blobs()[0]
 
 
-def searched(work, rates, epochs=8, precision="float32"):
+def altered_network(precision):
+    """A block of convolutions and a head on slices that are altered in training, with dropout."""
+    devices.prepare(seed=1, precision=precision)
+    layers = [
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(4, 3, activation="relu", name="block1_conv1"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, dtype="float32", name="scores"),
+        keras.layers.Softmax(dtype="float32"),
+    ]
+    network = vgg.chain((8, 8, 3), layers, "network")
+    noise = np.random.default_rng(0).integers(0, 200, (40, 8, 8, 3))
+    images = (noise + 30 * blobs()[1][:, None, None, None]).astype(np.uint8)
+    return network, regularization.regularized(network, "ct", 0.5, seed=1), images
+
+
+def searched(work, rates, epochs=8, precision="float32", build=noisy_network, **options):
     swapped = np.concatenate([blobs()[1][:30], 1 - blobs()[1][30:]])  # the validation loss rises before long
-    settings = {"epochs": epochs, "batch_size": 4, "patience": 3, "seed": 1}
+    settings = {"epochs": epochs, "batch_size": 4, "patience": 3, "seed": 1} | options
     network, history, trials = training.search(
-        lambda: noisy_network(precision),
+        lambda: build(precision),
         swapped,
         range(30),
         range(30, 40),
@@ -164,7 +242,7 @@ def searched(work, rates, epochs=8, precision="float32"):
     return [weight.tobytes() for weight in network.get_weights()], history.to_csv(), trials.to_csv()
 
 
-def interrupt(monkeypatch, folder, after, *settings):
+def interrupt(monkeypatch, folder, after, *settings, **options):
     """A search that saves after every epoch and is interrupted after some of these savings."""
     save, calls = unfinished.Work.save, []
 
@@ -178,7 +256,7 @@ def interrupt(monkeypatch, folder, after, *settings):
         patched.setattr(unfinished, "SHARE", float("inf"))
         patched.setattr(unfinished.Work, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            searched(unfinished.Work(folder, "training"), *settings)
+            searched(unfinished.Work(folder, "training"), *settings, **options)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])  # the latter with a loss scale that changes
@@ -191,6 +269,24 @@ def test_an_interruption_changes_no_bit(tmp_path, monkeypatch, capsys, precision
     capsys.readouterr()
     assert searched(unfinished.Work(tmp_path, "training"), *settings) == expected
     assert capsys.readouterr().out == "training: goes on at epoch 4 of 8, learning rate 0.03\n"
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_nor_where_slices_are_altered_and_the_head_trains_first(tmp_path, monkeypatch, capsys, precision):
+    """Interrupted while the head trains alone, after it, and with the first of two rates done."""
+    settings = [0.003, 0.01], 5, precision
+    options = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 1, "head_epochs": 2}
+    options |= {"label_smoothing": 0.1, "weights": np.linspace(0.5, 1.5, 40, dtype="float32")}
+    options["build"] = altered_network
+    expected = searched(None, *settings, **options)
+    assert searched(None, *settings, **options) == expected
+    # A rate is saved after its first, third and fourth epoch, and at its end; the last of a phase needs no saving.
+    for after in (1, 1, 2, 2):
+        interrupt(monkeypatch, tmp_path, after, *settings, **options)
+    capsys.readouterr()
+    assert searched(unfinished.Work(tmp_path, "training"), *settings, **options) == expected
+    told = ["learning rate 0.003 was done before the interruption", "goes on at epoch 4 of 5, learning rate 0.01"]
+    assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in told]
 
 
 def test_neither_does_one_among_several_learning_rates(tmp_path, monkeypatch, capsys):

@@ -96,6 +96,8 @@ def evaluated(accuracy):
         "expected_calibration_error": 0.123,
         "brier_score": 0.456,
         "collapsed": False,
+        "training_accuracy": 0.9,
+        "untrained": False,
         "weakest_class": "Stone",
         "classes": dict.fromkeys(CLASSES, of_class) | {"Stone": of_class | {"recall": 0.25, "f1": 0.4}},
     }

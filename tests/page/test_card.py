@@ -93,6 +93,13 @@ def test_a_collapsed_model_is_told(run):
     assert "**Collapsed: it predicts Stone for every test image.**" in card.card(collapsed, with_thumbnails=True)
 
 
+def test_an_untrained_model_is_told(run):
+    untrained = run._replace(evaluation=run.evaluation | {"training_accuracy": 0.3, "untrained": True})
+    line = "**Untrained: it took 30.0 % of its own training images for what they are.**"
+    assert line in card.card(untrained, with_thumbnails=True)
+    assert "Untrained" not in card.card(run, with_thumbnails=True)
+
+
 def test_whose_pictures_and_whose_weights_they_are(run):
     assert "25 × 25 pixels, grey; generated ones." in card.card(run, with_thumbnails=True)
     assert "were left out, so `kidneyct predict` can't tell" in card.card(run, with_thumbnails=False)

@@ -100,7 +100,7 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
 
 def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
     path = folder / "metrics/control/evaluation.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"collapsed": True}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"collapsed": True, "untrained": True}))
     rates = pd.read_csv(folder / "plots/control/rates.csv")
     tried = [rates.assign(learning_rate=0.0001, kept=0), rates.assign(learning_rate=0.01)]
     pd.concat(tried).to_csv(folder / "plots/control/rates.csv", index=False)
@@ -115,7 +115,7 @@ def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
     assert said == {
         "confusion_pair": [
             "candidate (imagenet, 3 of 5 blocks)\naccuracy 87.50% of 8 test images",
-            "control (random weights)\naccuracy 50.00% of 8 test images, collapsed",
+            "control (random weights)\naccuracy 50.00% of 8 test images, collapsed, untrained",
         ],
         "learning_curves": [
             "candidate (imagenet, 3 of 5 blocks), learning rate 0.001",

@@ -112,7 +112,7 @@ def test_confusion_matrices_hold_counts_and_shares(page):
 
 def test_model_cards_name_the_kept_epoch_and_the_weakest_class(run, page):
     text = Outline(section(page, "models")).text
-    assert "Epoch 2 of 3 kept, validation accuracy 75.0 %" in text
+    assert "Epoch 2 of 3 kept, training accuracy 90.0 %, validation accuracy 75.0 %" in text
     assert "Stone: recall 25.0 %, precision 100.0 %, 2 test images" in text
     assert text.count("Base's initial weights: ImageNet's weights") == 1
     assert text.count("Base's initial weights: random weights") == 1
@@ -121,7 +121,7 @@ def test_model_cards_name_the_kept_epoch_and_the_weakest_class(run, page):
     assert "randomised weights: saliency map, SmoothGrad, integrated gradients, Grad-CAM, Grad-CAM++" in control
     history = run.histories["control"].assign(kept=[0, 0, 1])  # what the table says, whatever the losses
     other = run._replace(histories=run.histories | {"control": history})
-    assert "Epoch 3 of 3 kept, validation accuracy 50.0 %" in text_of(other)
+    assert "Epoch 3 of 3 kept, training accuracy 90.0 %, validation accuracy 50.0 %" in text_of(other)
 
 
 def test_it_needs_nothing_else(page):
@@ -417,6 +417,39 @@ def test_a_collapsed_model_is_marked_where_its_numbers_stand(run, page):
     candidate, control = Outline(section(page, "models")).text.split("control (random weights)")
     assert "ollapsed" not in candidate
     assert "macro AUROC 0.950. Collapsed: predicts Stone for every test image" in control
+
+
+def test_an_untrained_model_is_marked_where_its_numbers_stand(run, page):
+    assert "untrained" not in Outline(page).text.lower()
+    own = run.evaluations["control"] | {"training_accuracy": 0.3, "untrained": True}
+    page = report.page(run._replace(evaluations=run.evaluations | {"control": own}))
+    answer = Outline(page[: page.index("<nav")]).text
+    assert "The control is untrained: it took 30.0 % of its own training images for what they are" in answer
+    mark = "untrained: hardly knows its training images"
+    comparison = section(page, "comparison")
+    assert " ".join(rows(comparison)[0][2]) == f"control (random weights) {mark}"
+    assert comparison.count(f"loss 0.100; {mark}</caption>") == 1
+    assert [" ".join(cells[0]) for cells in rows(section(page, "leak"))[-2:]] == [
+        "candidate (imagenet)",
+        f"control (random weights) {mark}",
+    ]
+    assert section(page, "confusion").count(f"; {mark}. Rows") == 1
+    assert Outline(section(page, "models")).text.count("training accuracy 30.0 % (untrained), validation") == 1
+
+
+def test_how_the_models_were_trained_is_said(run):
+    train = {"optimizer": "adamw", "weight_decay": 0.05, "head_epochs": 5, "schedule": "cosine", "warmup_epochs": 2}
+    train |= {"augment": "ct", "label_smoothing": 0.1, "balance": "series"}
+    model = run.parameters["model"] | {"head": "average", "dropout": 0.5}
+    parameters = run.parameters | {"train": run.parameters["train"] | train, "model": model}
+    text = Outline(section(report.page(run._replace(parameters=parameters)), "protocol")).text
+    assert "then each channel's mean over all positions, then dense layers of" in text
+    assert (
+        "AdamW, weight decay 0.05, the head alone for 5 epochs at 0.001, then learning rate 0.001, falling to 0 along "
+        "a cosine after a rise over 2 epochs, batches of 100, slices turned, shifted, zoomed and changed in their grey "
+        "values anew each time, dropout 0.5 of the dense layer, labels smoothed by 0.1, classes, and series within a "
+        "class, weighing the same, at most 30 epochs"
+    ) in text
 
 
 def test_agreement_stands_beside_chance(run, page):

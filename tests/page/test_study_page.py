@@ -49,7 +49,7 @@ def test_the_numbers_are_the_studys(page, result):
     assert "+12.5" in cells(page, "stats")  # less the control's 75.0
     low, high = (stats["against_control"]["accuracy"][end] for end in ("low", "high"))
     assert f"{100 * low:+.1f} to {100 * high:+.1f}" in page
-    assert "2 collapsed" in page
+    assert "training accuracy 65.0 %; 2 collapsed; 1 untrained" in page
     assert "2 not stopped" in page
     assert "imagenet less imagenet-stats" in page
 

@@ -51,6 +51,7 @@ def test_how_arms_were_trained(summary):
     none, stats = summary["arms"]["none"], summary["arms"]["stats"]
     assert (none["runs"], none["collapsed"], none["unstopped"]) == (2, 2, 0)
     assert (stats["runs"], stats["collapsed"], stats["unstopped"]) == (2, 0, 2)
+    assert (stats["training_accuracy"], stats["untrained"]) == (0.65, 1)  # of 0.9 and 0.4
     assert stats["learning_rates"] == {"0.001": 1, "0.01": 1}
     control = summary["controls"]["control"]
     assert (control["runs"], control["collapsed"], control["unstopped"]) == (2, 0, 0)

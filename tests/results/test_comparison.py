@@ -26,7 +26,7 @@ ACTUAL = list("aaaabbbb")
 
 def side(predicted, accuracy, macro_f1):
     evaluation = {"accuracy": accuracy, "macro_f1": macro_f1, "expected_calibration_error": 0.25, "brier_score": 0.5}
-    evaluation["collapsed"] = len(set(predicted)) == 1
+    evaluation["collapsed"] = evaluation["untrained"] = len(set(predicted)) == 1
     evaluation["classes"] = {"a": {"recall": 1.0}, "b": {"recall": accuracy}}
     return evaluation, pd.DataFrame({"label": ACTUAL, "predicted": list(predicted)})
 
@@ -93,6 +93,7 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
         "accuracy": 0.875,
         "macro_f1": 0.873016,
         "collapsed": False,
+        "untrained": False,
         "learning_rate": 0.001,
         "rate_at_edge": "lowest",
         "recall": {"a": 1.0, "b": 0.875},
@@ -100,12 +101,13 @@ def test_the_headline_is_short_and_holds_what_a_run_comes_to(compared):
         "probe_macro_auroc": 0.95,
     }
     assert summary["control"]["collapsed"]
+    assert summary["control"]["untrained"]
     assert (summary["control"]["learning_rate"], summary["control"]["rate_at_edge"]) == (0.01, "none")
     assert summary["gap"]["accuracy"] == 0.375
     assert summary["gap"]["low"] == result["accuracy"]["gap_low"]
     assert summary["leak"] == {"near_duplicates": 0.5}
     assert summary["without_network"] == LEAKAGE["accuracy"]
-    assert rows(summary) == 25  # 29 with the study's four classes, and 4 of the best maps
+    assert rows(summary) == 27  # 31 with the study's four classes, and 4 of the best maps
 
 
 def test_probes_are_set_side_by_side():

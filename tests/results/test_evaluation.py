@@ -36,6 +36,13 @@ def test_classes_may_be_called_like_metrics():
     assert result["classes"]["loss"]["support"] == 1
 
 
+@pytest.mark.parametrize(("accuracy", "untrained"), [(0.3, True), (0.639, True), (0.641, False), (1, False)])
+def test_a_model_near_the_largest_classs_share_of_its_own_training_images_is_untrained(accuracy, untrained):
+    # Three of five are of one class, and a tenth of the rest is 0.04.
+    found = evaluation.learning(accuracy, np.array([0, 1, 1, 1, 2]))
+    assert found == {"training_accuracy": accuracy, "untrained": untrained}
+
+
 def test_a_model_that_knows_one_class_only_has_collapsed():
     one, two = np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[0.9, 0.1], [0.4, 0.6]])
     assert [evaluation.evaluate(np.array([0, 1]), each, ["a", "b"])["collapsed"] for each in (one, two)] == [

@@ -80,7 +80,7 @@ def test_what_was_written_is_read(content, tmp_path):
     assert all(np.array_equal(arrays[name], ARRAYS[name]) for name in SHAPES)
     np.testing.assert_array_equal(opened.thumbnails, THUMBNAILS)
     assert opened.threshold == prediction.threshold(THUMBNAILS, SERIES)
-    same = ("classes", "image_size", "dense_units", "pixel_scaling", "normalize")
+    same = ("classes", "image_size", "dense_units", "pixel_scaling", "normalize", "head")
     assert [getattr(opened, name) for name in same] == [getattr(OPENED, name) for name in same]
     assert opened.exported
 

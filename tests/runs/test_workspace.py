@@ -46,6 +46,12 @@ def test_what_it_was_run_with_and_the_training_images(run):
     assert (opened.names, opened.labels) == (("b", "d"), ("NA", "NA"))
 
 
+@pytest.mark.parametrize(("known", "head"), [({}, "flatten"), ({"model.head": "average"}, "average")])
+def test_a_run_that_knew_of_one_head_only_has_that(run, known, head):
+    finished.lock(run, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": PARAMETERS | known})
+    assert workspace.read(run, "candidate").head == head
+
+
 def test_thumbnails_over_shards_have_the_hash_that_dvc_gives_the_folder(run, tmp_path):
     whole, path = np.load(run / "data/thumbnails.npy"), run / "data/thumbnails.npy"
     path.unlink()

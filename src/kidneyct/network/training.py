@@ -12,6 +12,7 @@ from kidneyct.network.batches import Batches
 from kidneyct.progress import Lines
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+HEAD_RATE = 0.001  # while the head trains alone; Keras's default
 STATE = "training"  # the name under which the state of an unfinished training is kept
 
 
@@ -87,45 +88,88 @@ def edge(rate, rates):
 
 
 def fit(
-    model, inputs, codes, train_rows, validation_rows, *, epochs, batch_size, learning_rate, patience, seed, work=None
+    model,
+    inputs,
+    codes,
+    train_rows,
+    validation_rows,
+    *,
+    epochs,
+    batch_size,
+    learning_rate,
+    patience,
+    seed,
+    optimizer="adam",
+    weight_decay=0,
+    schedule="constant",
+    warmup_epochs=0,
+    head_epochs=0,
+    label_smoothing=0,
+    weights=None,
+    work=None,
 ):
-    """Train `model` with Adam on the categorical cross-entropy; stop early on the validation loss.
+    """Train `model` on the categorical cross-entropy; stop early on the validation loss.
 
-    The weights of the epoch with the lowest validation loss are restored; after `patience` epochs without a lower
-    one training stops. Returns the history: epoch (from 1), loss, accuracy, val_loss, val_accuracy and kept, 1 for the
-    epoch whose weights are kept and 0 for the others. InputError as soon as a loss is not a number. `work`, an
-    `unfinished.Work`, keeps the state of the training for a run after an interruption, which goes on from there and
-    ends as if nothing had happened.
+    In the first `head_epochs` the blocks of convolutions keep still and the rate is HEAD_RATE; then all layers that are
+    trainable train, with an optimizer and a schedule of their own. Of these later epochs the weights of the one with
+    the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
+    (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
+    val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
+    not a number. `work`, an `unfinished.Work`, keeps the state of the training for a run after an interruption, which
+    goes on from there and ends as if nothing had happened.
     """
     classes = model.output.shape[-1]
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+    options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, **options)
     progress = Progress(stop, learning_rate, work)
     done = len(progress.history)
     if done:
         work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
-    train = Batches(inputs, train_rows, batch_size, codes, classes, seed, done)
-    validation = Batches(inputs, validation_rows, batch_size, codes, classes)
-    sample = train[0][0]
+    steps = -(-len(train_rows) // batch_size)
+    validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
+    (sample,) = Batches(inputs, train_rows, batch_size)[0]
     # A training step costs about three forward passes.
-    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * len(train) * (epochs - done))
+    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * steps * (epochs - done))
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
-        progress.lines = Lines(None, "train", "batch", epochs * len(train), done * len(train))
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        initial_epoch=done,
-        callbacks=[stop, progress],
-        shuffle=False,
-        verbose="auto" if at_terminal else 0,
-    )
+        progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
+    rate = _scheduled(learning_rate, schedule, (epochs - head_epochs) * steps, warmup_epochs * steps)
+    blocks = [layer for layer in model.layers if layer.trainable and layer.name.startswith("block")]
+    for end, rate_of_phase in ((head_epochs, HEAD_RATE), (epochs, rate)):
+        if done >= end:
+            continue
+        for layer in blocks:
+            layer.trainable = end == epochs
+        model.compile(
+            optimizer=_optimizer(optimizer, rate_of_phase, weight_decay),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing),
+            metrics=["accuracy"],
+        )
+        model.fit(
+            Batches(inputs, train_rows, batch_size, codes, classes, seed, done, weights),
+            validation_data=validation,
+            epochs=end,
+            initial_epoch=done,
+            callbacks=[stop, progress],
+            shuffle=False,
+            verbose="auto" if at_terminal else 0,
+        )
+        done = end
     return _table(progress.history, stop.best_epoch)
+
+
+def _scheduled(rate, schedule, steps, warmup):
+    """The rate of each of so many steps: the same, or falling to 0 along a cosine after it has risen to its height."""
+    if schedule == "constant":
+        return rate
+    rise = {"warmup_target": rate, "warmup_steps": warmup} if warmup else {}
+    return keras.optimizers.schedules.CosineDecay(0.0 if warmup else rate, steps - warmup, **rise)
+
+
+def _optimizer(name, rate, weight_decay):
+    if name == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    return keras.optimizers.Adam(rate)
 
 
 class Progress(keras.callbacks.Callback):
@@ -151,9 +195,10 @@ class Progress(keras.callbacks.Callback):
         for name, variables in self._variables().items():
             for variable, value in zip(variables, _numbered(state, name), strict=True):
                 variable.assign(value)
-        self.stop.wait, self.stop.best_epoch = int(state["wait"]), int(state["best_epoch"])
-        self.stop.best = float(state["best"])
-        self.stop.best_weights = _numbered(state, "best_weight") or self.model.get_weights()
+        if "best" in state:  # it has none while the head trains alone
+            self.stop.wait, self.stop.best_epoch = int(state["wait"]), int(state["best_epoch"])
+            self.stop.best = float(state["best"])
+            self.stop.best_weights = _numbered(state, "best_weight") or self.model.get_weights()
 
     def on_train_batch_end(self, batch, logs=None):
         if not np.isfinite(logs["loss"]):
@@ -174,13 +219,14 @@ class Progress(keras.callbacks.Callback):
         return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
 
     def _save(self):
-        stop = self.stop
-        last = stop.best_epoch == len(self.history) - 1  # its weights are the model's, so they are not saved twice
-        arrays = _named("best_weight", [] if last else stop.best_weights)
+        stop, arrays = self.stop, {}
+        if stop.best is not None:
+            last = stop.best_epoch == len(self.history) - 1  # its weights are the model's, so they are not saved twice
+            arrays |= {"wait": stop.wait, "best": stop.best, "best_epoch": stop.best_epoch}
+            arrays |= _named("best_weight", [] if last else stop.best_weights)
         for name, variables in self._variables().items():
             arrays |= _named(name, [keras.ops.convert_to_numpy(variable) for variable in variables])
-        scalars = {"wait": stop.wait, "best": stop.best, "best_epoch": stop.best_epoch}
-        self.work.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **scalars, **arrays)
+        self.work.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **arrays)
 
     def _diverged(self, loss):
         if self.work:

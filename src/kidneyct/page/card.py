@@ -72,12 +72,13 @@ def _use(run):
 def _model(run):
     p = run.parameters
     normalised = ", then each channel brought to mean 0 and variance 1" if p["model.normalize"] == "features" else ""
+    averaged = "each channel's mean over all positions; " if p["model.head"] == "average" else ""
     return (
         "## Model\n\n"
         f"- Input: an image squeezed to {p['preprocess.image_size']} × {p['preprocess.image_size']} pixels, RGB; "
         f"scaling `{p['model.pixel_scaling']}`.\n"
         f"- VGG-16 without its top, {p['model.frozen_blocks']} of 5 blocks frozen while it was trained{normalised}; "
-        f"dense layers of {p['model.dense_units']:,} (ReLU) and {len(run.opened.classes)} (softmax) units.\n"
+        f"{averaged}dense layers of {p['model.dense_units']:,} (ReLU) and {len(run.opened.classes)} (softmax) units.\n"
         f"- Output: a probability for each of {', '.join(run.opened.classes)}.\n"
         f"- `weights.safetensors`: every array, 32 bits. Made from the file with MD5 {run.opened.digest}."
     )
@@ -124,18 +125,19 @@ def _results(run):
         ["Brier score (0 to 2)", report.decimal(measured["brier_score"])],
     ]
     without = run.leakage["accuracy"]
-    collapsed = (
-        [f"**Collapsed: it predicts {run.predictions['predicted'].iloc[0]} for every test image.**"]
-        if measured["collapsed"]
-        else []
-    )
+    lost = []
+    if measured["collapsed"]:
+        lost += [f"**Collapsed: it predicts {run.predictions['predicted'].iloc[0]} for every test image.**"]
+    if measured["untrained"]:
+        share = report.percent(measured["training_accuracy"])
+        lost += [f"**Untrained: it took {share} of its own training images for what they are.**"]
     return "\n\n".join(
         [
             "## Results",
             f"On {len(run.predictions):,} test images of {len(np.unique(series)):,} series, apart from training and "
             "from the choice of the epoch; 95 % intervals over series where there are any to be had:",
             table(["measure", "value"], rows),
-            *collapsed,
+            *lost,
             "Accuracy on the same images without a network:",
             _baselines(without),
             verdict.verdict(run.comparison, without),

@@ -55,9 +55,9 @@ def _estimate(axes, place, found, metric, kind):
         low, high = max(estimate["low"], 0), min(estimate["high"], 1)
         axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
-    collapsed = f" ({found['collapsed']} of {found['runs']} collapsed)" if found["collapsed"] else ""
+    lost = ", ".join(f"{found[word]} of {found['runs']} {word}" for word in ("collapsed", "untrained") if found[word])
     axes.annotate(
-        f"{estimate['value']:.3f}{collapsed}",
+        f"{estimate['value']:.3f}" + f" ({lost})" * bool(lost),
         (estimate["value"], place),
         (0, 6),
         textcoords="offset points",

@@ -88,6 +88,7 @@ def page(run):
             for role, table in run.predictions.items()
             if run.evaluations[role]["collapsed"]
         },
+        marks={role: titles.lost(values["collapsed"], values["untrained"]) for role, values in run.evaluations.items()},
         confusions={role: _confusion(counts) for role, counts in confusions.items()},
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
         suspects=run.suspects.to_dict("records"),
@@ -133,7 +134,7 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "one_class": titles.COLLAPSED}
+    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,

@@ -26,6 +26,7 @@ BASELINES = {  # as index.BASELINES
     "acquisition_size": "acquisition with width and height",
 }
 COLLAPSED = "collapsed: one class only"
+UNTRAINED = "untrained: hardly knows its training images"
 BLOCKS = 5  # of VGG-16's convolutions
 
 
@@ -50,3 +51,8 @@ def models(weights, blocks=BLOCKS):
         role: f"{role} ({STARTS['none'] if start == roles.CONTROL else Path(start).name + part})"
         for role, start in roles.starts(actual(weights, blocks)).items()
     }
+
+
+def lost(collapsed, untrained):
+    """What to say beside the numbers of a model that has lost its way; nothing where it has not."""
+    return COLLAPSED if collapsed else UNTRAINED if untrained else ""

@@ -128,7 +128,8 @@ def _test(gaps, groups):
 
 
 def _trained(seeds, role):
-    """How an arm was trained: its runs, unstopped and collapsed ones, and how often which learning rate was kept.
+    """How an arm was trained: its runs, unstopped, collapsed and untrained ones, the mean accuracy on training images
+    at the epochs kept, and how often which learning rate was kept.
 
     `rate_at_edge` counts the runs that kept the lowest or highest of several rates: one beyond may be better.
     """
@@ -138,6 +139,8 @@ def _trained(seeds, role):
         "runs": len(trainings),
         "unstopped": sum(not training["stopped"] for training in trainings),
         "collapsed": sum(training["collapsed"] for training in trainings),
+        "untrained": sum(training["untrained"] for training in trainings),
+        "training_accuracy": round(float(np.mean([training["training_accuracy"] for training in trainings])), 6),
         "rate_at_edge": {edge: sum(training["edge"] == edge for training in trainings) for edge in tables.BEYOND},
         "learning_rates": {rate: rates.count(rate) for rate in sorted(set(rates), key=float)},
     }

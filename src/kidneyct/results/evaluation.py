@@ -6,6 +6,8 @@ from sklearn import metrics
 from kidneyct.errors import InputError
 from kidneyct.rounding import rounded
 
+NEAR = 0.1  # of the room above the largest class's share: what takes less of it has hardly learned
+
 
 def evaluate(codes, probabilities, classes):
     """All metrics of `evaluation.json` but the calibration.
@@ -51,3 +53,14 @@ def evaluate(codes, probabilities, classes):
         for label, name in enumerate(classes)
     }
     return rounded(result)
+
+
+def learning(training_accuracy, codes):
+    """Whether a model learned its own training images, with codes (n,): two more entries of `evaluation.json`.
+
+    `training_accuracy` is that of the epoch whose weights are kept. The model is `untrained` where that stays below
+    the share of the largest class and NEAR of what is above it.
+    """
+    majority = np.bincount(codes).max() / len(codes)
+    untrained = training_accuracy < majority + NEAR * (1 - majority)
+    return rounded({"training_accuracy": training_accuracy, "untrained": bool(untrained)})

@@ -17,6 +17,7 @@ def headline(evaluations, probes, rates, comparison, leakage, external):
             "accuracy": evaluations[role]["accuracy"],
             "macro_f1": evaluations[role]["macro_f1"],
             "collapsed": evaluations[role]["collapsed"],
+            "untrained": evaluations[role]["untrained"],
             "learning_rate": float(tables.kept(rates[role])["learning_rate"]),
             "rate_at_edge": tables.kept(rates[role])["edge"],
             "recall": {label: values["recall"] for label, values in evaluations[role]["classes"].items()},

@@ -265,7 +265,7 @@ def outcome(revision):
 
     The table has image, label, series, a column for each role's predictions and one for each baseline's. Of a role's
     training there are learning_rate, edge (of the list of rates: lowest, highest or none), stopped (before the last
-    epoch) and collapsed (it predicts one class only).
+    epoch), collapsed (it predicts one class only), training_accuracy and untrained, as in evaluation.json.
     """
     files = DVCFileSystem(".", rev=revision)
 
@@ -281,14 +281,16 @@ def outcome(revision):
     baselines = table("plots/baselines.csv")[["image", *index.BASELINES]]
     result = result.merge(baselines, on="image", validate="one_to_one")
     trainings = {}
-    for role, own in predictions.items():
+    for role in ROLES:
         with files.open(f"plots/{role}/rates.csv", "r") as file:
             kept = tables.kept(tables.read(file, tables.RATES))
+        with files.open(f"metrics/{role}/evaluation.json") as file:
+            evaluation = json.load(file)
         trainings[role] = {
             "learning_rate": float(kept["learning_rate"]),
             "edge": kept["edge"],
             "stopped": bool(kept["stopped"]),
-            "collapsed": own["predicted"].nunique() == 1,
+            **{name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")},
         }
     return result, trainings
 

@@ -7,10 +7,10 @@ from kidneyct.runs import model_file, workspace
 def network(opened):
     """The network, ready to classify; InputError where its weights are damaged, or not those that were opened."""
     classes = len(opened.classes)
-    given = (opened.dense_units, classes, opened.pixel_scaling, opened.normalize)
+    given = (opened.dense_units, classes, opened.pixel_scaling, opened.normalize, opened.head)
     if opened.exported:
         base = vgg.base(opened.image_size)
-        shapes = classifier.shapes(base, opened.dense_units, classes, opened.normalize)
+        shapes = classifier.shapes(base, opened.dense_units, classes, opened.normalize, opened.head)
         return classifier.filled(base, model_file.weights(opened, shapes), *given)
     built = classifier.trained(opened.weights, opened.image_size, *given)
     workspace.check_weights(opened)

@@ -40,6 +40,7 @@ class Workspace(NamedTuple):
     normalize: str
     thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
     series: np.ndarray | None  # (n,) int, theirs too; an exported model has the threshold instead
+    head: str = "flatten"
     window: str | list = window.FILE  # of 16-bit images, as preprocess.window
     digest: str = ""  # MD5 of the weights of a run's folder, SHA-256 of those inside an exported model
     threshold: float | None = None  # of likeness, where it is known already
@@ -81,6 +82,7 @@ class _Used(Section, extra="ignore"):
     dense_units: PositiveInt = Field(alias="model.dense_units")
     pixel_scaling: Model.model_fields["pixel_scaling"].annotation = Field(alias="model.pixel_scaling")
     normalize: Model.model_fields["normalize"].annotation = Field(alias="model.normalize")
+    head: Model.model_fields["head"].annotation = Field("flatten", alias="model.head")
 
 
 def read(folder, role):
