@@ -29,6 +29,13 @@ def pooled(shared, signal, seed=1):
 MODELS = ["imagenet", "random 0", "random 1", *probes.BASELINES]
 
 
+def test_series_are_numbered_by_their_images_whichever_there_are():
+    images = ["b/10.png", "b/9.png", "a/2.png", "a/10.png", "b/11.png"]
+    series = np.array([7, 7, 5, 2, 3])
+    assert probes.numbered(series, images).tolist() == [2, 2, 0, 1, 3]
+    assert probes.numbered(series[[0, 2, 4]], [images[n] for n in (0, 2, 4)]).tolist() == [1, 0, 2]
+
+
 def test_every_model_by_one_cut_comes_before_the_next(shared):
     tasks = probes.tasks(MODELS, 7)
     first = [

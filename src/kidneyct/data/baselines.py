@@ -1,6 +1,6 @@
 """What is tuned as a probe is and needs no network: linear models of a thumbnail, and of how a picture was made."""
 
-from kidneyct import logistic
+from kidneyct import balance, logistic
 from kidneyct.data import null_controls, series
 
 
@@ -26,7 +26,7 @@ def tuned(training, codes, series, units, slices):
 def refitted(models, training, codes, series, slices):
     """The models of `tuned` fitted to other codes (n,), each with the penalty that it has."""
     rows = logistic.evenly(series, slices)
-    codes, weights = codes[rows], logistic.balanced(codes[rows], series[rows])
+    codes, weights = codes[rows], balance.weights(codes[rows], series[rows])
     classes = int(codes.max()) + 1
     return {
         name: logistic.fit(training[name][rows], codes, weights, classes, model.strength)

@@ -12,7 +12,7 @@ import numpy as np
 from dvc.api import DVCFileSystem
 
 from kidneyct import index, logistic, progress
-from kidneyct.data import null_controls
+from kidneyct.data import names, null_controls
 from kidneyct.data import series as thumbnail_series
 from kidneyct.draft import draft
 from kidneyct.errors import InputError, altered
@@ -51,7 +51,7 @@ def images(revision, classes):
     with files.open("data/index.csv", "r") as file:
         table = index.read(file)
     with files.open("data/series.csv", "r") as file:
-        series = index.read(file)["series"].to_numpy()
+        series = numbered(index.read(file)["series"].to_numpy(), table["image"])
     return Images(
         table["image"].to_numpy(str),
         index.codes(table["label"], classes),
@@ -59,6 +59,16 @@ def images(revision, classes):
         _array(files, "data/thumbnails.npy"),
         table[["width", "height"]].to_numpy(),
     )
+
+
+def numbered(series, images):
+    """Series (n,) counted from 0 in the natural order of their images' names.
+
+    So a seed cuts them alike whichever of their images there are, and as benchmark/cuts.py does.
+    """
+    order = names.order(list(images))
+    _, first = np.unique(series[order], return_index=True)
+    return first.argsort().argsort()[np.unique(series, return_inverse=True)[1]]
 
 
 def pooled(revision, role, count):
