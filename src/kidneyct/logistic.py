@@ -50,13 +50,12 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     paths = [path(features[~rows], codes[~rows], weights[~rows], classes, STRENGTHS) for rows in held]
     losses = np.full(len(STRENGTHS), np.nan)
     for number, models in enumerate(zip(*paths, strict=True)):
-        losses[number] = (
-            sum(
-                weights[rows] @ log_losses(probabilities(model, features[rows]), codes[rows])
-                for model, rows in zip(models, held, strict=True)
-            )
-            / weights.sum()
-        )
+        if number == 0:  # what a fold's models see of the held-out rows is the same at every strength
+            seen = [projected(model, features[rows]) for model, rows in zip(models, held, strict=True)]
+        told = np.empty(len(codes))
+        for model, rows, own in zip(models, held, seen, strict=True):
+            told[rows] = log_losses(_probabilities(model, own), codes[rows])
+        losses[number] = np.average(told, weights=weights)
         if number >= RISES and np.all(np.diff(losses[number - RISES : number + 1]) > 0):
             break  # weaker penalties only overfit more, and are the slowest to fit
     best = int(np.nanargmin(losses))
@@ -121,10 +120,18 @@ class _Constant:
 
 def probabilities(model, features):
     """Probabilities (m, classes) of features (m, d); 0 for a class that was not fitted."""
+    return _probabilities(model, projected(model, features))
+
+
+def projected(model, features):
+    """Features (m, d) as the model's regression sees them: standardised, and rotated into the span of its rows."""
     standard = model.scaler.transform(np.asarray(features, float))
-    result = np.zeros((len(standard), model.classes))
-    rotated = standard if model.basis is None else standard @ model.basis
-    result[:, model.regression.classes_] = model.regression.predict_proba(rotated)
+    return standard if model.basis is None else standard @ model.basis
+
+
+def _probabilities(model, seen):
+    result = np.zeros((len(seen), model.classes))
+    result[:, model.regression.classes_] = model.regression.predict_proba(seen)
     return result
 
 

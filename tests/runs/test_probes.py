@@ -43,7 +43,7 @@ def test_every_model_by_one_cut_comes_before_the_next(shared):
     ]
     assert tasks[:7] == first
     assert {task.model for task in first} == set(MODELS)
-    assert len(tasks) == len(set(tasks)) == 7 * 7 + 5 * 5 * 3 + 5 * 3 * 3 + 5 * 3  # whole, blocks, shares, beyond
+    assert len(tasks) == len(set(tasks)) == 7 * 7 + 3 * 5 * 3 + 3 * 3 * 3 + 3 * 3  # whole, blocks, shares, beyond
 
 
 def test_each_image_is_told_by_a_model_that_has_not_seen_its_fold(shared):

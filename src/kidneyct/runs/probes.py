@@ -20,7 +20,7 @@ from kidneyct.results import probe
 
 HOME = Path(".study/probes")
 RANDOM = "random"  # the control's draws
-CURVE = 5  # cuts, and draws, behind the curves by block and by share
+CURVE = 3  # cuts, and draws, behind the curves by block and by share
 BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SHARES = (0.1, 0.25, 0.5)  # of the training series
 BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
