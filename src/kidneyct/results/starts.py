@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from kidneyct.results import pooled, probe, probing
+from kidneyct.results import probe, probing
 from kidneyct.rounding import rounded
 
 RANDOM = "random"
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
+PARTS = ("series", "training", "cuts", "draws")  # of a standard error
 
 
 def summarise(found, chosen, codes, series, classes):
@@ -101,9 +102,10 @@ def _contrasts(whole, starts, estimates):
         if one in whole and other in whole
     ]
     result = {f"{one} less {other}": estimates(whole[one], whole[other]) for one, other in pairs}
-    family = [values[PRIMARY] for values in list(result.values())[1:]]
-    for gap, corrected in zip(family, pooled.holm([gap["p"] for gap in family]), strict=True):
-        gap["p_holm"] = round(corrected, 6)
+    primary, *secondary = result
+    for names in ([primary], secondary):
+        for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+            result[name][PRIMARY] = gap
     return result
 
 
@@ -179,12 +181,14 @@ def tables(result):
             f"| {name} | {_percent(values[PRIMARY])} | {_percent(values['balanced_accuracy'])} "
             f"| {100 * slices['accuracy']:.1f} | {100 * slices['macro_f1']:.1f} |"
         )
-    contrasts = ["| points of macro AUROC, and the standard errors' parts | | series | cuts | draws | p (Holm) |"]
-    contrasts.append("|---|---:|---:|---:|---:|---:|")
+    contrasts = [
+        f"| macro AUROC, points | gap | {' | '.join(PARTS)} | p (Holm) |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
     for pair, values in result["contrasts"].items():
         gap = values[PRIMARY]
-        p = gap.get("p_holm", gap["p"])
-        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in ("series", "cuts", "draws"))
+        p = gap["p_holm"]
+        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in PARTS)
         contrasts.append(f"| {pair} | {_points(gap)} | {parts} | {'< 0.001' if p < 0.001 else f'{p:.3f}'} |")
     return {"models": "\n".join(models), "contrasts": "\n".join(contrasts)}
 
