@@ -1,11 +1,12 @@
 """Decode every image once, into arrays whose first axis is the index; and hand the archive's known series on."""
 
+import functools
 from pathlib import Path
 
 from stages import draft, run
 
 from kidneyct import params, unfinished
-from kidneyct.data import archive, image_shards, images, masks
+from kidneyct.data import archive, grey, image_shards, images, masks
 
 ARCHIVE = "data/archive.zip"
 
@@ -15,7 +16,9 @@ def main():
     entries = archive.images(ARCHIVE, p.data.classes)
     with draft("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
-    what = (ARCHIVE, entries, p.preprocess.image_size, p.preprocess.allow_corrupt, Path("data"), p.preprocess.window)
+    size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
+    changed = functools.partial(grey.seen, how=p.preprocess.grey)
+    what = ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window, changed
     with unfinished.work("preprocess", "preprocess", device=None) as work:
         if p.preprocess.shard_images:
             kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)

@@ -1,11 +1,12 @@
 """Decode the external test set as the study's own images; its series are known from its patients.csv, or inferred."""
 
+import functools
 from pathlib import Path
 
 from stages import run
 
 from kidneyct import arrays, index, params, unfinished
-from kidneyct.data import archive, external, images, known_series, series, split
+from kidneyct.data import archive, external, grey, images, known_series, series, split
 
 FOLDER = Path("data/external")
 
@@ -15,8 +16,8 @@ def main():
     entries = external.images(FOLDER / "archive.zip", p.data.classes)
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
     with unfinished.work("preprocess_external", "preprocess_external", device=None) as work:
-        source = FOLDER / "archive.zip"
-        kept, rejected = images.preprocess(source, entries, size, allowed, FOLDER, p.preprocess.window, work)
+        what = FOLDER / "archive.zip", entries, size, allowed, FOLDER, p.preprocess.window
+        kept, rejected = images.preprocess(*what, functools.partial(grey.seen, how=p.preprocess.grey), work)
     table = index.read(FOLDER / "index.csv")
     parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
     index.write(parts, FOLDER / "split.csv")

@@ -135,7 +135,7 @@ def sharded(single, tmp_path_factory):
 def test_pictures(single, sharded, work):
     path = single / "archive.zip"
     entries = archive.images(path, CLASSES)
-    assert image_shards.preprocess(path, entries, 32, 2, sharded, "file", SHARD, work) == (148, 2)
+    assert image_shards.preprocess(path, entries, 32, 2, sharded, "file", images._unchanged, SHARD, work) == (148, 2)
     for name in ("index.csv", "rejected.csv"):
         assert (sharded / name).read_bytes() == (single / name).read_bytes()
     for read, name in ((arrays.images, "images.npy"), (arrays.thumbnails, "thumbnails.npy")):

@@ -386,6 +386,7 @@ VALID = {
     "phantom.seed": SEEDS,
     "preprocess.window": st.one_of(st.just("file"), st.tuples(st.floats(-1e5, 1e5), st.floats(1, 1e5)).map(list)),
     "preprocess.image_size": st.integers(32, 1024),
+    "preprocess.grey": st.sampled_from(["file", "matched"]),
     "preprocess.allow_corrupt": st.integers(0, 100_000),
     "preprocess.shard_images": st.integers(0, 1_000_000),
     "series.approximate_above": st.integers(0, 100_000_000),

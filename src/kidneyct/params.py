@@ -105,6 +105,7 @@ class Preprocess(Section):
     window: Annotated[str | list[float | int], PlainValidator(_window)] = Field(
         description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
     )
+    grey: Literal["file", "matched"] = Field(description="file or matched")
     allow_corrupt: _whole(0, 100_000)
     shard_images: _whole(0, 1_000_000)
 

@@ -1,6 +1,7 @@
 """The routes: who is answered, the same numbers and lines as `kidneyct predict`, one computation at a time."""
 
 import base64
+import copy
 import io
 import json
 import re
@@ -83,6 +84,15 @@ def test_the_picture_is_what_the_models_see(client, inputs):
     tensor, thumbnail = prediction.seen(content, "unlike.jpg", SIDE)
     np.testing.assert_array_equal(pixels(found["picture"]), tensor)
     np.testing.assert_array_equal(pixels(found["thumbnail"]), thumbnail)
+
+
+def test_the_models_see_the_greys_of_their_run(inputs, run):
+    models, content = copy.copy(run[0]), (inputs / "unlike.jpg").read_bytes()
+    models.run = models.run._replace(grey="matched")
+    expected = prediction.seen(content, "unlike.jpg", SIDE, greys="matched")
+    for found, pixels_or_thumbnail in zip(models.view(content, "unlike.jpg")[:2], expected, strict=True):
+        np.testing.assert_array_equal(found, pixels_or_thumbnail)
+    assert not np.array_equal(expected[0], prediction.seen(content, "unlike.jpg", SIDE)[0])
 
 
 def test_the_nearest_training_image_is_drawn_and_named(client, inputs, run):

@@ -21,7 +21,7 @@ from whole_run import CLASSES, SIDE, slices
 
 from kidneyct import __main__ as door
 from kidneyct import yaml12
-from kidneyct.data import images, window
+from kidneyct.data import grey, images, window
 from kidneyct.maps import explainer
 from kidneyct.runs import prediction
 
@@ -129,11 +129,30 @@ def test_dicom_is_seen_through_the_window_of_the_run(workspace, tmp_path, capsys
         Image.fromarray(window.linear(ct.RAMP - 1024, *chosen)).save(tmp_path / "grey.png")
         ask = (tmp_path / "scan", tmp_path / "grey.png", tmp_path / "mr", "--workspace", run_folder, "--json")
         status, out, err = run(capsys, *ask)
-        scan, grey = json.loads(out)["predictions"]
+        scan, picture = json.loads(out)["predictions"]
         for name in ("probability", "probabilities"):  # the last digits may go with the place in a batch
-            assert scan.pop(name) == pytest.approx(grey.pop(name), abs=1e-4)
-        assert (status, scan | {"file": ""}) == (1, grey | {"file": ""})
+            assert scan.pop(name) == pytest.approx(picture.pop(name), abs=1e-4)
+        assert (status, scan | {"file": ""}) == (1, picture | {"file": ""})
         assert f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err
+
+
+def test_images_have_the_greys_of_the_run(workspace, tmp_path, capsys):
+    """A run of matched greys sees in a picture what another sees in the matched one."""
+    folder, _ = workspace
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    values = yaml.safe_load((other / "dvc.lock").read_text())
+    values["stages"]["preprocess"]["params"]["params.yaml"]["preprocess.grey"] = "matched"
+    finished.write(other, values)
+    pixels = np.full((40, 40), 100, np.uint8)
+    pixels[10:30, 5:35] = np.random.default_rng(0).integers(150, 250, (20, 30))
+    answers = []
+    for run_folder, seen in ((folder, grey.matched(pixels)), (other, pixels)):
+        Image.fromarray(seen).save(tmp_path / "scan.png")
+        status, out, _ = run(capsys, tmp_path / "scan.png", "--workspace", run_folder, "--json")
+        assert status == 0
+        answers.append(json.loads(out))
+    assert answers[0] == answers[1]
 
 
 def test_what_is_asked_wrongly_is_one_line(workspace, tmp_path, capsys):

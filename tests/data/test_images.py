@@ -1,6 +1,7 @@
 """Decoding into arrays and the index."""
 
 import errno
+import functools
 import hashlib
 import io
 import struct
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from kidneyct import arrays, draft, index, unfinished
-from kidneyct.data import archive, images
+from kidneyct.data import archive, grey, images
 from kidneyct.errors import InputError
 
 
@@ -49,6 +50,19 @@ def test_rows_follow_the_sorted_names(tmp_path):
     assert [np.unique(tensors[row]).tolist() for row in (0, 1)] == [[0], [200]]
     assert [np.unique(thumbnails[row]).tolist() for row in (0, 1)] == [[0], [200]]
     assert len(rejected) == 0
+
+
+def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
+    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)})
+    changed = functools.partial(grey.seen, how="matched")
+    images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path, changed=changed)
+    matched = Image.fromarray(grey.matched(pixels))
+    assert np.asarray(matched).max() > pixels.max()
+    np.testing.assert_array_equal(arrays.images(tmp_path / "images.npy")[1], images.tensor(matched, 32))
+    thumbnails = arrays.thumbnails(tmp_path / "thumbnails.npy", 2)
+    np.testing.assert_array_equal(thumbnails[1], images.thumbnail(matched))
 
 
 def test_a_thumbnail_holds_block_means():

@@ -10,7 +10,7 @@ from kidneyct import arrays, index, shards
 from kidneyct.data import container, images, masks
 
 
-def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work):
+def preprocess(archive, entries, image_size, allowed, folder, chosen, changed, size, work):
     """As `images.preprocess` and `masks.check`, on Ray, with arrays over shards.
 
     A shard is of `size` entries of the archive, less what can't be read, and has one channel where all its pictures are
@@ -23,7 +23,7 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work
         part, some = entries[start:stop], lesions[number :: len(spans)]
         wanted = [entry.member for entry in part] + some
         items.append((part, some, {name: members[name] for name in wanted}))
-    begin = functools.partial(_begin, Path(archive).resolve(), image_size, chosen)
+    begin = functools.partial(_begin, Path(archive).resolve(), image_size, chosen, changed)
     made = shards.made(begin, items, work, "preprocess")
     masks.one_size({name: tuple(side) for facts in made for name, side in facts["masks"]}, archive)
     rejected = [line for facts in made for line in facts["rejected"]]
@@ -35,12 +35,13 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, size, work
     return len(entries) - len(rejected), len(rejected)
 
 
-def _begin(archive, image_size, chosen):
+def _begin(archive, image_size, chosen, changed):
     def make(item, folder):
         part, lesions, members = item
         with container.opened_at(archive, members) as opened:
             examples = {size: name for name, size in masks.sizes(opened, lesions, archive, threads=1).items()}
-            with images.decoded(opened, archive, part, image_size, folder, chosen, threads=1) as (lines, rejected):
+            how = image_size, folder, chosen, changed
+            with images.decoded(opened, archive, part, *how, threads=1) as (lines, rejected):
                 index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
         _one_channel(folder / "images.npy")
         return {"rejected": rejected, "masks": [(name, size) for size, name in examples.items()]}

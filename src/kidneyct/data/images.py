@@ -87,20 +87,24 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, work=None):
+def _unchanged(picture):
+    return picture
+
+
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=_unchanged, work=None):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
     where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
-    16 bits are seen through `chosen`, as `preprocess.window`. In `work`, an `unfinished.Work`, an interrupted run's
-    images are found and this one's are left.
+    16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back. In
+    `work`, an `unfinished.Work`, an interrupted run's images are found and this one's are left.
     """
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
     with (
         container.opened(archive) as opened,
-        decoded(opened, archive, images, image_size, folder, chosen, work) as found,
+        decoded(opened, archive, images, image_size, folder, chosen, changed, work) as found,
     ):
         lines, rejected = found
         index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
@@ -110,12 +114,12 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
 
 
 @contextlib.contextmanager
-def decoded(opened, archive, images, image_size, folder, chosen, work=None, threads=ahead.THREADS):
+def decoded(opened, archive, images, image_size, folder, chosen, changed, work=None, threads=ahead.THREADS):
     """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
 
     def row(entry):
         content = opened.read(entry.member)
-        picture = decode_lean(content, entry.image, chosen=chosen)
+        picture = changed(decode_lean(content, entry.image, chosen=chosen))
         digest = hashlib.sha256(content).hexdigest()
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 

@@ -41,16 +41,19 @@ class Models:
 
     def view(self, content, name):
         """The `View` of an image file's bytes; InputError, naming it, where they are none."""
-        pixels, thumbnail = prediction.seen(content, name, self.run.image_size, self.run.window)
+        pixels, thumbnail = self._seen(content, name)
         results = {role: self._result(role, pixels, thumbnail) for role in self.opened}
         if self.run.thumbnails is None:
             return View(pixels, thumbnail, results, None)
         position, _ = series.nearest(thumbnail[None], self.run.thumbnails)
         return View(pixels, thumbnail, results, int(position[0]))
 
+    def _seen(self, content, name):
+        return prediction.seen(content, name, self.run.image_size, self.run.window, self.run.grey)
+
     def map(self, content, name, role, method):
         """A map (h', w') of a role's model for the class that it takes an image for, and that class."""
-        pixels, thumbnail = prediction.seen(content, name, self.run.image_size, self.run.window)
+        pixels, thumbnail = self._seen(content, name)
         label = self._result(role, pixels, thumbnail)["class"]
         codes = np.array([self.opened[role].classes.index(label)])
         maps = self.explainers[role](pixels[None], codes, seed=0, methods=(method,))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from kidneyct.data import dicom, images, window
+from kidneyct.data import dicom, grey, images, window
 from kidneyct.data.archive import SUFFIXES
 from kidneyct.data.container import LARGEST
 from kidneyct.data.likeness import likeness, threshold
@@ -160,10 +160,10 @@ def limit_of(workspace):
     return workspace.threshold
 
 
-def read(path, image_size, chosen=window.FILE):
+def read(path, image_size, chosen=window.FILE, greys="file"):
     """A file as the pipeline sees it: tensor (s, s, 3) and thumbnail (25, 25), both uint8; InputError names it.
 
-    `chosen` as `seen` has it.
+    `chosen` and `greys` as `seen` has them.
     """
     try:
         size = Path(path).stat().st_size
@@ -172,17 +172,18 @@ def read(path, image_size, chosen=window.FILE):
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    return seen(content, str(path), image_size, chosen)
+    return seen(content, str(path), image_size, chosen, greys)
 
 
-def seen(content, name, image_size, chosen=window.FILE):
+def seen(content, name, image_size, chosen=window.FILE, greys="file"):
     """A file's bytes as the pipeline sees them: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
 
-    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`. InputError, naming the
-    image, where they are none.
+    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`; `greys` is its
+    `preprocess.grey`. InputError, naming the image, where they are none.
     """
     as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
     picture = (dicom.picture if as_dicom else images.decode)(content, name, chosen=chosen)
+    picture = grey.seen(picture, greys)
     return images.tensor(picture, image_size), images.thumbnail(picture)
 
 
@@ -198,7 +199,7 @@ def predict(workspace, network, files, explain=None):
         outcomes, tensors, thumbnails = {}, [], []
         for file in files[start : start + BATCH_SIZE]:
             try:
-                tensor, thumbnail = read(file, workspace.image_size, workspace.window)
+                tensor, thumbnail = read(file, workspace.image_size, workspace.window, workspace.grey)
             except InputError as error:
                 outcomes[file] = str(error)
                 continue

@@ -42,6 +42,7 @@ class Workspace(NamedTuple):
     series: np.ndarray | None  # (n,) int, theirs too; an exported model has the threshold instead
     head: str = "flatten"
     window: str | list = window.FILE  # of 16-bit images, as preprocess.window
+    grey: str = "file"  # as preprocess.grey
     digest: str = ""  # MD5 of the weights of a run's folder, SHA-256 of those inside an exported model
     threshold: float | None = None  # of likeness, where it is known already
     exported: bool = False  # `weights` is the file of an exported model
@@ -79,6 +80,7 @@ class _Used(Section, extra="ignore"):
     classes: list[Text] = Field(alias="data.classes", min_length=2)
     image_size: PositiveInt = Field(alias="preprocess.image_size")
     window: Preprocess.model_fields["window"].rebuild_annotation() = Field(window.FILE, alias="preprocess.window")
+    grey: Preprocess.model_fields["grey"].annotation = Field("file", alias="preprocess.grey")
     dense_units: PositiveInt = Field(alias="model.dense_units")
     pixel_scaling: Model.model_fields["pixel_scaling"].annotation = Field(alias="model.pixel_scaling")
     normalize: Model.model_fields["normalize"].annotation = Field(alias="model.normalize")
