@@ -48,14 +48,14 @@ def summarise(found, chosen, codes, series, classes):
                 for part in probe.parts()
                 if (model, part, 1.0) in tables
             }
-            for model in (*starts, RANDOM)
+            for model in (starts[0], RANDOM)
         },
         "shares": {
             model: {
                 f"{share:g}": estimates(tables[model, probe.ALL, share])[PRIMARY]
                 for share in sorted({share for name, part, share in tables if name == model and part == probe.ALL})
             }
-            for model in (*starts, RANDOM)
+            for model in (starts[0], RANDOM)
         },
         "draw_values": _draw_values(whole[RANDOM], actual),
         "beyond_acquisition": {

@@ -1,6 +1,7 @@
 """The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
 
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import joblib
 import numpy as np
 from dvc.api import DVCFileSystem
 
-from kidneyct import index, logistic, progress
+from kidneyct import balance, index, logistic, progress
 from kidneyct.data import names, null_controls
 from kidneyct.data import series as thumbnail_series
 from kidneyct.draft import draft
@@ -20,7 +21,7 @@ from kidneyct.results import probe
 
 HOME = Path(".study/probes")
 RANDOM = "random"  # the control's draws
-CURVE = 3  # cuts, and draws, behind the curves by block and by share
+CURVE = 3  # cuts, and draws, behind the curves of the primary start and of random weights
 BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SHARES = (0.1, 0.25, 0.5)  # of the training series
 BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
@@ -111,7 +112,7 @@ def tasks(models, cuts):
         for cut in range(cuts)
         for name in (*BASELINES, *starts, *draws)
     ]
-    curved = [*starts, *draws[:CURVE]]
+    curved = [*starts[:1], *draws[:CURVE]]
     few = range(min(CURVE, cuts))
     blocks = [Task(name, part, cut) for cut in few for part in probe.parts() if part != probe.ALL for name in curved]
     shares = [Task(name, probe.ALL, cut, share) for cut in few for share in SHARES for name in curved]
@@ -126,7 +127,8 @@ def places(wanted, models, shared, folds, slices):
     """
     _check(shared, folds)
     made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
-    code = _digest(*(Path(path).read_bytes() for path in (logistic.__file__, probe.__file__, __file__)))
+    files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
+    code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
     bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
     return {
         task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:])}.npz" for task in wanted
