@@ -17,7 +17,7 @@ from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import stopwatch
-from kidneyct.data import series
+from kidneyct.data import neighbours, series
 
 STUDY = 12446
 SIZES = {"tiny": [200], "cpu": [STUDY, 2 * STUDY], "full": [STUDY, 2 * STUDY, 4 * STUDY], "gpu": [STUDY, 2 * STUDY]}
@@ -45,13 +45,13 @@ def approximate(thumbnails, hashes):
     """Series from each image's nearest neighbours in faiss's graph (HNSW), instead of every pair."""
     import faiss
 
-    rows = series.standardise(thumbnails)
+    rows = neighbours.standardise(thumbnails)
     index = faiss.IndexHNSWFlat(rows.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
     index.add(rows)
-    correlations, neighbours = index.search(rows, NEIGHBOURS)
+    correlations, nearest = index.search(rows, NEIGHBOURS)
     left, place = np.nonzero(correlations > SIMILARITY)
     _, labels = np.unique(hashes, return_inverse=True)
-    return series.merge(labels, left, neighbours[left, place])
+    return series.merge(labels, left, nearest[left, place])
 
 
 def main():

@@ -11,6 +11,7 @@ import pytest
 from house import ROOMS, closure, files, imports, room
 
 import stages
+from stages import series
 
 from kidneyct import params, yaml12
 from kidneyct.errors import InputError
@@ -52,6 +53,10 @@ def test_deps_are_the_import_closure(stage):
     declared = {dep for dep in body(stage)["deps"] if dep.endswith(".py")}
     needed = closure(f"stages/{stage}.py")
     assert declared == (needed if stage == "check" else needed - EXEMPT)
+
+
+def test_the_published_series_are_watched():
+    assert series.PUBLISHED in body("series")["deps"]
 
 
 def test_the_page_depends_on_its_templates():

@@ -37,13 +37,13 @@ def test_accuracy_its_error_and_interval_by_hand():
     accuracy = pooled.estimate([model([0, 0, 0, 1, 1, 1, 1, 0, 1, 1])])[0]
     assert accuracy["value"] == 0.8
     # Without series 1, 2, 5 and 9: 5/6, 6/8, 6/8, 7/8; mean 0.802083, squared distances 0.000977 + 2 · 0.002713 +
-    # 0.005317 = 0.011719; times 3/4 and the root: 0.09375. Series of 4, 2, 2 and 2 images: 100 / 28 effective ones.
+    # 0.005317 = 0.011719; times 3/4 and the root: 0.09375. Series of 4, 2, 2 and 2 images: 28² / 304 free ones.
     without = np.array([5 / 6, 6 / 8, 6 / 8, 7 / 8])
     error = np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2))
     assert error == pytest.approx(0.09375, abs=1e-4)
     assert accuracy["error"] == pytest.approx(error, abs=1e-6)
-    assert accuracy["freedom"] == pytest.approx(100 / 28 - 1, abs=1e-6)
-    assert accuracy["low"] == pytest.approx(0.8 - stats.t.ppf(0.975, 100 / 28 - 1) * error, abs=1e-5)
+    assert accuracy["freedom"] == pytest.approx(28**2 / 304, abs=1e-6)
+    assert accuracy["low"] == pytest.approx(0.8 - stats.t.ppf(0.975, 28**2 / 304) * error, abs=1e-5)
     assert accuracy["high"] == 1  # 0.8 + 3.5 · 0.094 is more than all
     assert 0.5 <= accuracy["percentile_low"] < 0.8 < accuracy["percentile_high"] <= 1
 
@@ -53,8 +53,8 @@ def test_a_recall_knows_no_more_than_the_series_of_its_class():
     counts[:3, 0] = [[1, 0], [1, 0], [0, 1]]  # three series of an image each
     counts[3:, 1] = [[1, 1], [0, 2], [0, 2], [0, 2]]  # four of two
     accuracy, _, *recalls = pooled.estimate([counts])
-    assert [each["freedom"] for each in recalls] == [2, 3]
-    assert accuracy["freedom"] == pytest.approx(11**2 / 19 - 1, abs=1e-6)
+    assert [each["freedom"] for each in recalls] == [2, 3]  # of series of one size: all but one
+    assert accuracy["freedom"] == pytest.approx(19**2 / 67, abs=1e-6)  # (3 + 4 · 2²)² / (3 + 4 · 2⁴)
 
 
 def test_a_gap_is_paired():
@@ -64,8 +64,9 @@ def test_a_gap_is_paired():
     assert gap["value"] == pytest.approx(0.1)
     without = np.array([1 / 6, 0, 1 / 8, 1 / 8])  # without series 1, 2, 5 and 9
     assert gap["error"] == pytest.approx(np.sqrt(3 / 4 * np.sum((without - without.mean()) ** 2)), abs=1e-6)
-    same = pooled.estimate([model(better)], [model(better)])
-    assert same == [{"value": 0}] * len(same)  # alike in every series: nothing to go by
+    same = pooled.estimate([model(better)], [model(better)])[0]  # over 100 / 28 effective series
+    reach = pytest.approx(1 - 0.025 ** (28 / 100), abs=1e-6)
+    assert same == {"value": 0, "low": -same["high"], "high": reach}
 
 
 def test_seeds_are_averaged_and_widen_the_interval():
@@ -76,9 +77,9 @@ def test_seeds_are_averaged_and_widen_the_interval():
     series = 3 / 4 * np.sum((without - without.mean()) ** 2)
     seeds = (0.15**2 + 0.15**2) / 2  # variance of 0.8 and 0.5 with divisor 1, over two
     assert both["error"] == pytest.approx(np.sqrt(series + seeds), abs=1e-6)
-    # Satterthwaite, of 100 / 28 effective series and two seeds.
+    # Satterthwaite, of 28² / 304 free series and two seeds.
     assert both["freedom"] == pytest.approx(
-        (series + seeds) ** 2 / (series**2 / (100 / 28 - 1) + seeds**2 / 1), abs=1e-3
+        (series + seeds) ** 2 / (series**2 / (28**2 / 304) + seeds**2 / 1), abs=1e-3
     )
     assert both["high"] - both["low"] > alone["high"] - alone["low"]
 
@@ -88,12 +89,22 @@ def test_what_a_single_series_decides_has_no_interval():
     assert pooled.names(["a", "b"]) == ["accuracy", "macro_f1", "recall of a", "recall of b"]
     assert found[3] == {"value": 1.0}
     assert "low" in found[2]
-    # All series of class a are classified rightly: nothing says how far from it others may be.
-    perfect = pooled.estimate([model([0, 0, 0, 0, 1, 1, 1, 0, 1, 1])])
-    assert perfect[2] == {"value": 1.0}
-    assert "low" in perfect[3]
     one = pooled.estimate([pooled.counts([0, 1], [0, 1], [4, 4], 2)])
     assert one[0] == {"value": 1.0}
+
+
+def test_series_without_an_error_have_a_bound():
+    # The rule of three: 71 series without an error would be seen in 5 % of cases at a share of errors of 4.1 %.
+    assert pooled.bounds(1, 71) == {"low": pytest.approx(0.959, abs=5e-4), "high": 1}
+    assert pooled.bounds(0, 71) == {"low": 0, "high": pytest.approx(0.041, abs=5e-4)}
+    assert pooled.bounds(0.5, 71) == pooled.bounds(1, 1) == {}
+    # Both series of class a are classified rightly, one image of class b is not.
+    perfect = pooled.estimate([model([0, 0, 0, 0, 1, 1, 1, 0, 1, 1])])
+    assert perfect[2] == {"value": 1, "low": pytest.approx(0.05**0.5, abs=1e-6), "high": 1}
+    assert "error" in perfect[3]
+    # All of ten images in series of 2, 2, 2 and 4, by three seeds.
+    everything = pooled.estimate([model(ACTUAL)] * 3)[0]
+    assert everything == {"value": 1, "low": pytest.approx(0.05 ** (28 / 100), abs=1e-6), "high": 1}
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():

@@ -14,6 +14,7 @@ LEVEL = 0.95
 RESAMPLES = 5000
 BLOCK = 250  # resamples held in memory at a time
 POWER = 0.8
+ALIKE = 1e-9  # an error below it is rounding: every series says the same
 GAPS = (0.05, 0.10)  # for which the number of series is told that would show them
 
 
@@ -51,8 +52,9 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     `models` is a list of counts (g, c, c), one for each training seed; `against` another such list, of the same seeds
     and series, whose metrics are taken off. Returns a dictionary for each metric: value; low, high, error and freedom,
     `interval`'s; and percentile_low and percentile_high of a bootstrap that draws series, and seeds where there are
-    several (Field & Welsh 2007). Of a metric that a single series decides, or that is the same in every series, there
-    is the value alone.
+    several (Field & Welsh 2007). A metric that is right, or wrong, in every series has low and high alone, `bounds`'s
+    of the effective number of series; one that a single series decides, or that is else the same in every series, has
+    the value alone.
     """
     sides = [np.stack(models)] if against is None else [np.stack(models), np.stack(against)]  # (s, g, c, c)
     seeds, groups = sides[0].shape[:2]
@@ -68,10 +70,10 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     if groups == 1:
         return [rounded({"value": each}) for each in value]
     without = statistic(1 - np.eye(groups), np.ones((groups, seeds)))
-    low, high, error, freedom = interval(value, without, by_seed, _effective(sides[0][0]))
+    deciding = _deciding(sides[0][0])
+    low, high, error, freedom = interval(value, without, by_seed, [series_freedom(sizes) for sizes in deciding])
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-    error = np.where(error > 0, error, np.nan)  # the same in every series, as at 0 or 1: nothing to go by
     ends = _percentiles(statistic, groups, seeds, np.random.default_rng(seed), resamples)
     columns = {
         "low": low,
@@ -84,7 +86,11 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     return [
         rounded(
             {"value": each}
-            | ({name: values[number] for name, values in columns.items()} if np.isfinite(error[number]) else {})
+            | (
+                {name: values[number] for name, values in columns.items()}
+                if error[number] > ALIKE
+                else bounds(each, effective_number(deciding[number]), against is not None)
+            )
         )
         for number, each in enumerate(value)
     ]
@@ -103,39 +109,70 @@ def _percentiles(statistic, groups, seeds, generator, resamples):
     return np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
 
 
-def _effective(counted):
-    """The effective number of series behind each metric (m,), from counts (g, c, c); a recall's is its class's."""
+def _deciding(counted):
+    """The series' images behind each metric, (g,) each, from counts (g, c, c); a recall's are its class's."""
     by_class = counted.sum(axis=2)  # (g, c)
-    whole = effective_number(by_class.sum(axis=1))
-    return np.array([whole, whole, *(effective_number(sizes) if sizes.any() else 1.0 for sizes in by_class.T)])
+    return [by_class.sum(axis=1)] * 2 + list(by_class.T)
 
 
 def effective_number(sizes):
     """How many series of one size know as much as these of `sizes` (g,) images (Kish 1965): (Σn)² / Σn²."""
-    return float(sizes.sum() ** 2 / np.square(sizes).sum())
+    return float(sizes.sum() ** 2 / max(np.square(sizes).sum(), 1))
 
 
-def interval(value, without, by_seed, effective):
+def series_freedom(sizes):
+    """Satterthwaite's degrees of freedom of a variance over series of `sizes` (g,) images: (Σn²)² / Σn⁴.
+
+    At most the number of series less 1, and at least 1.
+    """
+    known = np.square(sizes).sum() ** 2 / max(np.power(sizes, 4).sum(), 1)
+    return float(max(1, min(known, np.count_nonzero(sizes) - 1)))
+
+
+def bounds(value, number, gap=False):
+    """low and high of a share of 0 or 1 over a `number` of series, or of a gap of 0, that no series differs from.
+
+    So many series hide a share of errors up to nearly 3 / number (rule of three, Hanley & Lippman-Hand 1983). Nothing
+    for another value, or one series.
+    """
+    if number <= 1:
+        return {}
+    hidden = 1 - ((1 - LEVEL) / (2 if gap else 1)) ** (1 / number)
+    ends = {0.0: (-hidden, hidden)} if gap else {0.0: (0, hidden), 1.0: (1 - hidden, 1)}
+    low, high = ends.get(round(float(value), 9), (None, None))
+    return {} if low is None else {"low": low, "high": high}
+
+
+def interval(value, without, by_seed, of_series):
     """Lower and upper end, standard error and degrees of freedom of a statistic (m,), each (m,).
 
-    `without` (g, m) is the statistic without each series in turn, `by_seed` (s, m) that of each seed alone. The
-    standard error is the delete-one jackknife's over series (Efron & Stein 1981), with what seeds add where there are
-    several; the interval is Student's, its degrees of freedom Satterthwaite's of the `effective` number of series, one
-    for all metrics or (m,), and the number of seeds. With few and uneven series it is wider than the percentile
-    bootstrap's and holds the truth nearer to as often as it says (benchmarks/intervals.py).
+    `without` (g, m) is the statistic without each series in turn, `by_seed` (s, m) that of each seed alone, `of_series`
+    (m,) the degrees of freedom of what varies by series. The standard error is the delete-one jackknife's over series
+    (Efron & Stein 1981), with what seeds add where there are several; the interval is Student's. With few and uneven
+    series it is wider than the percentile bootstrap's and holds the truth nearer to as often as it says
+    (benchmarks/intervals.py).
     """
-    groups, seeds = len(without), len(by_seed)
-    of_series = np.maximum(1.0, np.asarray(effective) - 1)
-    variances, freedoms = [(groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0)], [of_series]
+    seeds = len(by_seed)
+    variances, freedoms = [jackknife(without)], [np.asarray(of_series, float)]
     if seeds > 1:
         variances.append(by_seed.var(axis=0, ddof=1) / seeds)
         freedoms.append(seeds - 1)
-    variance = np.sum(variances, axis=0)
-    spread = np.sum([part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True)], axis=0)
-    freedom = np.divide(variance**2, spread, out=np.full(len(value), of_series), where=spread > 0)
+    variance, freedom = combined(variances, freedoms)
     error = np.sqrt(variance)
     reach = stats.t.ppf((1 + LEVEL) / 2, freedom) * error
     return value - reach, value + reach, error, freedom
+
+
+def jackknife(without):
+    """The variance (...) of a statistic whose values without each series in turn are (g, ...) (Efron & Stein 1981)."""
+    return (len(without) - 1) / len(without) * np.square(without - without.mean(axis=0)).sum(axis=0)
+
+
+def combined(variances, freedoms):
+    """The sum of independent variances and its degrees of freedom (Satterthwaite 1946); the first's where it is 0."""
+    variance = np.sum(variances, axis=0)
+    spread = np.sum([part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True)], axis=0)
+    return variance, np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1), freedoms[0])
 
 
 def p_value(gap):
