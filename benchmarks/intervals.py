@@ -18,7 +18,8 @@ import numpy as np
 from scipy import special
 
 from benchmarks import stopwatch
-from kidneyct.logistic import balanced, dealt, evenly
+from kidneyct.balance import weights as balanced
+from kidneyct.logistic import dealt, evenly
 from kidneyct.results import pooled, probing
 
 SERIES = {60: (21, 15, 17, 7), 150: (51, 38, 43, 18)}  # by class, in the proportions of the data set's 152
