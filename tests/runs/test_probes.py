@@ -26,6 +26,7 @@ def pooled(shared, signal, seed=1):
     return values
 
 
+TASK = probes.Task("imagenet", probe.ALL, 0)
 MODELS = ["imagenet", "random 0", "random 1", *probes.BASELINES]
 
 
@@ -128,6 +129,17 @@ def test_what_is_there_is_not_computed_again_and_counts_where_all_models_have_it
     other = probes.places(wanted, models | {"random 1": pooled(shared, 0.0, 4)}, shared, 3, 8)
     assert [task.model for task in wanted if other[task] != kept[task]] == ["random 1"] * 2
     assert not set(probes.places(wanted, models, shared, 2, 8).values()) & set(kept.values())
+
+
+def test_blocks_keep_neighbouring_series_together(shared):
+    fold = probes.cut(shared, 3, 5, "block")
+    for code in (0, 1):
+        of_series = fold[shared.codes == code][::2]  # in the order of their numbers, on a circle
+        assert np.bincount(of_series).tolist() == [2, 2, 2]
+        assert sum(of_series != np.roll(of_series, 1)) == 3
+    assert set(probes.places([TASK], {"imagenet": shared.thumbnails}, shared, 3, 8, "block").values()).isdisjoint(
+        probes.places([TASK], {"imagenet": shared.thumbnails}, shared, 3, 8).values()
+    )
 
 
 def test_more_folds_than_a_class_has_series_are_one_line(shared):

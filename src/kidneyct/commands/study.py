@@ -154,9 +154,10 @@ def _probes(wanted, runs, name, values, compute):
     models = probes.features(finished, revisions, shared)
     slices = study.changed(values, wanted.settings | wanted.probes.settings)["probe"]["slices"]
     tasks = probes.tasks(models, wanted.probes.cuts)
-    kept = probes.places(tasks, models, shared, wanted.probes.folds, slices)
+    how = wanted.probes.folds, slices, wanted.probes.by
+    kept = probes.places(tasks, models, shared, *how)
     if compute:
-        probes.compute(kept, models, shared, wanted.probes.folds, slices)
+        probes.compute(kept, models, shared, *how)
     found, chosen = probes.gathered(kept)
     if (next(iter(wanted.probes.starts)), probes.probe.ALL, 1.0) not in found:
         return None

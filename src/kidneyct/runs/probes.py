@@ -13,7 +13,7 @@ import numpy as np
 from dvc.api import DVCFileSystem
 
 from kidneyct import balance, index, logistic, progress
-from kidneyct.data import names, null_controls
+from kidneyct.data import names, null_controls, split
 from kidneyct.data import series as thumbnail_series
 from kidneyct.draft import draft
 from kidneyct.errors import InputError, altered
@@ -120,7 +120,7 @@ def tasks(models, cuts):
     return whole + blocks + shares + beyond
 
 
-def places(wanted, models, shared, folds, slices):
+def places(wanted, models, shared, folds, slices, by="series"):
     """Where each task's result is kept, task -> path, under a name that tells what it is made of.
 
     InputError where a class has fewer series than there are folds.
@@ -129,18 +129,21 @@ def places(wanted, models, shared, folds, slices):
     made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
     files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
     code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
+    way = [] if by == "series" else [by]
     bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
     return {
-        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:])}.npz" for task in wanted
+        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:], *way)}.npz"
+        for task in wanted
     }
 
 
-def compute(kept, models, shared, folds, slices):
+def compute(kept, models, shared, folds, slices, by="series"):
     """Compute what of `places` is not there yet, in its order and on all processors, each result kept at once."""
     HOME.mkdir(parents=True, exist_ok=True)
     missing = {task: path for task, path in kept.items() if not path.exists()}
     jobs = (
-        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices) for task, path in missing.items()
+        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices, by)
+        for task, path in missing.items()
     )
     done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
     for _ in progress.shown(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
@@ -197,12 +200,23 @@ def _digest(*parts):
     return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
-def _made(path, task, values, shared, folds, slices):
+def _made(path, task, values, shared, folds, slices, by):
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    fold = logistic.dealt(shared.codes, shared.series, folds, task.cut)
+    fold = cut(shared, folds, task.cut, by)
     arrays = out_of_fold(task, values, shared, fold, slices)
     with draft(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def cut(shared, folds, seed, by):
+    """The fold of each image (n,): whole series dealt at random, or, by block, runs of neighbouring series."""
+    if by == "series":
+        return logistic.dealt(shared.codes, shared.series, folds, seed)
+    result, runs = np.empty(len(shared.codes), int), [1 / folds] * folds
+    for number in range(folds):
+        parts = split.by_block(shared.codes, shared.series, shared.names, runs, number, 0.0, seed)
+        result[parts == "test"] = number
+    return result
 
 
 def out_of_fold(task, values, shared, fold, slices):

@@ -7,7 +7,7 @@ import re
 import subprocess
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from dvc.api import DVCFileSystem
@@ -34,6 +34,7 @@ class Probes(BaseModel):
     draws: int = Field(ge=1, le=1000)  # of the control's random weights, by the seeds 0, 1, …
     cuts: int = Field(ge=1, le=1000)  # by the seeds 0, 1, …
     folds: int = Field(ge=2, le=1000)
+    by: Literal["series", "block"] = "series"  # block: neighbouring series stay together
 
 
 class Study(BaseModel):
