@@ -25,7 +25,7 @@ def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAG
 
 STARTS = {
     "imagenet": {"weights": "imagenet"},
-    "stats": {"weights": "imagenet-stats"},
+    "stats": {"weights": "stats.h5"},
     "none": {"weights": "none"},
 }
 

@@ -40,7 +40,7 @@ def written(tmp_path, changes):
         ({"seed": 2**32}, "seed", "4294967296", "to 4294967294"),
         ({"split.seed": 2**32 - 1}, "split.seed", "4294967295", "to 4294967294"),
         ({"seed": True}, "seed", "True", "whole number from 0"),
-        ({"weights": 3}, "weights", "3", "imagenet, imagenet-stats, none, he, photographs or the path"),
+        ({"weights": 3}, "weights", "3", "imagenet, none, he, photographs or the path"),
         ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
         ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
         ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),

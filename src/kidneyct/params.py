@@ -17,7 +17,7 @@ LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no wei
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 MOST = 20  # mistakes that are told one by one
-STARTS = ("imagenet", "imagenet-stats", "none", "he", "photographs")  # what `weights` may be beside a path
+STARTS = ("imagenet", "none", "he", "photographs")  # what `weights` may be beside a path
 
 
 def _whole(least, greatest):

@@ -120,13 +120,6 @@ def test_imagenet_not_published_there(published):
         imagenet.fetch()
 
 
-def test_imagenet_stats_start_from_the_published_file(published):
-    base = weights.initial("imagenet-stats", "candidate", 0, "unit")
-    # Every bias of a layer of `numbered_weights` is the same: no variance, so none is drawn.
-    for number, layer in enumerate(weights.convolutions(base), start=1):
-        np.testing.assert_allclose(layer.get_weights()[1], number / 100, rtol=1e-6)
-
-
 LAYERS = [(kernel, bias) for kernel, bias in numbered_weights().values()]
 
 

@@ -278,7 +278,6 @@ def test_the_protocol_follows_from_the_parameters(run, changes, sentences):
         ("imagenet", 5, True),
         ("imagenet", 2, True),
         ("imagenet", 0, False),
-        ("imagenet-stats", 5, True),
         ("none", 5, False),
         ("photographs", 5, False),
         ("/somewhere/mine.h5", 5, False),

@@ -51,7 +51,6 @@ def test_the_numbers_are_the_studys(page, result):
     assert f"{100 * low:+.1f} to {100 * high:+.1f}" in page
     assert "training accuracy 65.0 %; 2 collapsed; 1 untrained" in page
     assert "2 not stopped" in page
-    assert "imagenet less imagenet-stats" in page
 
 
 def test_what_is_left_out_is_named_and_text_stays_text(page):

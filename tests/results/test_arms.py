@@ -35,16 +35,9 @@ def test_gaps_are_tested_together(summary):
     assert set(gaps[0]["series_needed"]) == {"5_points", "10_points"}
 
 
-def test_arms_against_each_other_and_the_parts_of_a_gain(summary):
+def test_arms_against_each_other(summary):
     assert list(summary["pairs"]) == ["imagenet - stats", "imagenet - none", "stats - none"]
     assert summary["pairs"]["imagenet - none"]["accuracy"]["value"] == 0.5
-    parts = dict(summary["gain"]["all"])
-    assert (parts.pop("collapsed"), parts.pop("runs")) == (0, 4)
-    assert {name: part["accuracy"]["value"] for name, part in parts.items()} == {
-        "total": 0.25,
-        "scale": 0.125,
-        "reuse": 0.125,
-    }
 
 
 def test_how_arms_were_trained(summary):
@@ -86,7 +79,6 @@ def test_controls_that_differ_are_told_apart():
     summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
     assert list(summary["controls"]) == ["control", "control of two"]
     assert [values["control"] for values in summary["arms"].values()] == ["control", "control of two"]
-    assert summary["gain"] == {}
 
 
 def test_controls_of_other_parameters_stay_apart_where_they_are_right_about_the_same_images():

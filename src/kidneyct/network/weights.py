@@ -25,9 +25,6 @@ def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
     base = vgg.base()
     if start == "imagenet":
         load_imagenet(base)
-    elif start == "imagenet-stats":
-        load_imagenet(base)
-        redraw(base, role, seed)
     elif start == "none":
         draw(base, role, seed)
     elif start == "he":
@@ -80,19 +77,6 @@ def draw(base, role, seed, kernels=random_weights.glorot, after=0):
             continue
         kernel, bias = layer.get_weights()
         layer.set_weights([kernels(kernel.shape, _entropy(role, seed, number)), np.zeros_like(bias)])
-
-
-def redraw(base, role, seed):
-    """Replace each layer's kernel and bias by normal draws of the same mean and variance.
-
-    The "Mean Var" initialisation of Raghu et al. 2019 (Transfusion, section 5): the scale of trained weights
-    without the features.
-    """
-    for number, layer in enumerate(convolutions(base)):
-        generator = np.random.default_rng(_entropy(role, seed, number))
-        layer.set_weights(
-            [generator.normal(values.mean(), values.std(), values.shape) for values in layer.get_weights()]
-        )
 
 
 def load(base, path):

@@ -8,7 +8,6 @@ from kidneyct.page import report, titles
 from kidneyct.results import pooled, verdict
 from kidneyct.roles import starts
 
-OXFORD = ("imagenet", "imagenet-stats")  # starts that are Oxford's weights, or drawn from their moments
 PACKAGES = ("kidneyct", "keras", "tensorflow", "numpy")
 
 
@@ -225,7 +224,7 @@ def _thumbnails(run, with_thumbnails):
 
 def _licence(run):
     lines = ["The code of kidneyct is under Apache-2.0."]
-    if _start(run)[0] in OXFORD:
+    if _start(run)[0] == "imagenet":
         lines.append("ImageNet's weights are those of Oxford's VGG, CC BY 4.0 (Simonyan & Zisserman 2015).")
     if run.parameters["data.source"] == "kaggle":
         lines.append("The data set's licence is not confirmed: ask before you pass on what was trained on it.")

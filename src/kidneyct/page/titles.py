@@ -13,7 +13,6 @@ MAPS = {
 }
 STARTS = {
     "imagenet": "ImageNet's weights",
-    "imagenet-stats": "random weights with ImageNet's mean and variance by layer",
     "none": "random weights",
     "he": "random weights that keep the signal's size (He et al. 2015)",
     "photographs": "filters found without labels in two photographs",

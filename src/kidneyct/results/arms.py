@@ -11,7 +11,6 @@ from kidneyct.roles import ROLES
 
 CANDIDATE, CONTROL = ROLES
 NOT_ITS_CONTROL = ("weights", "model.transferred_blocks")  # parameters that change an arm and not its control
-REUSE = ("imagenet", "imagenet-stats")  # with the control, they tell what of a gain is reuse and what is scale
 
 
 def summarise(outcomes, starts, classes):
@@ -45,7 +44,7 @@ def summarise(outcomes, starts, classes):
     }
     for gaps in (against, pairs):
         _test(gaps, groups)
-    result = {
+    return {
         "images": len(some[0]),
         "series": groups,
         "seeds": len(some),
@@ -66,7 +65,6 @@ def summarise(outcomes, starts, classes):
         },
         "pairs": pairs,
     }
-    return result | {"gain": _gain(models, starts, control_of, result["arms"], estimates)}
 
 
 def _same_images(seeds, first):
@@ -143,41 +141,6 @@ def _trained(seeds, role):
         "training_accuracy": round(float(np.mean([training["training_accuracy"] for training in trainings])), 6),
         "rate_at_edge": {edge: sum(training["edge"] == edge for training in trainings) for edge in tables.BEYOND},
         "learning_rates": {rate: rates.count(rate) for rate in sorted(set(rates), key=float)},
-    }
-
-
-def _gain(models, starts, control_of, found, estimates):
-    """What of ImageNet's gain over random weights is their scale and what the features (Matsoukas et al. 2022).
-
-    Of arms that differ in nothing but these two starts and have one control, for each group of such arms: `total`,
-    ImageNet's less the control's random weights; `scale`, random weights of ImageNet's mean and variance less the
-    control's; `reuse`, ImageNet's less those. `collapsed` counts the runs of either that predict one class: such a
-    start may pass no signal on, and what it reaches then tells nothing of scale.
-    """
-    groups = {}
-    for arm, changes in starts.items():
-        if arm in models and changes.get("weights") in REUSE:
-            rest = ", ".join(f"{key}={value}" for key, value in sorted(changes.items()) if key != "weights")
-            groups.setdefault(rest, {})[changes["weights"]] = arm
-    return {
-        rest or "all": {
-            "total": _values(found[arms["imagenet"]]["against_control"]),
-            "scale": _values(found[arms["imagenet-stats"]]["against_control"]),
-            "reuse": estimates(models[arms["imagenet"]], models[arms["imagenet-stats"]]),
-            "collapsed": sum(found[arm]["collapsed"] for arm in arms.values()),
-            "runs": sum(found[arm]["runs"] for arm in arms.values()),
-        }
-        for rest, arms in groups.items()
-        if set(arms) == set(REUSE) and len({control_of[arm] for arm in arms.values()}) == 1
-    }
-
-
-def _values(gaps):
-    """A copy without what testing many gaps adds."""
-    tests = {"p", "p_holm", "series_needed"}
-    return {
-        metric: gap if metric == "recall" else {key: value for key, value in gap.items() if key not in tests}
-        for metric, gap in gaps.items()
     }
 
 
