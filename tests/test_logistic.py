@@ -89,6 +89,22 @@ def test_folds_hold_whole_series_and_each_class():
     assert logistic.dealt(codes[4:], series[4:], 3, seed=0) is None
 
 
+def test_a_loss_that_wavers_under_strong_penalties_ends_no_search(rows, monkeypatch):
+    """Below C = 1e-5 held-out losses differ in the fifth digit, and may rise before they fall."""
+    features, codes, series = rows
+    plain = logistic.log_losses
+    calls = []
+
+    def wavering(probabilities, actual):
+        calls.append(1)
+        return plain(probabilities, actual) + 1e-4 * min(len(calls), 20)
+
+    monkeypatch.setattr(logistic, "log_losses", wavering)
+    model = logistic.tuned(features, codes, series, series, 3, seed=1)
+    assert model.losses[0] < model.losses[1] < model.losses[2]
+    assert model.strength > 1e-3
+
+
 def test_a_class_with_one_series_leaves_the_penalty_untuned(rows):
     features, codes, series = rows
     few = np.isin(series, [0, 1, 2, 3, 4])  # class 2 has series 4 alone

@@ -16,7 +16,7 @@ from kidneyct import balance
 STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
 UNTUNED = 10  # the position in STRENGTHS, 0.01, that is taken where a class has one unit only
 FOLDS = 3
-RISES = 2  # strengths in a row at which the held-out loss has risen, before weaker penalties are left out
+FALL, RISES = 0.01, 2  # once the held-out loss has fallen so far, and risen so often, weaker penalties are left out
 SLICES = 8  # of a series, evenly spaced, that are fitted: more are nearly the same pictures
 
 
@@ -56,7 +56,8 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
         for model, rows, own in zip(models, held, seen, strict=True):
             told[rows] = log_losses(_probabilities(model, own), codes[rows])
         losses[number] = np.average(told, weights=weights)
-        if number >= RISES and np.all(np.diff(losses[number - RISES : number + 1]) > 0):
+        fallen = number > RISES and np.nanmin(losses) < (1 - FALL) * losses[0]
+        if fallen and np.all(np.diff(losses[number - RISES : number + 1]) > 0):
             break  # weaker penalties only overfit more, and are the slowest to fit
     best = int(np.nanargmin(losses))
     edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
