@@ -50,8 +50,7 @@ def test_the_penalty_is_the_one_of_the_lowest_weighted_loss_over_whole_series(ro
             found = plain.predict_proba(scaler.transform(features[held]))
             total += log_loss(codes[held], found, sample_weight=weights[held], normalize=False)
         losses.append(total / 60)
-    tried = ~np.isnan(model.losses)
-    np.testing.assert_allclose(np.array(model.losses)[tried], np.array(losses)[tried], atol=2e-3)
+    np.testing.assert_allclose(model.losses, losses, rtol=0.01)
     assert model.strength == logistic.STRENGTHS[np.argmin(losses)]
     assert model.edge == "none"
 
@@ -87,22 +86,6 @@ def test_folds_hold_whole_series_and_each_class():
     assert all(set(codes[fold == number]) == {0, 1} for number in range(3))
     assert set(logistic.dealt(codes[2:], series[2:], 3, seed=0)) == {0, 1}  # class 0 has two series left
     assert logistic.dealt(codes[4:], series[4:], 3, seed=0) is None
-
-
-def test_a_loss_that_wavers_under_strong_penalties_ends_no_search(rows, monkeypatch):
-    """Below C = 1e-5 held-out losses differ in the fifth digit, and may rise before they fall."""
-    features, codes, series = rows
-    plain = logistic.log_losses
-    calls = []
-
-    def wavering(probabilities, actual):
-        calls.append(1)
-        return plain(probabilities, actual) + 1e-4 * min(len(calls), 20)
-
-    monkeypatch.setattr(logistic, "log_losses", wavering)
-    model = logistic.tuned(features, codes, series, series, 3, seed=1)
-    assert model.losses[0] < model.losses[1] < model.losses[2]
-    assert model.strength > 1e-3
 
 
 def test_a_class_with_one_series_leaves_the_penalty_untuned(rows):

@@ -16,7 +16,6 @@ from kidneyct import balance
 STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
 UNTUNED = 10  # the position in STRENGTHS, 0.01, that is taken where a class has one unit only
 FOLDS = 3
-FALL, RISES = 0.01, 2  # once the held-out loss has fallen so far, and risen so often, weaker penalties are left out
 SLICES = 8  # of a series, evenly spaced, that are fitted: more are nearly the same pictures
 
 
@@ -29,7 +28,7 @@ class Model(NamedTuple):
     classes: int
     strength: float
     edge: str = "none"  # of STRENGTHS that was chosen: lowest, highest or none; untuned where nothing chose
-    losses: tuple = ()  # weighted log-loss of the held-out rows, for each of STRENGTHS; NaN where it was left out
+    losses: tuple = ()  # weighted log-loss of the held-out rows, for each of STRENGTHS
 
 
 def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
@@ -48,7 +47,7 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
         return fit(features, codes, weights, classes, STRENGTHS[UNTUNED])._replace(edge="untuned")
     held = [folds == fold for fold in range(folds.max() + 1)]
     paths = [path(features[~rows], codes[~rows], weights[~rows], classes, STRENGTHS) for rows in held]
-    losses = np.full(len(STRENGTHS), np.nan)
+    losses = np.empty(len(STRENGTHS))
     for number, models in enumerate(zip(*paths, strict=True)):
         if number == 0:  # what a fold's models see of the held-out rows is the same at every strength
             seen = [projected(model, features[rows]) for model, rows in zip(models, held, strict=True)]
@@ -56,10 +55,7 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
         for model, rows, own in zip(models, held, seen, strict=True):
             told[rows] = log_losses(_probabilities(model, own), codes[rows])
         losses[number] = np.average(told, weights=weights)
-        fallen = number > RISES and np.nanmin(losses) < (1 - FALL) * losses[0]
-        if fallen and np.all(np.diff(losses[number - RISES : number + 1]) > 0):
-            break  # weaker penalties only overfit more, and are the slowest to fit
-    best = int(np.nanargmin(losses))
+    best = int(losses.argmin())
     edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
     model = fit(features, codes, weights, classes, STRENGTHS[best])
     return model._replace(edge=edge, losses=tuple(losses))
