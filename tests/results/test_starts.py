@@ -94,11 +94,13 @@ def test_the_plans_sentences():
         "d less b": gap(0.01, -0.03, 0.05),
         "e less b": gap(0.01, -0.03, 0.06),
     }
+    contrasts["f less b"] = {"macro_auroc": {"value": 0.02, "low": 0.001, "high": 0.039, "p_holm": 0.12}}
     assert starts.sentences({"contrasts": contrasts}) == [
         "a is better than b: +7.0 (+3.0 to +11.0) points of macro AUROC",
         "c is worse than b: -7.0 (-11.0 to -3.0) points of macro AUROC",
         "d and b are equivalent within 5 points: +1.0 (-3.0 to +5.0) points of macro AUROC",
         "e and b: not settled by these series: +1.0 (-3.0 to +6.0) points of macro AUROC",
+        "f is better than b: +2.0 (+0.1 to +3.9) points of macro AUROC; not shown once corrected, p 0.120",
     ]
 
 

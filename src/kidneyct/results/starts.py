@@ -163,7 +163,8 @@ def sentences(result):
         one, other = pair.split(" less ")
         ends = f"{_points(gap)} points of macro AUROC"
         if gap["low"] > 0 or gap["high"] < 0:
-            told.append(f"{one} is {'better' if gap['low'] > 0 else 'worse'} than {other}: {ends}")
+            shown = "" if gap.get("p_holm", 0) < 0.05 else f"; not shown once corrected, p {gap['p_holm']:.3f}"
+            told.append(f"{one} is {'better' if gap['low'] > 0 else 'worse'} than {other}: {ends}{shown}")
         elif max(-gap["low"], gap["high"]) <= MARGIN:
             told.append(f"{one} and {other} are equivalent within {100 * MARGIN:.0f} points: {ends}")
         else:
