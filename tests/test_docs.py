@@ -1,11 +1,13 @@
 """The pages say what the code says."""
 
+import json
 import re
 from pathlib import Path
 
 from benchmarks import page as tables
 from benchmarks import stopwatch
 from kidneyct import params, yaml12
+from kidneyct.results import starts
 
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
 
@@ -54,3 +56,15 @@ def test_benchmarks_tables_are_the_results():
     assert tables.filled(text) == text
     places = {match[2] for match in tables.PLACE.finditer(text)}
     assert {path.stem for path in stopwatch.RESULTS.glob("*.json")} <= places
+
+
+def test_the_results_tables_are_the_studys():
+    probes = json.loads(Path("metrics/study.json").read_text())["probes"]
+    text = Path("docs/results.md").read_text()
+    for name, table in starts.tables(probes).items():
+        assert text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0] == table
+    readme = Path("README.md").read_text()
+    for model in ("imagenet", "photographs", "random", "thumbnails", "acquisition", "nearest thumbnail"):
+        value = probes["models"][model]["macro_auroc"]
+        ends = f"{100 * value['value']:.1f} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
+        assert f"| {ends} | {100 * probes['models'][model]['slices']['accuracy']:.1f} |" in readme

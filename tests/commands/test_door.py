@@ -71,7 +71,7 @@ def test_every_command_s_errors_are_one_line(monkeypatch, capsys, name, error, s
         raise error
 
     monkeypatch.setattr(door.COMMANDS[name], "run", run)
-    assert door.main([name, *(["scan.png"] if name in ("export", "phantom", "predict") else [])]) == status
+    assert door.main([name, *(["scan.png"] if name in ("export", "phantom", "predict", "score") else [])]) == status
     assert capsys.readouterr() == ("", f"{line}\n")
 
 
