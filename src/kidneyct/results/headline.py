@@ -39,11 +39,8 @@ def headline(evaluations, probes, rates, comparison, leakage, external):
 
 
 def _probed(probe):
-    """Of the probe on all blocks its macro AUROC at the level of series, where there is one, and its accuracy."""
-    whole = probe[ALL]
-    return {"accuracy": whole["accuracy"]} | {
-        name: value for name, value in whole["series"].items() if name == "macro_auroc"
-    }
+    """Of the probe on all blocks its macro AUROC at the level of series, where there is one."""
+    return {name: value for name, value in probe[ALL]["series"].items() if name == "macro_auroc"}
 
 
 def _external(external):
