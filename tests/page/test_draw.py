@@ -62,6 +62,7 @@ def folder(run, tmp_path, monkeypatch):
         )
         trees[f"metrics/{role}/evaluation.json"] = run.evaluations[role]
         trees[f"metrics/{role}/maps.json"] = run.measured[role]
+        trees[f"metrics/{role}/probe.json"] = run.probes[role]
     folders = [f"plots/{name}external" for name in ("", "candidate/", "control/")]
     for name in ("data/maps", *folders, *(f"{top}/{role}" for top in ("plots", "metrics") for role in run.predictions)):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
