@@ -66,7 +66,7 @@ def test_the_same_stage_finds_what_was_saved_and_leaves_nothing_when_done(projec
 
 def change_parameter():
     path = Path("params.yaml")
-    path.write_text(re.sub(r"epochs: \d+", r"\g<0>1", path.read_text()))
+    path.write_text(re.sub(r" epochs: \d+", r"\g<0>1", path.read_text()))
 
 
 CHANGES = {

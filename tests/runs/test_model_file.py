@@ -26,7 +26,7 @@ ARRAYS = {name: np.full(shape, number, "float32") for number, (name, shape) in e
 THUMBNAILS = np.random.default_rng(0).integers(0, 256, (6, 25, 25), np.uint8)
 SERIES = np.array([0, 0, 1, 1, 2, 2])
 CLASSES, SIDE = whole_run.CLASSES, whole_run.SIDE
-OPENED = Workspace(Path("w.h5"), CLASSES, SIDE, 16, "unit", "features", THUMBNAILS, SERIES, "0" * 32)
+OPENED = Workspace(Path("w.h5"), CLASSES, SIDE, 16, "unit", "features", THUMBNAILS, SERIES, digest="0" * 32)
 RUN = Finished(OPENED, "candidate", lock.dotted(whole_run.PARAMETERS), *[None] * 8)._replace(
     leakage={"accuracy": {"nearest_thumbnail": 0.9625}, "near_duplicates": {"share": 0.931}},
     evaluation={"accuracy": 0.875},

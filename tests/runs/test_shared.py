@@ -23,15 +23,15 @@ def needs():
 
 
 def common(needs, one, other):
-    """How many of the twenty stages, and START's second digest, are the same."""
+    """How many of the 22 stages, and START's second digest, are the same."""
     return len(needs[one] & needs[other])
 
 
 def test_what_two_runs_have_in_common(needs):
     first = ("imagenet", 0, 0)
-    assert len(needs[first]) == 20 + 1
-    # all but the candidate's five stages, both comparisons, and START without the seed
-    assert common(needs, first, ("none", 0, 0)) == 21 - 8
+    assert len(needs[first]) == 22 + 1
+    # all but the candidate's six stages, both comparisons, and START without the seed
+    assert common(needs, first, ("none", 0, 0)) == 23 - 9
     # check, download, preprocess, series, two of the external test set; initialize and features of both; START
     assert common(needs, first, ("imagenet", 1, 0)) == 6 + 4 + 1
     # check, download, preprocess, series, two of the external test set; START
@@ -51,12 +51,12 @@ def test_a_run_waits_for_what_another_is_the_first_to_compute(needs):
 
 def test_digests_follow_parameters_and_what_was_read():
     values = params.validate().model_dump()
-    stages = shared._stages("dvc.yaml", "compare")
+    stages = shared.stages("dvc.yaml", "compare")
     before = shared._digests(stages, values)
     values["split"]["test"] = 0.5
     changed = {name for name, digest in shared._digests(stages, values).items() if digest != before[name]}
     roles = ("candidate", "control")
     assert changed == {"split", "leakage", "compare_external", "compare"} | {
-        f"{name}@{role}" for name in ("train", "evaluate", "evaluate_external") for role in roles
+        f"{name}@{role}" for name in ("probe", "train", "evaluate", "evaluate_external") for role in roles
     }
     assert "explain@candidate" not in stages
