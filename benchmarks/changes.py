@@ -29,7 +29,7 @@ CHANGES = {
     "split": ("split.seed", lambda value: value + 1),
     "seed": ("seed", lambda value: value + 1),
     "number of explained images": ("explain.images_per_class", lambda value: value + 1),
-    "a chart": ("src/kidneyct/page/charts.py", '"""', '"""Drawn anew. '),
+    "a chart": ("src/kidneyct/report/charts.py", '"""', '"""Drawn anew. '),
     "a map's docstring": ("src/kidneyct/maps/gradcam.py", '"""', '"""Told anew. '),
 }
 RUNNING = re.compile(r"^Running stage '(.+)':")

@@ -34,7 +34,7 @@ import nursery
 import psutil
 import tiny
 
-from kidneyct import yaml12
+from kidneyct.pipeline import yaml12
 
 KILLS = 200
 IN_A_ROW = 3

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import stopwatch
-from kidneyct.data import archive, images, phantom
+from kidneyct.images import archive, decoding
+from kidneyct.sources import phantom
 
 SIZES = {
     "cpu": {"archive": "", "classes": "Cyst,Normal,Stone,Tumor", "patients": 4, "slices": 8, "repetitions": 7},
@@ -61,7 +62,7 @@ def main():
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(os.cpu_count(), context, enter, (path,)) as pool:
             ways = {
-                "preprocess": lambda: images.preprocess(path, entries, SIZE, 0, Path(folder)),
+                "preprocess": lambda: decoding.preprocess(path, entries, SIZE, 0, Path(folder)),
                 "bare decoding": lambda: list(pool.map(bare, names, chunksize=max(1, len(names) // 32))),
             }
             seconds = stopwatch.interleaved(ways, options.repetitions)
@@ -83,9 +84,9 @@ def in_one_thread(path, names, repetitions):
         contents = [file.read(name) for name in names]
     spent = {"whole": [], "halved": []}
     for _ in range(repetitions):
-        for way, read in (("whole", lambda each: images.decode_lean(each, "image")), ("halved", halved)):
+        for way, read in (("whole", lambda each: decoding.decode_lean(each, "image")), ("halved", halved)):
             start = time.perf_counter()
-            found = [images.tensor(read(each), SIZE) for each in contents]
+            found = [decoding.tensor(read(each), SIZE) for each in contents]
             spent[way].append((time.perf_counter() - start) / len(contents) * 1000)
             if way == "whole":
                 whole = np.stack(found).astype(int)

@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from benchmarks import stopwatch
+from kidneyct.backbone import devices, features, forward, vgg
 from kidneyct.measures import faithfulness
-from kidneyct.network import devices, features, forward, vgg
 
 SIZES = {
     "cpu": {"images": 24, "image_size": 200, "matrix": 2048, "repetitions": 3},

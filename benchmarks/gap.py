@@ -24,11 +24,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from kidneyct import arrays, index, unfinished
-from kidneyct.data import archive, images, series, split
-from kidneyct.draft import draft
-from kidneyct.network import batches, classifier, devices, features, normalization, vgg, weights
-from kidneyct.page import canvas
+from kidneyct.backbone import devices, features, vgg, weights
+from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.files.atomic import atomic_write
+from kidneyct.images import archive, decoding
+from kidneyct.report import canvas
+from kidneyct.series import inference, split
 
 RESULT, CHART = Path("docs/results/gap.json"), Path("docs/pictures/gap.png")
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
@@ -99,7 +101,7 @@ def decoded(path, size, folder):
     """The archive's tensors, thumbnails and index at a size; decoded into `folder` unless they are there."""
     if not (folder / "index.csv").exists():
         entries = archive.images(path, CLASSES)
-        images.preprocess(path, entries, size, 0, folder, work=work(folder, f"images of {size} pixels"))
+        decoding.preprocess(path, entries, size, 0, folder, work=work(folder, f"images of {size} pixels"))
     table = index.read(folder / "index.csv")
     return arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy"), table
 
@@ -108,7 +110,7 @@ def work(folder, title):
     """What an interrupted run left of the arrays in a folder: in another, so that these are there only when whole."""
     place = folder / "unfinished"
     place.mkdir(parents=True, exist_ok=True)
-    return unfinished.Work(place, title)
+    return checkpoint.Work(place, title)
 
 
 def computed(pictures, start, seed, folder):
@@ -171,7 +173,7 @@ def measured(cell, table, thumbnails, inputs, rows):
     codes = index.codes(labels, CLASSES)
     parts = split.by_image(labels, TEST, VALIDATION, cell.seed)
     train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
-    nearest = series.nearest(thumbnails[rows[test]], thumbnails[rows[train]])[0]
+    nearest = inference.nearest(thumbnails[rows[test]], thumbnails[rows[train]])[0]
     history = trained(cell, inputs, codes, parts)
     end, kept = stopped(history["val_loss"][:EPOCHS], PATIENCE)
     return {
@@ -214,7 +216,7 @@ def mapped(paths, folder, most):
             inputs = computed(pictures[known], cell.start, seed, place / f"{cell.start}-{seed}-{len(known)}")
             rows = chosen(cell.images, len(table), cell.seed)
             result = measured(cell, table, thumbnails, inputs[np.searchsorted(known, rows)], rows)
-            with draft(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(result))
             wall, cores = time.monotonic() - began[0], sum(os.times()[:2]) - began[1]
             print(
@@ -293,7 +295,7 @@ def main():
     parser.add_argument("--most", type=int, metavar="IMAGES", help="leave out the cells of more images than these")
     given = parser.parse_args()
     results = mapped({"full": given.full, "sample": given.sample}, given.work, given.most)
-    with draft(RESULT) as partial:
+    with atomic_write(RESULT) as partial:
         partial.write_text(json.dumps(results, indent=1) + "\n")
     draw(CHART, results)
 

@@ -21,8 +21,9 @@ import keras
 import numpy as np
 
 from benchmarks import forward, stopwatch
-from kidneyct import unfinished
-from kidneyct.network import batches, classifier, devices, features, vgg
+from kidneyct.backbone import devices, features, vgg
+from kidneyct.classifier import batches, classifier
+from kidneyct.files import checkpoint
 
 SIZES = {
     "cpu": {"images": 4096, "tuned": 1024, "image_size": 200, "batch": 100, "matrix": 8192, "repetitions": 3},
@@ -158,7 +159,7 @@ def main():
 
         def stage():
             with tempfile.TemporaryDirectory(dir=folder) as place:  # a fresh one, where nothing is there to go on from
-                work = unfinished.Work(place, "features")
+                work = checkpoint.Work(place, "features")
                 features.compute(base, images, "unit", 5, Path(place, "features.npy"), Path(place, "pooled.npy"), work)
 
         row("stage features", "float32", backend == "jax", len(images), 1, stage)

@@ -11,7 +11,9 @@ import keras
 import numpy as np
 
 from benchmarks import stopwatch
-from kidneyct.network import classifier, devices, training, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier
+from kidneyct.training import training
 
 SIZES = {
     "cpu": {"images": 600, "image_size": 200, "units": 1024, "batch": 100, "epochs": 3, "repetitions": 3},

@@ -18,9 +18,10 @@ import numpy as np
 from scipy import special
 
 from benchmarks import stopwatch
-from kidneyct.balance import weights as balanced
-from kidneyct.logistic import dealt, evenly
-from kidneyct.results import pooled, probing
+from kidneyct.experiments import probing
+from kidneyct.probe.balance import weights as balanced
+from kidneyct.probe.logistic import dealt, evenly
+from kidneyct.statistics import pooled
 
 SERIES = {60: (21, 15, 17, 7), 150: (51, 38, 43, 18)}  # by class, in the proportions of the data set's 152
 LATENT = 24  # what a slice is like: the mean of its class, its series' own, its own

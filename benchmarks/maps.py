@@ -11,11 +11,12 @@ import keras
 import numpy as np
 
 from benchmarks import forward, stopwatch
+from kidneyct.backbone import devices, gradients, interpolation, vgg
+from kidneyct.backbone import forward as forward_pass
+from kidneyct.classifier import classifier
 from kidneyct.maps import explainer, integrated_gradients, smoothgrad
 from kidneyct.maps.methods import METHODS
-from kidneyct.measures import faithfulness, measure, randomization
-from kidneyct.network import classifier, devices, gradients, interpolation, vgg
-from kidneyct.network import forward as forward_pass
+from kidneyct.measures import evaluation, faithfulness, randomization
 
 SIZES = {
     "cpu": {"images": 2, "image_size": 200, "units": 1024, "repetitions": 2},
@@ -76,7 +77,7 @@ def xplique(model, images, classes):
 
 def compared(network, model, images, classes, repetitions):
     """Rows of the table: this project's maps and the other libraries'."""
-    explain = explainer.explainer(network, batch_size=measure.BATCH_SIZE)
+    explain = explainer.explainer(network, batch_size=evaluation.BATCH_SIZE)
     ways = {
         ("this project", "four maps"): lambda: explain(images, classes, seed=0, methods=FOUR),
         ("this project", "all five maps"): lambda: explain(images, classes, seed=0),
@@ -107,25 +108,25 @@ def costs(network, images, classes, repetitions):
     backward = gradients.backward(vgg.part(network, until=classifier.SCORES))
     relevance = {
         method: interpolation.resize(values, images.shape[1:3])
-        for method, values in explainer.explainer(network, batch_size=measure.BATCH_SIZE)(images, classes, 0).items()
+        for method, values in explainer.explainer(network, batch_size=evaluation.BATCH_SIZE)(images, classes, 0).items()
     }
 
     run = forward_pass.whole(network)
 
     def predict(pictures):
-        size = measure.BATCH_SIZE
+        size = evaluation.BATCH_SIZE
         return np.concatenate([run(pictures[at : at + size]) for at in range(0, len(pictures), size)])
 
     few = len(images)
-    steps = explainer.passes(measure.RANDOMISED_SAMPLES, measure.RANDOMISED_STEPS) / explainer.BACKWARD
+    steps = explainer.passes(evaluation.RANDOMISED_SAMPLES, evaluation.RANDOMISED_STEPS) / explainer.BACKWARD
     ways = {
         "a forward pass": (lambda: run(images), few),
         "a backward pass: saliency, both Grad-CAMs": (lambda: backward(images, classes), few),
         "insertion, deletion and ROAD, all maps": (
-            lambda: measure.faithful(predict, images, classes, relevance, seed=0),
+            lambda: evaluation.faithful(predict, images, classes, relevance, seed=0),
             few,
         ),
-        "Gini index, entropy, body, all maps": (lambda: measure.focused(images, relevance, seed=0), few),
+        "Gini index, entropy, body, all maps": (lambda: evaluation.focused(images, relevance, seed=0), few),
     }
     seconds = stopwatch.interleaved({name: way for name, (way, _) in ways.items()}, repetitions)
     once = np.median(seconds["a backward pass: saliency, both Grad-CAMs"]) / few

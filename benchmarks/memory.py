@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import repeat, stopwatch
-from kidneyct import yaml12
+from kidneyct.pipeline import yaml12
 
 SIZES = {
     "cpu": {"images": 48, "image_size": 100, "epochs": 2, "until": "report"},

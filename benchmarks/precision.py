@@ -7,8 +7,11 @@ A random start's features are the hard case: about 5e-4, near the end of float16
 
 import numpy as np
 
-from kidneyct import index, params
-from kidneyct.network import batches, classifier, devices, training, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import batches, classifier
+from kidneyct.files import index
+from kidneyct.pipeline import params
+from kidneyct.training import training
 
 ROLE = "control"
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from kidneyct import yaml12
+from kidneyct.pipeline import yaml12
 
 SMALL = (
     "data.source=phantom",

@@ -17,7 +17,7 @@ from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import stopwatch
-from kidneyct.data import neighbours, series
+from kidneyct.series import inference, neighbours
 
 STUDY = 12446
 SIZES = {"tiny": [200], "cpu": [STUDY, 2 * STUDY], "full": [STUDY, 2 * STUDY, 4 * STUDY], "gpu": [STUDY, 2 * STUDY]}
@@ -51,7 +51,7 @@ def approximate(thumbnails, hashes):
     correlations, nearest = index.search(rows, NEIGHBOURS)
     left, place = np.nonzero(correlations > SIMILARITY)
     _, labels = np.unique(hashes, return_inverse=True)
-    return series.merge(labels, left, nearest[left, place])
+    return inference.merge(labels, left, nearest[left, place])
 
 
 def main():
@@ -65,7 +65,9 @@ def main():
         thumbnails, true = make(count)
         hashes = np.arange(count)
         start = time.perf_counter()
-        found = approximate(thumbnails, hashes) if options.approximate else series.infer(thumbnails, hashes, SIMILARITY)
+        found = (
+            approximate(thumbnails, hashes) if options.approximate else inference.infer(thumbnails, hashes, SIMILARITY)
+        )
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # kB on Linux
         rows.append({"images": count, "seconds": seconds, "peak memory so far, GiB": peak})

@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 from benchmarks import stopwatch
-from kidneyct import yaml12
+from kidneyct.pipeline import yaml12
 
 SIZES = {"cpu": {"repetitions": 3}, "tiny": {"repetitions": 1}}
-IMPORTS = ("pass", "import numpy, pandas", "import tensorflow", "import kidneyct.network")
+IMPORTS = ("pass", "import numpy, pandas", "import tensorflow", "import kidneyct.backbone")
 ASK = "import sys; import stages.{}; print('tensorflow' in sys.modules)"
 
 

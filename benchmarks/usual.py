@@ -18,10 +18,14 @@ import keras
 import numpy as np
 
 from benchmarks import forward, stopwatch
-from kidneyct import arrays, index, unfinished
-from kidneyct.data import archive, images, phantom, split
-from kidneyct.errors import InputError
-from kidneyct.network import batches, classifier, devices, features, training, vgg, weights
+from kidneyct.backbone import devices, features, vgg, weights
+from kidneyct.classifier import batches, classifier
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.images import archive, decoding
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import split
+from kidneyct.sources import phantom
+from kidneyct.training import training
 
 SIZES = {
     "cpu": {
@@ -73,7 +77,7 @@ class Data:
         self.folder, self.path = folder, folder / "archive.zip"
         archive.write(self.path, phantom.members(CLASSES, patients, slices, 0))
         self.entries = archive.images(self.path, CLASSES)
-        images.preprocess(self.path, self.entries, 32, 0, folder)
+        decoding.preprocess(self.path, self.entries, 32, 0, folder)
         table = index.read(folder / "index.csv")
         self.table = table.assign(split=split.by_image(table["label"].to_numpy(), 0.2, 0.1, seed=0))
         with zipfile.ZipFile(self.path) as file:
@@ -120,12 +124,12 @@ class Own:
         self.codes = index.codes(data.table["label"], CLASSES)
 
     def decode(self):
-        images.preprocess(self.data.path, self.data.entries, self.image_size, 0, self.data.folder)
+        decoding.preprocess(self.data.path, self.data.entries, self.image_size, 0, self.data.folder)
 
     def convolve(self):
         pictures = arrays.images(self.data.folder / "images.npy")
         with tempfile.TemporaryDirectory(dir=self.data.folder) as place:  # a fresh one, with nothing to go on from
-            work = unfinished.Work(place, "features")
+            work = checkpoint.Work(place, "features")
             features.compute(
                 self.base,
                 pictures,

@@ -12,14 +12,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from kidneyct import errors
+from kidneyct.pipeline import errors
 
 if sys.argv[0] == "-m":  # `python -m stages.NAME`, before its imports
     errors.end_at_once()
 
-from kidneyct import record
-from kidneyct.draft import draft
-from kidneyct.roles import ROLES
+from kidneyct.files import record
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline.roles import ROLES
 
 
 def run(main):
@@ -75,7 +75,7 @@ def read_json(path):
 
 
 def write_json(path, tree):
-    with draft(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(tree, indent=2) + "\n")
 
 

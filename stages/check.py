@@ -6,10 +6,10 @@ DVC removes a stage's outputs before it runs the stage. So `download` depends on
 told while the user's file is still there.
 """
 
-from stages import draft, run
+from stages import atomic_write, run
 
-from kidneyct import params
-from kidneyct.data import source
+from kidneyct.pipeline import params
+from kidneyct.sources import source
 
 
 def main():
@@ -22,7 +22,7 @@ def main():
         source.refuse_outputs(checked.series.table, outs, "series.table")
     params.check_start(checked.weights)
     source.watch(checked.series.table, "data/table")
-    with draft("data/checked.txt") as partial:
+    with atomic_write("data/checked.txt") as partial:
         partial.write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")
 
 

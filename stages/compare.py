@@ -2,8 +2,9 @@
 
 from stages import by_role, read_json, run, write_json
 
-from kidneyct import index, params, predictions, tables
-from kidneyct.results import comparison, headline, verdict
+from kidneyct.files import index, predictions, tables
+from kidneyct.pipeline import params
+from kidneyct.statistics import comparison, headline, verdict
 
 
 def main():

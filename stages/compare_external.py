@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from stages import by_role, draft, read_json, run, write_json
+from stages import atomic_write, by_role, read_json, run, write_json
 
-from kidneyct import arrays, index, params
-from kidneyct.data import overlap
-from kidneyct.predictions import PROBABILITY
-from kidneyct.results import external
+from kidneyct.files import arrays, index
+from kidneyct.files.predictions import PROBABILITY
+from kidneyct.leakage import overlap
+from kidneyct.pipeline import params
+from kidneyct.statistics import external
 
 BOOTSTRAP_SEED = 0  # not the study's, as in results.comparison
 COLUMNS = ("metric", "role", "value", "low", "high", "own_test")
@@ -39,7 +40,7 @@ def main():
         print(external.told(result))
     write_json("metrics/external.json", result)
     for name, content in {"images": found, "metrics": pd.DataFrame(lines, columns=COLUMNS)}.items():
-        with draft(f"plots/external/{name}.csv") as partial:
+        with atomic_write(f"plots/external/{name}.csv") as partial:
             content.to_csv(partial, index=False, float_format="%.6f")
 
 

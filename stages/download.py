@@ -5,8 +5,9 @@ from collections import Counter
 
 from stages import place, run
 
-from kidneyct import params
-from kidneyct.data import archive, intake, kaggle, phantom
+from kidneyct.images import archive
+from kidneyct.pipeline import params
+from kidneyct.sources import kaggle, phantom, user_images
 
 ARCHIVE = "data/archive.zip"
 
@@ -24,7 +25,7 @@ def main():
         with contextlib.closing(phantom.members(*asked, p.phantom.seed)) as members:
             archive.write(ARCHIVE, members)
     else:
-        archive.write(ARCHIVE, intake.members(p.data.source, classes, p.data.labels))
+        archive.write(ARCHIVE, user_images.members(p.data.source, classes, p.data.labels))
     counts = Counter(image.label for image in archive.images(ARCHIVE, classes))
     print(f"{sum(counts.values())} images:", ", ".join(f"{label} {counts[label]}" for label in classes))
 

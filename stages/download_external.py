@@ -4,8 +4,9 @@ from collections import Counter
 
 from stages import run
 
-from kidneyct import params
-from kidneyct.data import archive, external
+from kidneyct.images import archive
+from kidneyct.pipeline import params
+from kidneyct.sources import external
 
 ARCHIVE = "data/external/archive.zip"
 

@@ -2,11 +2,12 @@
 
 from stages import by_role, read_json, run
 
-from kidneyct import arrays, errors, index, params, predictions, tables
-from kidneyct.data import examples
-from kidneyct.page import charts, external, panels, titles
-from kidneyct.results import confusion
-from kidneyct.roles import ROLES
+from kidneyct.files import arrays, index, predictions, tables
+from kidneyct.maps import selection
+from kidneyct.pipeline import errors, params
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.report import charts, external, panels, titles
+from kidneyct.statistics import confusion
 
 
 def main():
@@ -33,8 +34,8 @@ def draw_images(predicted, names, mistakes_asked_for):
     shown = {}
     for role, of_role in predicted.items():
         maps = arrays.read_named(f"data/maps/{role}.npz")
-        shown[role] = examples.explained(table, of_role, images, maps)
-        mistakes = examples.explained(table, of_role, images, maps, mistakes=True)
+        shown[role] = selection.explained(table, of_role, images, maps)
+        mistakes = selection.explained(table, of_role, images, maps, mistakes=True)
         panels.explanations(f"plots/{role}/explanations.png", shown[role], f"Model of the {role}")
         panels.explanations(f"plots/{role}/mistakes.png", mistakes, f"Most confident mistakes of the {role}", none)
     panels.explanation_pairs("plots/explanations.png", list(zip(*shown.values(), strict=True)), list(names.values()))

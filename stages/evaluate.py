@@ -1,10 +1,12 @@
 """Measure a role's model on the test rows."""
 
-from stages import draft, run, write_json
+from stages import atomic_write, run, write_json
 
-from kidneyct import arrays, index, params, predictions, tables
-from kidneyct.network import batches, classifier, devices, features
-from kidneyct.results import calibration, evaluation
+from kidneyct.backbone import devices, features
+from kidneyct.classifier import batches, classifier
+from kidneyct.files import arrays, index, predictions, tables
+from kidneyct.pipeline import params
+from kidneyct.statistics import calibration, evaluation
 
 BATCH_SIZE = 32
 
@@ -36,7 +38,7 @@ def main(role):
         "reliability": calibration.reliability(codes[rows], probabilities),
     }
     for name, content in written.items():
-        with draft(f"plots/{role}/{name}.csv") as partial:
+        with atomic_write(f"plots/{role}/{name}.csv") as partial:
             content.to_csv(partial, index=False, float_format="%.6f")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")
 

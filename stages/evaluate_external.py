@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from stages import draft, run
+from stages import atomic_write, run
 
-from kidneyct import arrays, index, params, predictions
+from kidneyct.files import arrays, index, predictions
+from kidneyct.pipeline import params
 
 BATCH_SIZE = 32
 
@@ -20,13 +21,14 @@ def main(role):
     if len(rows):
         probabilities = predict(f"models/{role}/model.weights.h5", images, rows, head, p.model.frozen_blocks)
     predicted = predictions.tabulate(table, rows, classes, probabilities)
-    with draft(f"plots/{role}/external/predictions.csv") as partial:
+    with atomic_write(f"plots/{role}/external/predictions.csv") as partial:
         predicted.to_csv(partial, index=False, float_format="%.6f")
 
 
 def predict(weights, images, rows, head, frozen_blocks):
     """Probabilities of some rows of images; TensorFlow, slow to load, is loaded only where there are images."""
-    from kidneyct.network import classifier, devices, external
+    from kidneyct.backbone import devices
+    from kidneyct.classifier import classifier, external
 
     devices.prepare(seed=0)
     network = classifier.trained(weights, images.shape[1], *head)

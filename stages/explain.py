@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from stages import by_role, draft, run
+from stages import atomic_write, by_role, run
 
-from kidneyct import arrays, index, params
-from kidneyct.data import examples
-from kidneyct.maps import explainer
-from kidneyct.network import classifier, devices, forward
+from kidneyct.backbone import devices, forward
+from kidneyct.classifier import classifier
+from kidneyct.files import arrays, index
+from kidneyct.maps import explainer, selection
+from kidneyct.pipeline import params
 
 BATCH_SIZE = 8
 
@@ -23,9 +24,9 @@ def main(role):
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
-    right = examples.rightly(table, predictions.values())
-    chosen = examples.choose(table, classes, p.explain.images_per_class, preferred=right)
-    mistakes = examples.mistakes(table, predictions[role], p.explain.mistakes)
+    right = selection.rightly(table, predictions.values())
+    chosen = selection.choose(table, classes, p.explain.images_per_class, preferred=right)
+    mistakes = selection.mistakes(table, predictions[role], p.explain.mistakes)
     rows = np.concatenate([chosen, mistakes]).astype(int)
     pixels = images[rows]
     run = forward.whole(network)
@@ -34,10 +35,10 @@ def main(role):
         lambda: run(pixels[:BATCH_SIZE]),
         explainer.passes() * len(rows) / BATCH_SIZE,
     )
-    explained = examples.predicted(table, predictions[role], classes, rows)
+    explained = selection.predicted(table, predictions[role], classes, rows)
     maps = explainer.explainer(network, batch_size=BATCH_SIZE)(pixels, explained, p.seed)
     mistaken = np.arange(len(rows)) >= len(chosen)
-    with draft(f"data/maps/{role}.npz") as partial:
+    with atomic_write(f"data/maps/{role}.npz") as partial:
         np.savez_compressed(partial, rows=rows, mistake=mistaken, **maps)
 
 

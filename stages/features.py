@@ -2,8 +2,9 @@
 
 from stages import place, run
 
-from kidneyct import arrays, params, unfinished
-from kidneyct.network import devices, feature_shards, features, vgg
+from kidneyct.backbone import devices, feature_shards, features, vgg
+from kidneyct.files import arrays, checkpoint
+from kidneyct.pipeline import params
 
 
 def main(role):
@@ -17,14 +18,14 @@ def main(role):
     title, weights = f"features of the {role}", f"models/{role}/initial.weights.h5"
     what = (images, p.model.pixel_scaling, p.model.frozen_blocks, *paths)
     if isinstance(images, arrays.Shards):
-        with unfinished.work(stage, title, "Ray") as work:  # this process leaves the devices to Ray's
+        with checkpoint.work(stage, title, "Ray") as work:  # this process leaves the devices to Ray's
             feature_shards.compute(weights, *what, work)
         return
     devices.prepare(seed=0)
     device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
     base = vgg.initialised(weights, image_size)
-    with unfinished.work(stage, title, device) as work:
+    with checkpoint.work(stage, title, device) as work:
         features.compute(base, *what, work)
 
 

@@ -1,9 +1,9 @@
 """Write a role's initial weights: the one file in which the two models differ."""
 
-from stages import draft, run
+from stages import atomic_write, run
 
-from kidneyct import params, roles
-from kidneyct.network import devices, vgg, weights
+from kidneyct.backbone import devices, vgg, weights
+from kidneyct.pipeline import params, roles
 
 
 def main(role):
@@ -11,7 +11,7 @@ def main(role):
     start = p.weights if hasattr(p, "weights") else roles.CONTROL
     devices.prepare(p.seed)
     base = weights.initial(start, role, p.seed, p.model.pixel_scaling, p.model.transferred_blocks)
-    with draft(f"models/{role}/initial.weights.h5") as partial:
+    with atomic_write(f"models/{role}/initial.weights.h5") as partial:
         base.save_weights(partial)
     part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < vgg.BLOCKS else ""
     print(f"initial weights of the {role}: {start}{part}")

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from stages import draft, run, write_json
+from stages import atomic_write, run, write_json
 
-from kidneyct import arrays, index, params
-from kidneyct.data import leakage, thresholds
-from kidneyct.data import series as thumbnail_series
+from kidneyct.files import arrays, index
+from kidneyct.leakage import leakage, thresholds
+from kidneyct.pipeline import params
+from kidneyct.series import inference as thumbnail_series
 
 PAIRS_PER_CLASS = 2
 
@@ -30,7 +31,7 @@ def main():
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
     for name, values in baselines.items():
         predicted[name] = np.array(p.data.classes)[values]
-    with draft("plots/baselines.csv") as partial:
+    with atomic_write("plots/baselines.csv") as partial:
         predicted.to_csv(partial, index=False)
     pairs = leakage.closest_pairs(
         thumbnails,
@@ -41,10 +42,10 @@ def main():
         PAIRS_PER_CLASS,
         similarity=None if inferred is None else similarity,
     )
-    with draft("plots/pairs.csv") as partial:
+    with atomic_write("plots/pairs.csv") as partial:
         pairs.to_csv(partial, index=False, float_format="%.6f")
     groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
-    with draft("plots/similarity.csv") as partial:
+    with atomic_write("plots/similarity.csv") as partial:
         thresholds.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
     accuracy = result["accuracy"]
     print(

@@ -2,10 +2,13 @@
 
 from stages import run, write_json
 
-from kidneyct import arrays, index, params, unfinished
-from kidneyct.data import examples, masks
-from kidneyct.measures import measure
-from kidneyct.network import classifier, devices, forward
+from kidneyct.backbone import devices, forward
+from kidneyct.classifier import classifier
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.images import masks
+from kidneyct.maps import selection
+from kidneyct.measures import evaluation
+from kidneyct.pipeline import params
 
 BATCH_SIZE = 8
 
@@ -28,17 +31,17 @@ def main(role):
     devices.warn_if_long(
         title,
         lambda: run(images[:BATCH_SIZE]),
-        measure.passes(p.explain.measured_images) / BATCH_SIZE,
+        evaluation.passes(p.explain.measured_images) / BATCH_SIZE,
     )
-    rows = examples.spread(table, classes, p.explain.measured_images)
-    explained = examples.predicted(table, predictions, classes, rows)
+    rows = selection.spread(table, classes, p.explain.measured_images)
+    explained = selection.predicted(table, predictions, classes, rows)
     lesions = masks.read("data/archive.zip", table["image"][rows])
-    with unfinished.work(stage, title, device) as work:
-        result, cascade = measure.measure(network, images[rows], explained, lesions, p.seed, BATCH_SIZE, work.kept)
+    with checkpoint.work(stage, title, device) as work:
+        result, cascade = evaluation.measure(network, images[rows], explained, lesions, p.seed, BATCH_SIZE, work.kept)
         with work.writing(f"metrics/{role}/maps.json") as path:
             write_json(path, result)
         with work.writing(f"metrics/{role}/best_map.json") as path:
-            write_json(path, measure.best(result))
+            write_json(path, evaluation.best(result))
         with work.writing(f"plots/{role}/randomisation.csv") as path:
             cascade.to_csv(path, index=False, float_format="%.6f")
 

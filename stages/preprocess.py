@@ -3,10 +3,11 @@
 import functools
 from pathlib import Path
 
-from stages import draft, run
+from stages import atomic_write, run
 
-from kidneyct import params, unfinished
-from kidneyct.data import archive, grey, image_shards, images, masks
+from kidneyct.files import checkpoint
+from kidneyct.images import archive, decoding, grey, image_shards, masks
+from kidneyct.pipeline import params
 
 ARCHIVE = "data/archive.zip"
 
@@ -14,17 +15,17 @@ ARCHIVE = "data/archive.zip"
 def main():
     p = params.load("preprocess")
     entries = archive.images(ARCHIVE, p.data.classes)
-    with draft("data/patients.csv") as partial:
+    with atomic_write("data/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
     changed = functools.partial(grey.seen, how=p.preprocess.grey)
     what = ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window, changed
-    with unfinished.work("preprocess", "preprocess", device=None) as work:
+    with checkpoint.work("preprocess", "preprocess", device=None) as work:
         if p.preprocess.shard_images:
             kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
         else:
             masks.check(ARCHIVE, entries)
-            kept, rejected = images.preprocess(*what, work)
+            kept, rejected = decoding.preprocess(*what, work)
     left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct import arrays, index, params, unfinished
-from kidneyct.data import archive, external, grey, images, known_series, series, split
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.images import archive, decoding, grey
+from kidneyct.pipeline import params
+from kidneyct.series import inference, known_series, split
+from kidneyct.sources import external
 
 FOLDER = Path("data/external")
 
@@ -15,15 +18,15 @@ def main():
     p = params.load("preprocess_external")
     entries = external.images(FOLDER / "archive.zip", p.data.classes)
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
-    with unfinished.work("preprocess_external", "preprocess_external", device=None) as work:
+    with checkpoint.work("preprocess_external", "preprocess_external", device=None) as work:
         what = FOLDER / "archive.zip", entries, size, allowed, FOLDER, p.preprocess.window
-        kept, rejected = images.preprocess(*what, functools.partial(grey.seen, how=p.preprocess.grey), work)
+        kept, rejected = decoding.preprocess(*what, functools.partial(grey.seen, how=p.preprocess.grey), work)
     table = index.read(FOLDER / "index.csv")
     parts = split.external(table, p.split.contradictory, FOLDER / "index.csv")
     index.write(parts, FOLDER / "split.csv")
     thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", kept)
-    groups = series.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
-    numbers = series.infer(thumbnails, groups, p.series.similarity) if kept else []
+    groups = inference.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
+    numbers = inference.infer(thumbnails, groups, p.series.similarity) if kept else []
     columns, known = {"series": numbers}, known_numbers(table["image"])
     if known is not None:
         numbers, columns = known, {"series": known, "inferred": numbers}

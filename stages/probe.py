@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from stages import draft, run, write_json
+from stages import atomic_write, run, write_json
 
-from kidneyct import arrays, index, params, predictions
-from kidneyct.results import probe
+from kidneyct.files import arrays, index, predictions
+from kidneyct.pipeline import params
+from kidneyct.probe import probe
 
 
 def main(role):
@@ -19,7 +20,7 @@ def main(role):
     train, test = index.rows(table, "train"), index.rows(table, "test")
     result, probabilities = probe.probe(pooled, codes, series, units, train, test, classes, p.probe.slices)
     write_json(f"metrics/{role}/probe.json", result)
-    with draft(f"plots/{role}/probe.csv") as partial:
+    with atomic_write(f"plots/{role}/probe.csv") as partial:
         tabulated = predictions.tabulate(table, test, classes, probabilities)
         tabulated.to_csv(partial, index=False, float_format="%.6f")
     whole = result[probe.ALL]

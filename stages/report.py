@@ -1,11 +1,11 @@
 """Write the page of the run: plots/report.html, one file that needs nothing else."""
 
-from stages import by_role, draft, read_json, run
+from stages import atomic_write, by_role, read_json, run
 
-from kidneyct import arrays, index, params, predictions, tables
-from kidneyct.page import report
-from kidneyct.roles import ROLES
-from kidneyct.runs import lock
+from kidneyct.files import arrays, index, predictions, tables
+from kidneyct.pipeline import lock, params
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.report import report
 
 WRITERS = ("compare", "suspects", "draw", *(f"{stage}@{role}" for stage in ("explain", "measure") for role in ROLES))
 
@@ -49,7 +49,7 @@ def main():
             },
         )
     )
-    with draft("plots/report.html") as partial:
+    with atomic_write("plots/report.html") as partial:
         partial.write_text(page, encoding="utf-8")
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct import arrays, index, params, unfinished
-from kidneyct.data import known_series, neighbours, series
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.pipeline import params
+from kidneyct.series import inference, known_series, neighbours
 
 PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
@@ -17,7 +18,7 @@ def main():
     p = params.load("series")
     table = index.read("data/index.csv")
     thumbnails = arrays.thumbnails("data/thumbnails.npy", len(table))
-    groups = series.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
+    groups = inference.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
     columns = {"series": inferred(thumbnails, groups, p.series.similarity, p.series.approximate_above)}
     known = known_numbers(p.series.table, table["image"])
     if known is not None:
@@ -32,9 +33,9 @@ def main():
 def inferred(thumbnails, groups, similarity, approximate_above):
     """The series that the thumbnails let infer, (n,) int."""
     if len(thumbnails) <= approximate_above:
-        return series.infer(thumbnails, groups, similarity)
+        return inference.infer(thumbnails, groups, similarity)
     if isinstance(thumbnails, arrays.Shards):
-        with unfinished.work("series", "series", "CPU") as work:
+        with checkpoint.work("series", "series", "CPU") as work:
             return neighbours.over_shards(thumbnails, groups, similarity, work)
     return neighbours.infer(thumbnails, groups, similarity)
 

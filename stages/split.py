@@ -2,8 +2,9 @@
 
 from stages import run
 
-from kidneyct import index, params
-from kidneyct.data import split
+from kidneyct.files import index
+from kidneyct.pipeline import params
+from kidneyct.series import split
 
 
 def main():

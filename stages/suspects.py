@@ -1,9 +1,10 @@
 """List the test images whose label both models contradict with confidence, for a person to look at."""
 
-from stages import by_role, draft, run, write_json
+from stages import atomic_write, by_role, run, write_json
 
-from kidneyct import index, params, predictions
-from kidneyct.results import suspects
+from kidneyct.files import index, predictions
+from kidneyct.pipeline import params
+from kidneyct.statistics import suspects
 
 
 def main():
@@ -14,7 +15,7 @@ def main():
     rows = index.test_rows(split, by_path | {"plots/baselines.csv": baselines})
     series = index.read_series("data/series.csv", len(split))[rows]
     listed, worth = suspects.suspects(rows, predicted, baselines["nearest_thumbnail"], series, p.data.classes)
-    with draft("plots/suspects.csv") as partial:
+    with atomic_write("plots/suspects.csv") as partial:
         listed.to_csv(partial, index=False, float_format="%.6f")
     write_json("metrics/suspects.json", worth)
     print(suspects.told(worth))

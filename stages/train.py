@@ -4,8 +4,12 @@ import numpy as np
 
 from stages import run
 
-from kidneyct import arrays, balance, index, params, tables, unfinished
-from kidneyct.network import classifier, devices, features, normalization, regularization, training, vgg
+from kidneyct.backbone import devices, features, vgg
+from kidneyct.classifier import classifier, normalization
+from kidneyct.files import arrays, checkpoint, index, tables
+from kidneyct.pipeline import params
+from kidneyct.probe import balance
+from kidneyct.training import regularization, training
 
 
 def main(role):
@@ -42,7 +46,7 @@ def main(role):
     rates = p.train.learning_rate
     # The head alone is a few steps over many weights: its GPUs would exchange more than they compute.
     among = [] if cached else devices.gpus()
-    with devices.divided(title, among), unfinished.work(stage, title, device) as work:
+    with devices.divided(title, among), checkpoint.work(stage, title, device) as work:
         network, history, trials = training.search(
             build,
             codes,

@@ -11,19 +11,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kidneyct import unfinished
+from kidneyct.backbone import devices, features, interpolation, vgg, weights
+from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.files import checkpoint
 from kidneyct.maps import explainer
-from kidneyct.network import (
-    batches,
-    classifier,
-    devices,
-    features,
-    interpolation,
-    normalization,
-    training,
-    vgg,
-    weights,
-)
+from kidneyct.training import training
 
 SIDE, CLASSES, BLOCKS, SCALING, BATCH = 32, 3, 4, "caffe", 5
 
@@ -42,7 +34,7 @@ def compute():
         found = {f"initial block{number}": base.get_layer(f"block{number}_conv1").get_weights()[0] for number in (1, 5)}
         path = Path(folder, "features.npy")
         features.compute(
-            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), unfinished.Work(folder, "features")
+            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), checkpoint.Work(folder, "features")
         )
         found["features"] = np.load(path)
 

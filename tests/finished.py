@@ -8,9 +8,9 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from kidneyct import params, yaml12
-from kidneyct.data import images
-from kidneyct.runs import lock as locks
+from kidneyct.images import decoding
+from kidneyct.pipeline import lock as locks
+from kidneyct.pipeline import params, yaml12
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 SIDE = 32
@@ -123,12 +123,13 @@ def run(folder, roles=("candidate",), parameters=None):
 
     `parameters` are stage -> what it read beside what a prediction needs.
     """
-    from kidneyct.network import classifier, vgg
+    from kidneyct.backbone import vgg
+    from kidneyct.classifier import classifier
 
     (folder / "data").mkdir()
     pictures = np.concatenate([slices(number, 4) for number in range(4)])
     np.save(
-        folder / "data/thumbnails.npy", np.stack([images.thumbnail(Image.fromarray(picture)) for picture in pictures])
+        folder / "data/thumbnails.npy", np.stack([decoding.thumbnail(Image.fromarray(picture)) for picture in pictures])
     )
     labels = np.repeat(CLASSES, 4)
     table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})

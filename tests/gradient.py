@@ -1,6 +1,7 @@
 """The gradient of a class score in the pixels, as the explainer takes it."""
 
-from kidneyct.network import classifier, gradients, vgg
+from kidneyct.backbone import gradients, vgg
+from kidneyct.classifier import classifier
 
 
 def pixel_gradient(network):

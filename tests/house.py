@@ -4,7 +4,10 @@ import ast
 from pathlib import Path
 
 FOLDERS = {"stages": Path("stages"), "kidneyct": Path("src/kidneyct")}
-ROOMS = ["", "data", "network", "maps", "measures", "results", "runs", "page", "app", "commands", "__main__"]
+ROOMS = [
+    *("pipeline", "files", "images", "sources", "series", "probe", "leakage", "backbone", "classifier", "training"),
+    *("maps", "measures", "statistics", "report", "experiments", "predict", "app", "commands", "__main__"),
+]
 
 
 def imports(path):

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from kidneyct.network import classifier, vgg
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier
 
 
 def linear():

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kidneyct.results import arms
+from kidneyct.experiments import arms
 
 CLASSES = ["a", "b"]
 IMAGES = [f"i{number}" for number in range(8)]

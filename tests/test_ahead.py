@@ -2,15 +2,15 @@
 
 import threading
 
-from kidneyct import ahead
+from kidneyct.files import parallel
 
 
 def test_few_items_are_in_memory_at_a_time():
     taken = []
-    with ahead.in_order(str, (taken.append(number) or number for number in range(1000))) as results:
+    with parallel.in_order(str, (taken.append(number) or number for number in range(1000))) as results:
         item, result = next(results)
     assert (item, result()) == (0, "0")
-    assert len(taken) == ahead.AHEAD * ahead.THREADS + 1
+    assert len(taken) == parallel.AHEAD * parallel.THREADS + 1
 
 
 def test_results_are_in_order_however_long_each_takes():
@@ -23,7 +23,7 @@ def test_results_are_in_order_however_long_each_takes():
             late.set()
         return 10 * number
 
-    with ahead.in_order(work, [0, 1, 2], threads=2) as found:
+    with parallel.in_order(work, [0, 1, 2], threads=2) as found:
         results = [(item, result()) for item, result in found]
     assert results == [(0, 0), (1, 10), (2, 20)]
 
@@ -36,7 +36,7 @@ def test_what_was_not_begun_when_the_block_ends_is_left_out():
         if number:
             assert go_on.wait(60)
 
-    with ahead.in_order(work, range(1000), threads=1) as results:
+    with parallel.in_order(work, range(1000), threads=1) as results:
         next(results)[1]()
         threading.Timer(1, go_on.set).start()
     assert begun in ([0], [0, 1])

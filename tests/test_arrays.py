@@ -9,8 +9,8 @@ import zlib
 import numpy as np
 import pytest
 
-from kidneyct import arrays
-from kidneyct.errors import InputError
+from kidneyct.files import arrays
+from kidneyct.pipeline.errors import InputError
 
 ROWS = np.arange(4 * 6, dtype=np.uint8).reshape(4, 2, 3)
 

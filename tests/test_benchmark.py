@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kidneyct import logistic
+from kidneyct.probe import logistic
 
 
 def script(name):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks import page as tables
 from benchmarks import stopwatch
-from kidneyct import params, yaml12
-from kidneyct.results import starts
+from kidneyct.experiments import starts
+from kidneyct.pipeline import params, yaml12
 
 PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
 

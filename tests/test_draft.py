@@ -6,12 +6,12 @@ import stat
 
 import pytest
 
-from kidneyct.draft import draft
-from kidneyct.errors import InputError
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline.errors import InputError
 
 
 def test_the_name_appears_when_the_block_ends(tmp_path):
-    with draft(tmp_path / "folder/a.txt") as partial:
+    with atomic_write(tmp_path / "folder/a.txt") as partial:
         partial.write_text("new")
         assert not (tmp_path / "folder/a.txt").exists()
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a.txt"]
@@ -22,7 +22,7 @@ def test_it_is_on_the_disk_before_it_has_its_name_and_its_name_then_too(tmp_path
     calls, (fsync, replace) = [], (os.fsync, os.replace)
     monkeypatch.setattr(os, "fsync", lambda handle: calls.append(os.fstat(handle)) or fsync(handle))
     monkeypatch.setattr(os, "replace", lambda *paths: calls.append("named") or replace(*paths))
-    with draft(tmp_path / "a.txt") as partial:
+    with atomic_write(tmp_path / "a.txt") as partial:
         partial.write_text("whole")
     file, named, folder = calls
     assert (file.st_ino, file.st_size, named) == ((tmp_path / "a.txt").stat().st_ino, 5, "named")
@@ -38,7 +38,7 @@ def test_a_file_system_that_can_not_do_that_to_a_folder_does_not_matter(tmp_path
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", files_alone)
-    with draft(tmp_path / "a.txt") as partial:
+    with atomic_write(tmp_path / "a.txt") as partial:
         partial.write_text("whole")
     assert (tmp_path / "a.txt").read_text() == "whole"
 
@@ -55,7 +55,7 @@ def test_a_failure_keeps_what_was_there(tmp_path, number, line):
     path.write_text("old")
 
     def fails():
-        with draft(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("ne")
             raise OSError(number, "Read-only file system")
 

@@ -8,9 +8,9 @@ import pytest
 
 from stages import explain, measure
 
-from kidneyct import params
-from kidneyct.errors import InputError
-from kidneyct.roles import ROLES
+from kidneyct.pipeline import params
+from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 
 
 @pytest.mark.parametrize("stage", [explain, measure])

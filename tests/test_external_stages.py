@@ -15,10 +15,11 @@ from tiny import ROOT, TINY
 
 from stages import check, compare_external, download_external, evaluate_external, preprocess_external
 
-from kidneyct import index, predictions, yaml12
-from kidneyct.data import series
-from kidneyct.errors import InputError
-from kidneyct.roles import ROLES
+from kidneyct.files import index, predictions
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.series import inference
 
 CLASSES = TINY["data"]["classes"]
 
@@ -75,7 +76,7 @@ def workspace(tmp_path, monkeypatch):
 
 def test_none_leaves_empty_files_without_tensorflow(workspace, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "keras", None)  # an import of it fails
-    monkeypatch.delitem(sys.modules, "kidneyct.network.external", raising=False)
+    monkeypatch.delitem(sys.modules, "kidneyct.classifier.external", raising=False)
     for stage in (download_external, preprocess_external):
         stage.main()
     for role in ROLES:
@@ -113,7 +114,7 @@ def test_planted_near_duplicates_are_found_and_named(workspace, tmp_path, capsys
     assert capsys.readouterr().out == "preprocess_external: 5 images of 4 series, inferred\n"
     thumbnails = np.load("data/external/thumbnails.npy")
     found = index.read("data/external/index.csv")
-    expected = series.infer(thumbnails, found["sha256"], 0.99).tolist()
+    expected = inference.infer(thumbnails, found["sha256"], 0.99).tolist()
     assert index.read_series("data/external/series.csv").tolist() == expected == [0, 1, 1, 2, 3]
     predicted("candidate", [True] * 5)
     predicted("control", [True, False, False, False, False])

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import index
-from kidneyct.errors import InputError
+from kidneyct.files import index
+from kidneyct.pipeline.errors import InputError
 
 
 def test_rows_and_codes():

@@ -8,8 +8,8 @@ from layers import numbered_weights, one_line, write_legacy
 
 from stages import check, initialize
 
-from kidneyct import yaml12
-from kidneyct.errors import InputError
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tiny import ROOT, TINY
 
 from stages import features, train
 
-from kidneyct import yaml12
-from kidneyct.network import devices, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.pipeline import yaml12
 
 OUTPUTS = {
     "features": ["data/features/candidate.npy"],
@@ -28,11 +28,11 @@ OUTPUTS = {
 # Saves after every batch and epoch, and sends itself a signal after some.
 KILLED = """
 import os, sys
-from kidneyct import unfinished
+from kidneyct.files import checkpoint
 from stages import features, train
 
 stage, number, after = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-save, saved = unfinished.Work.save, []
+save, saved = checkpoint.Work.save, []
 
 def deadly(*given, **arrays):
     save(*given, **arrays)
@@ -40,8 +40,8 @@ def deadly(*given, **arrays):
     if len(saved) == after:
         os.kill(os.getpid(), number)
 
-unfinished.SHARE = float("inf")
-unfinished.Work.save = deadly
+checkpoint.SHARE = float("inf")
+checkpoint.Work.save = deadly
 {"features": features, "train": train}[stage].main("candidate")
 """
 

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from kidneyct import balance, logistic
+from kidneyct.probe import balance, logistic
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,12 @@ import yaml
 from PIL import Image
 from tiny import ROOT, TINY
 
-from kidneyct import arrays, cluster, index, shards, unfinished, yaml12
-from kidneyct.data import archive, image_shards, images, neighbours, series
-from kidneyct.errors import InputError
-from kidneyct.network import devices, feature_shards, features, vgg
+from kidneyct.backbone import devices, feature_shards, features, vgg
+from kidneyct.files import arrays, checkpoint, cluster, index, shards
+from kidneyct.images import archive, decoding, image_shards
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import inference, neighbours
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 BROKEN, COLOURED = (20, 149), 130
@@ -92,7 +94,7 @@ def work(tmp_path, monkeypatch):
         return functools.partial(killed_once, begin, marker)
 
     (tmp_path / "work").mkdir()
-    yield unfinished.Work(tmp_path / "work", "try")
+    yield checkpoint.Work(tmp_path / "work", "try")
     assert marker.exists()
     assert len(list((tmp_path / "work").glob("00001-*"))) == 1
 
@@ -116,13 +118,13 @@ def single(tmp_path_factory):
         name = f"{CLASSES[number * 4 // 150]}/{number:03d}.png"
         members += [(f"{archive.ROOT}/{name}", content), (f"{archive.MASKS}/{name}", png(pixels))]
     archive.write(folder / "archive.zip", members)
-    images.preprocess(folder / "archive.zip", archive.images(folder / "archive.zip", CLASSES), 32, 2, folder)
+    decoding.preprocess(folder / "archive.zip", archive.images(folder / "archive.zip", CLASSES), 32, 2, folder)
     devices.prepare(seed=0)
     base = vgg.base(32)
     base.save_weights(folder / "initial.weights.h5")
     (folder / "work").mkdir()
     given = (arrays.images(folder / "images.npy"), "unit", 5, folder / "features.npy", folder / "pooled.npy")
-    features.compute(base, *given, unfinished.Work(folder / "work", "features"))
+    features.compute(base, *given, checkpoint.Work(folder / "work", "features"))
     return folder
 
 
@@ -135,7 +137,7 @@ def sharded(single, tmp_path_factory):
 def test_pictures(single, sharded, work):
     path = single / "archive.zip"
     entries = archive.images(path, CLASSES)
-    assert image_shards.preprocess(path, entries, 32, 2, sharded, "file", images._unchanged, SHARD, work) == (148, 2)
+    assert image_shards.preprocess(path, entries, 32, 2, sharded, "file", decoding._unchanged, SHARD, work) == (148, 2)
     for name in ("index.csv", "rejected.csv"):
         assert (sharded / name).read_bytes() == (single / name).read_bytes()
     for read, name in ((arrays.images, "images.npy"), (arrays.thumbnails, "thumbnails.npy")):
@@ -152,7 +154,7 @@ def test_pictures(single, sharded, work):
 
 def test_series(single, sharded, work):
     hashes = index.read(single / "index.csv")["sha256"]
-    expected = series.infer(arrays.thumbnails(single / "thumbnails.npy"), hashes, 0.99)
+    expected = inference.infer(arrays.thumbnails(single / "thumbnails.npy"), hashes, 0.99)
     assert expected.max() == 29
     found = neighbours.over_shards(arrays.thumbnails(sharded / "thumbnails.npy"), hashes, 0.99, work)
     np.testing.assert_array_equal(found, expected)

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from kidneyct import params, yaml12
-from kidneyct.errors import InputError
+from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline.errors import InputError
 
 REMOVED = object()
 

@@ -9,9 +9,9 @@ import pydicom
 import pytest
 from tiny import TINY, clone
 
-from kidneyct.data import phantom_scans
 from kidneyct.maps.methods import METHODS
-from kidneyct.roles import ROLES
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.sources import phantom_scans
 
 TRAINED = ("train", "evaluate", "evaluate_external", "explain", "measure")
 
@@ -186,12 +186,12 @@ def test_a_change_reruns_only_what_reads_it(project):
 
 
 EDITS = {  # what is edited -> what reads it, but for the page, which comes after everything
-    "src/kidneyct/page/charts.py": {"draw"},
-    "src/kidneyct/page/templates/limits.html": set(),
-    "src/kidneyct/data/examples.py": both("explain", "measure") | {"draw"},
-    "src/kidneyct/data/split.py": {"split", "preprocess_external"},
-    "src/kidneyct/params.py": {"check"},
-    "src/kidneyct/results/verdict.py": {"compare"},
+    "src/kidneyct/report/charts.py": {"draw"},
+    "src/kidneyct/report/templates/limits.html": set(),
+    "src/kidneyct/maps/selection.py": both("explain", "measure") | {"draw"},
+    "src/kidneyct/series/split.py": {"split", "preprocess_external"},
+    "src/kidneyct/pipeline/params.py": {"check"},
+    "src/kidneyct/statistics/verdict.py": {"compare"},
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import index, predictions
+from kidneyct.files import index, predictions
 
 CLASSES = ["label", "image", "predicted"]  # as awkward as class names can be
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kidneyct import progress
+from kidneyct.pipeline import progress
 
 
 @pytest.fixture

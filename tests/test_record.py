@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from kidneyct import params, record
+from kidneyct.files import record
+from kidneyct.pipeline import params
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_record_that_can_not_be_written_takes_no_result_along(folder, capsys):
 
 
 def test_the_device_is_told_where_keras_computed(folder):
-    import kidneyct.network.devices as devices
+    import kidneyct.backbone.devices as devices
 
     devices.prepare(0)
     assert record.made_by("train@control", 0)["device"] == devices.describe("float32")

@@ -1,6 +1,6 @@
 """The two models and what each starts from."""
 
-from kidneyct import roles
+from kidneyct.pipeline import roles
 
 
 def test_the_candidate_alone_starts_from_what_is_asked():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from kidneyct.rounding import rounded
+from kidneyct.files.rounding import rounded
 
 
 def test_numbers_become_plain_and_text_and_truths_stay():

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kidneyct import arrays, shards
-from kidneyct.errors import InputError
+from kidneyct.files import arrays, shards
+from kidneyct.pipeline.errors import InputError
 
 
 def begin():

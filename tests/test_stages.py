@@ -13,14 +13,14 @@ from house import ROOMS, closure, files, imports, room
 import stages
 from stages import series
 
-from kidneyct import params, yaml12
-from kidneyct.errors import InputError
+from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline.errors import InputError
 
 PIPELINE = yaml12.load(Path("dvc.yaml").read_text())["stages"]
 # What every script imports and what can change no result by itself: the values in params.yaml are watched one by one
 # as params, the stage `check` reruns whenever the reading of them changes, and neither an error's text nor what is said
 # meanwhile is a result.
-EXEMPT = {f"src/kidneyct/{name}.py" for name in ("params", "errors", "progress", "yaml12")}
+EXEMPT = {f"src/kidneyct/pipeline/{name}.py" for name in ("params", "errors", "progress", "yaml12")}
 
 
 def watched(stage):
@@ -60,7 +60,7 @@ def test_the_published_series_are_watched():
 
 
 def test_the_page_depends_on_its_templates():
-    templates = {path.as_posix() for path in Path("src/kidneyct/page/templates").iterdir()}
+    templates = {path.as_posix() for path in Path("src/kidneyct/report/templates").iterdir()}
     assert templates == {dep for dep in body("report")["deps"] if dep.startswith("src/") and not dep.endswith(".py")}
 
 
@@ -108,12 +108,12 @@ def test_every_parameter_is_declared_by_a_stage():
 
 
 def test_tensorflow_is_imported_only_where_it_computes():
-    heavy = {stage for stage in PIPELINE if "src/kidneyct/network/vgg.py" in closure(f"stages/{stage}.py")}
+    heavy = {stage for stage in PIPELINE if "src/kidneyct/backbone/vgg.py" in closure(f"stages/{stage}.py")}
     assert heavy == {"initialize", "features", "train", "evaluate", "evaluate_external", "explain", "measure"}
 
 
 def test_what_draws_is_no_dep_of_what_computes():
-    drawing = {stage for stage in PIPELINE if any(room(path) == "page" for path in closure(f"stages/{stage}.py"))}
+    drawing = {stage for stage in PIPELINE if any(room(path) == "report" for path in closure(f"stages/{stage}.py"))}
     assert drawing == {"draw", "report"}
     pictures = {stage for stage in PIPELINE if any(str(out).endswith(".png") for out in body(stage).get("outs", []))}
     assert pictures == {"draw"}
@@ -131,9 +131,9 @@ def test_arrows_between_rooms_go_one_way(module):
     assert not any(module in closure(file) for name in imports(module) for file in files(name))
 
 
-def test_keras_is_imported_in_the_network_room_alone():
+def test_keras_is_imported_where_networks_are():
     importing = {module for module in MODULES if "keras" in {name.split(".")[0] for name in imports(module)}}
-    assert {room(module) for module in importing} == {"network"}
+    assert {room(module) for module in importing} == {"backbone", "classifier", "training"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tiny import Project, clone
 
-from kidneyct import index
+from kidneyct.files import index
 
 
 def start(project, *options):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kidneyct import tables
-from kidneyct.errors import InputError
+from kidneyct.files import tables
+from kidneyct.pipeline.errors import InputError
 
 RATES = """\
 learning_rate,epochs,kept_epoch,val_loss,val_accuracy,stopped,edge,kept

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kidneyct import unfinished
-from kidneyct.errors import InputError
+from kidneyct.files import checkpoint
+from kidneyct.pipeline.errors import InputError
 
 PIPELINE = """
 stages:
@@ -38,7 +38,7 @@ def project(tmp_path, monkeypatch):
 
 
 def work(stage="train@candidate", device="CPU"):
-    return unfinished.work(stage, "training", device)
+    return checkpoint.work(stage, "training", device)
 
 
 def interrupt(**options):
@@ -93,7 +93,7 @@ def test_neither_do_other_packages_devices_or_roles(project, monkeypatch):
     own = at_work()
     assert at_work(stage="train@control") != own
     assert at_work(device="GPU").name != own.name
-    monkeypatch.setattr(unfinished.importlib.metadata, "version", lambda package: "0")
+    monkeypatch.setattr(checkpoint.importlib.metadata, "version", lambda package: "0")
     assert at_work().name != own.name
 
 
@@ -107,8 +107,8 @@ def test_what_the_stage_does_not_depend_on_changes_nothing(project):
 
 HOLD = """
 import sys
-from kidneyct import unfinished
-with unfinished.work("train@candidate", "training", "CPU") as work:
+from kidneyct.files import checkpoint
+with checkpoint.work("train@candidate", "training", "CPU") as work:
     print(work.folder, flush=True)
     sys.stdin.read()
 """
@@ -116,7 +116,7 @@ with unfinished.work("train@candidate", "training", "CPU") as work:
 
 def test_of_two_processes_the_second_starts_from_nothing(project):
     folder = interrupt()
-    environment = os.environ | {"PYTHONPATH": str(Path(unfinished.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(checkpoint.__file__).parents[2])}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
     with subprocess.Popen([sys.executable, "-c", HOLD], **pipes) as first:
         assert first.stdout.readline().strip() == str(folder)
@@ -219,7 +219,7 @@ def test_a_result_comes_into_its_place_whole(project, monkeypatch):
 
 def test_saving_takes_a_small_share_of_the_time(project, monkeypatch):
     now, saved = [0.0], []
-    monkeypatch.setattr(unfinished.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
 
     def save():
         saved.append(now[0])
@@ -230,7 +230,7 @@ def test_saving_takes_a_small_share_of_the_time(project, monkeypatch):
             now[0] += 5
             at_work.now_and_then(save)
     assert saved[:3] == [5, 47, 89]  # the first at once, the next 40 seconds later: 2 of 40 are the share
-    assert unfinished.SHARE == 0.05
+    assert checkpoint.SHARE == 0.05
 
 
 def test_what_is_kept_is_computed_once_and_the_place_told(project, capsys):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
 
-from kidneyct import yaml12
-from kidneyct.errors import InputError
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
 
 SCALARS = """
 1e-05 1e5 1E+3 1.5e3 1.e5 1. .5 -.5 +.5 0. 00.5 -0.0 1e400 0 -0 +7 007 010 08 0o10 0o18 0x1F 0xg 0O7 0X1F

@@ -9,8 +9,8 @@ from pathlib import Path
 import nursery
 import yaml
 
-from kidneyct import yaml12
-from kidneyct.network import vgg
+from kidneyct.backbone import vgg
+from kidneyct.pipeline import yaml12
 
 ROOT = Path(__file__).parents[1]
 # Every parameter, so that the tests are the same whatever params.yaml says by now.

@@ -9,11 +9,14 @@ import tiny
 from finished import slices
 from PIL import Image
 
-from kidneyct import index, params, predictions
-from kidneyct.data import images, leakage
-from kidneyct.network import classifier, normalization, vgg
-from kidneyct.results import calibration, comparison, evaluation
-from kidneyct.roles import ROLES
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier, normalization
+from kidneyct.files import index, predictions
+from kidneyct.images import decoding
+from kidneyct.leakage import leakage
+from kidneyct.pipeline import params
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.statistics import calibration, comparison, evaluation
 
 PARAMETERS = params.validate().model_dump()
 PARAMETERS = {
@@ -35,7 +38,7 @@ def write(folder):
     for name in ("data", "metrics", *(f"{top}/{role}" for top in ("models", "metrics", "plots") for role in ROLES)):
         (folder / name).mkdir(parents=True)
     pictures = [Image.fromarray(picture) for number in range(4) for picture in slices(number, 6)]
-    thumbnails = np.stack([images.thumbnail(picture) for picture in pictures])
+    thumbnails = np.stack([decoding.thumbnail(picture) for picture in pictures])
     np.save(folder / "data/thumbnails.npy", thumbnails)
     labels, series = np.repeat(CLASSES, 6), np.repeat(range(4), 6)
     table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
@@ -45,7 +48,7 @@ def write(folder):
     table.to_csv(folder / "data/split.csv", index=False)
     table[["image"]].assign(series=series).to_csv(folder / "data/series.csv", index=False)
     codes, test = index.codes(table["label"], CLASSES), index.rows(table, "test")
-    pixels = np.stack([images.tensor(picture, SIDE) for picture in pictures])
+    pixels = np.stack([decoding.tensor(picture, SIDE) for picture in pictures])
     networks, evaluations, told, histories = {}, {}, {}, {}
     for seed, role in enumerate(ROLES, start=3):
         model = PARAMETERS["model"]

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kidneyct import errors
+from kidneyct.pipeline import errors
 
 if __name__ == "__main__" or sys.argv[0].endswith("kidneyct"):  # a program, not what a test imports; before its imports
     errors.end_at_once()

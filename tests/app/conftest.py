@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.roles import ROLES
+from kidneyct.pipeline.roles import ROLES
 
 HEADLINE = {
     "candidate": {"accuracy": 0.875, "macro_f1": 0.8, "recall": {"Cyst": 1.0}},

@@ -12,7 +12,7 @@ from finished import CLASSES, SIDE
 from PIL import Image
 
 from kidneyct.commands import NOTICE
-from kidneyct.data import images
+from kidneyct.images import decoding
 
 DROP = """
 const [name, content] = arguments, data = new DataTransfer();
@@ -101,14 +101,14 @@ def numbers(card):
 @pytest.fixture(scope="module")
 def expected(folder, inputs):
     """A function of a file's name that gives the same from the networks themselves."""
-    from kidneyct.runs import models, workspace
+    from kidneyct.predict import models, trained_model
 
-    opened, _ = workspace.read_all(folder)
+    opened, _ = trained_model.read_all(folder)
     networks = {role: models.load(each) for role, each in opened.items()}
 
     def ask(name):
         with Image.open(inputs / name) as picture:
-            tensor = images.tensor(picture.convert("RGB"), SIDE)
+            tensor = decoding.tensor(picture.convert("RGB"), SIDE)
         found = {}
         for role, network in networks.items():
             row = network.predict_on_batch(tensor[None])[0]

@@ -22,16 +22,16 @@ from kidneyct.app import guard, routes
 from kidneyct.commands import NOTICE
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
-from kidneyct.page import heat
-from kidneyct.roles import ROLES
-from kidneyct.runs import models, prediction, workspace
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.predict import models, prediction, trained_model
+from kidneyct.report import heat
 
 HERE = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
 def run(folder):
-    opened, about = workspace.read_all(folder)
+    opened, about = trained_model.read_all(folder)
     return models.Models(opened), about
 
 
@@ -205,7 +205,7 @@ def test_a_run_that_is_not_known_is_told_as_such(run):
         with TestClient(routes.application(run[0], *about, NOTICE), base_url=HERE) as client:
             return client.get("/").text
 
-    other = workspace.About({"split.by": "series", "data.source": "phantom"}, None, "here: expected x")
+    other = trained_model.About({"split.by": "series", "data.source": "phantom"}, None, "here: expected x")
     text = page(other)
     assert "The test accuracy of the models is not known. here: expected x" in text
     assert "<h4>candidate</h4>" in text

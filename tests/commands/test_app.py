@@ -73,7 +73,7 @@ def test_the_address_is_printed_and_opened(monkeypatch, capsys, browser):
 def test_an_exported_model_is_shown_alone_and_says_what_predict_says(workspace, tmp_path, capsys, without):
     testclient = pytest.importorskip("starlette.testclient")
     from kidneyct.app import guard, routes
-    from kidneyct.runs import model_file, models
+    from kidneyct.predict import model_file, models
 
     exported, scan = tmp_path / "model.zip", tmp_path / "scan.dcm"
     ct.put(tmp_path, {"scan.dcm": ct.file()})

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kidneyct import __main__ as door
+from kidneyct.backbone import imagenet
 from kidneyct.commands import demo
-from kidneyct.errors import InputError
-from kidneyct.network import imagenet
+from kidneyct.pipeline.errors import InputError
 
 COMPARISON = {
     "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kidneyct import __main__ as door
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
 
 HEAVY = ("keras", "tensorflow", "pandas", "matplotlib", "scipy", "sklearn")
 IMPORTED = f"""
@@ -83,7 +83,7 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
 
 def python(code, **options):
     """Start a program that ends as `kidneyct` does."""
-    start = f"import os, signal, sys, time\nfrom kidneyct import errors\n{code}"
+    start = f"import os, signal, sys, time\nfrom kidneyct.pipeline import errors\n{code}"
     return subprocess.Popen([sys.executable, "-c", start], env={"PYTHONPATH": "src"}, text=True, **options)
 
 

@@ -12,9 +12,9 @@ import whole_run
 from PIL import Image
 
 from kidneyct import __main__ as door
-from kidneyct import yaml12
-from kidneyct.errors import InputError
-from kidneyct.runs import model_file, workspace
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
+from kidneyct.predict import model_file, trained_model
 
 
 def run(capsys, *arguments):
@@ -181,10 +181,10 @@ def another_batch(stages):
     ],
 )
 def test_a_mixed_or_unfinished_run_is_not_exported(copy, change, line):
-    workspace.finished(copy, "candidate")
+    trained_model.finished(copy, "candidate")
     relocked(copy, change)
     with pytest.raises(InputError) as error:
-        workspace.finished(copy, "candidate")
+        trained_model.finished(copy, "candidate")
     assert str(error.value).startswith(f"{copy / 'dvc.lock'}: ")
     assert line in str(error.value)
 

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from kidneyct import __main__ as door
-from kidneyct.page import grid as chart
-from kidneyct.roles import ROLES
-from kidneyct.runs import experiments, grid, lock
+from kidneyct.experiments import experiments, grid
+from kidneyct.experiments import grid_page as chart
+from kidneyct.pipeline import lock
+from kidneyct.pipeline.roles import ROLES
 
 # Accuracy is known from the parameters; seed 1 collapses the control and leaves no interval, seed 9 fails.
 WORK = """

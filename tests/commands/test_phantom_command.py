@@ -3,7 +3,7 @@
 import pytest
 
 from kidneyct import __main__ as door
-from kidneyct.data import intake, phantom
+from kidneyct.sources import phantom, user_images
 
 
 def test_what_it_writes_is_a_source_of_known_patients(tmp_path, capsys):
@@ -12,7 +12,7 @@ def test_what_it_writes_is_a_source_of_known_patients(tmp_path, capsys):
     assert capsys.readouterr().out == (
         f"{folder}: 4 DICOM files of 4 patients, and their masks\ndvc exp run -S data.source='{folder}'\n"
     )
-    members = dict(intake.members(str(folder), phantom.CLASSES))
+    members = dict(user_images.members(str(folder), phantom.CLASSES))
     assert members["patients.csv"].decode().count("\n") == 5
     assert sum(name.startswith("masks/") for name in members) == 4
     assert door.main(["phantom", str(folder)]) == 2

@@ -20,10 +20,10 @@ from PIL.PngImagePlugin import PngInfo
 from whole_run import CLASSES, SIDE, slices
 
 from kidneyct import __main__ as door
-from kidneyct import yaml12
-from kidneyct.data import grey, images, window
+from kidneyct.images import decoding, grey, window
 from kidneyct.maps import explainer
-from kidneyct.runs import prediction
+from kidneyct.pipeline import yaml12
+from kidneyct.predict import prediction
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, input
     document = json.loads(out)
     assert status == 1
     assert [Path(result["file"]).name for result in document["predictions"]] == ["0.png", "1.png"]
-    pixels = np.stack([images.tensor(Image.open(inputs / f"{n}.png").convert("RGB"), SIDE) for n in (0, 1)])
+    pixels = np.stack([decoding.tensor(Image.open(inputs / f"{n}.png").convert("RGB"), SIDE) for n in (0, 1)])
     expected = network.predict(pixels, verbose=0)
     for result, row in zip(document["predictions"], expected, strict=True):
         assert list(result["probabilities"].values()) == pytest.approx(row, abs=1e-5)

@@ -4,8 +4,8 @@ import pytest
 
 from kidneyct import __main__ as door
 from kidneyct.commands import study as command
-from kidneyct.errors import InputError
-from kidneyct.runs import crew, study
+from kidneyct.experiments import crew, study
+from kidneyct.pipeline.errors import InputError
 
 RUNS = [study.Run("arm", "split", fold, 0, {}, f"study-{fold}") for fold in range(4)]
 

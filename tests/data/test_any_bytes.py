@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from kidneyct import arrays, index
-from kidneyct.data import archive, dicom, images, intake, known_series, labels, masks
-from kidneyct.errors import InputError
+from kidneyct.files import arrays, index
+from kidneyct.images import archive, decoding, masks
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import known_series
+from kidneyct.sources import dicom, labels, user_images
 
 CLASSES = ["Cyst", "Stone"]
 ALL_IN_ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -61,10 +63,10 @@ def changed(content, changes, cut):
 
 def used(path, folder):
     """All that stages do with an archive."""
-    archive.write(folder / "archive.zip", intake.members(path, CLASSES))
+    archive.write(folder / "archive.zip", user_images.members(path, CLASSES))
     entries = archive.images(folder / "archive.zip", CLASSES)
     masks.check(folder / "archive.zip", entries)
-    images.preprocess(folder / "archive.zip", entries, 32, 1, folder)
+    decoding.preprocess(folder / "archive.zip", entries, 32, 1, folder)
 
 
 @ALL_IN_ONE_FOLDER
@@ -77,7 +79,7 @@ def test_a_zip_with_changed_bytes(tmp_path, content, changes, cut):
     entries = one_line(archive.images, path, CLASSES)  # as it is, where it comes from Kaggle
     if entries:
         one_line(masks.check, path, entries)
-        one_line(images.preprocess, path, entries, 32, 1, tmp_path)
+        one_line(decoding.preprocess, path, entries, 32, 1, tmp_path)
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -95,7 +97,7 @@ def test_a_zip_of_any_names(tmp_path, names):
     one_line(used, path, tmp_path)
     entries = one_line(archive.images, path, CLASSES)
     if entries:
-        one_line(images.preprocess, path, entries, 32, 0, tmp_path)
+        one_line(decoding.preprocess, path, entries, 32, 0, tmp_path)
         table = index.read(tmp_path / "index.csv")
         assert table["image"].tolist() == [entry.image for entry in entries]
 
@@ -150,7 +152,7 @@ def test_an_array_of_any_bytes(tmp_path, changes, content, cut):
 @pytest.mark.fuzz
 @given(changes=CHANGES, cut=st.integers(0, 300))
 def test_a_picture_of_any_bytes(changes, cut):
-    one_line(images.decode, changed(PICTURE, changes, cut), "a.png")
+    one_line(decoding.decode, changed(PICTURE, changes, cut), "a.png")
 
 
 DICOMS = [ct.file(), ct.shipped("CT_small.dcm"), ct.shipped("J2K_pixelrep_mismatch.dcm")[:9999]]

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kidneyct.data import archive, container, intake
-from kidneyct.errors import InputError
+from kidneyct.images import archive, container
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import user_images
 
 CLASSES = ["Cyst", "Stone"]
 
@@ -43,7 +44,7 @@ def test_sources_of_any_depth_end_in_one_layout(tmp_path, make, above):
     names = [f"{above}Stone/b.PNG", f"{above}Cyst/a (2).jpg", f"{above}Cyst/a (10).jpeg", f"{above}Cyst/notes.txt"]
     extra = ["kidneyData.csv", "masks/Cyst/a (2).png", f"{above}Other/c.jpg"]
     source = make(tmp_path / "source", names + extra)
-    archive.write(tmp_path / "a.zip", intake.members(source, CLASSES))
+    archive.write(tmp_path / "a.zip", user_images.members(source, CLASSES))
     expected = ["Cyst/a (10).jpeg", "Cyst/a (2).jpg", "Stone/b.PNG"]
     found = archive.images(tmp_path / "a.zip", CLASSES)
     assert [entry.image for entry in found] == expected
@@ -62,7 +63,7 @@ def test_resource_forks_and_hidden_files_are_not_images(tmp_path):
 
 def refused(source):
     with pytest.raises(InputError) as error:
-        list(intake.members(source, CLASSES))
+        list(user_images.members(source, CLASSES))
     assert "\n" not in str(error.value)
     assert str(source) in str(error.value)
     return str(error.value)
@@ -115,7 +116,7 @@ def test_equal_members_are_equal_bytes_and_a_failure_leaves_no_archive(tmp_path)
 
 def test_what_is_left_out_of_a_class_folder_is_named(tmp_path, capsys):
     source = make_folder(tmp_path / "source", ["Cyst/a.jpg", "Cyst/b.tif", "Cyst/more/c.jpg", "Stone/d.jpg", "e.txt"])
-    members = dict(intake.members(source, CLASSES))
+    members = dict(user_images.members(source, CLASSES))
     assert set(members) == {f"{archive.ROOT}/Cyst/a.jpg", f"{archive.ROOT}/Stone/d.jpg"}
     said = capsys.readouterr().out
     assert "left out of the class folders Cyst/b.tif, Cyst/more/c.jpg: taken are .jpeg, .jpg, .png files" in said
@@ -132,7 +133,7 @@ def test_a_locked_zip_is_one_line(tmp_path):
             at = content.find(signature, at + 1)
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"can't be unpacked \(.*password.*\); pack it anew, without a password"):
-        list(intake.members(path, CLASSES))
+        list(user_images.members(path, CLASSES))
 
 
 def test_members_are_read_where_they_lie(tmp_path):
@@ -244,7 +245,7 @@ def test_a_name_that_is_too_long_for_a_file(tmp_path):
 
 def test_a_zip_as_windows_writes_it(tmp_path):
     names = ["data\\Cyst\\a.jpg", "data\\Stone\\", "data\\Stone\\b.jpg", "data\\masks\\Cyst\\a.png"]
-    members = dict(intake.members(make_zip(tmp_path / "a.zip", names), CLASSES))
+    members = dict(user_images.members(make_zip(tmp_path / "a.zip", names), CLASSES))
     assert members == {
         f"{archive.ROOT}/Cyst/a.jpg": b"data\\Cyst\\a.jpg",
         f"{archive.ROOT}/Stone/b.jpg": b"data\\Stone\\b.jpg",
@@ -327,7 +328,7 @@ def test_a_source_that_is_no_file(tmp_path):
 @pytest.mark.parametrize(("path", "reason"), [("x" * 5000, "File name too long"), ("a\0b", "embedded null byte")])
 def test_a_source_that_is_no_path(path, reason):
     with pytest.raises(InputError) as caught:
-        list(intake.members(path, CLASSES))
+        list(user_images.members(path, CLASSES))
     line = str(caught.value)
     assert f"expected a folder or zip, found what can't be opened ({reason})" in line
     assert line.isprintable()
@@ -352,7 +353,7 @@ def test_links_to_folders_are_followed_once(tmp_path):
     (source / "Stone").symlink_to(tmp_path / "elsewhere")
     (source / "again").symlink_to(".")
     (source / "Cyst/up").symlink_to(source)
-    members = dict(intake.members(source, CLASSES))
+    members = dict(user_images.members(source, CLASSES))
     assert set(members) == {f"{archive.ROOT}/Cyst/a.jpg", f"{archive.ROOT}/Stone/b.jpg"}
 
 

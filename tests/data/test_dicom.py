@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
-from kidneyct.data import dicom
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import dicom
 
 
 def units(content, frame=0):

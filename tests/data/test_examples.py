@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.data import examples
+from kidneyct.maps import selection
 
 
 def test_a_class_with_fewer_gives_all_it_has():
     table = pd.DataFrame({"label": list("abab") * 3, "split": ["test"] * 8 + ["train", "validation", "train", "train"]})
-    assert examples.choose(table, ["b", "a"], 9).tolist() == [1, 3, 5, 7, 0, 2, 4, 6]
-    picked = examples.choose(table, ["a", "b"], 2).tolist()
+    assert selection.choose(table, ["b", "a"], 9).tolist() == [1, 3, 5, 7, 0, 2, 4, 6]
+    picked = selection.choose(table, ["a", "b"], 2).tolist()
     assert set(picked[:2]) <= {0, 2, 4, 6}
     assert set(picked[2:]) <= {1, 3, 5, 7}
     assert len(set(picked)) == 4
@@ -41,37 +41,37 @@ def predictions():
 
 
 def test_examples_are_spread_over_a_class(table):
-    assert examples.choose(table, ["a", "b"], 1).tolist() == [2, 6]  # the middle of 0 … 4; of 6 and 7 the first
-    assert examples.choose(table, ["b", "a"], 3).tolist() == [6, 7, 0, 2, 4]
-    assert examples.choose(table, ["a"], 4).tolist() == [0, 1, 3, 4]
-    assert examples.spread(table, ["a", "b"], 3).tolist() == [1, 3, 6]
+    assert selection.choose(table, ["a", "b"], 1).tolist() == [2, 6]  # the middle of 0 … 4; of 6 and 7 the first
+    assert selection.choose(table, ["b", "a"], 3).tolist() == [6, 7, 0, 2, 4]
+    assert selection.choose(table, ["a"], 4).tolist() == [0, 1, 3, 4]
+    assert selection.spread(table, ["a", "b"], 3).tolist() == [1, 3, 6]
 
 
 def test_preferred_images_come_first(table):
     right = np.isin(np.arange(8), [1, 2, 4])
-    assert examples.choose(table, ["a", "b"], 1, right).tolist() == [2, 6]
-    assert examples.choose(table, ["a"], 4, right).tolist() == [1, 2, 4, 0]
+    assert selection.choose(table, ["a", "b"], 1, right).tolist() == [2, 6]
+    assert selection.choose(table, ["a"], 4, right).tolist() == [1, 2, 4, 0]
 
 
 def test_what_every_model_gets_right(table, predictions):
     other = predictions.assign(predicted=list("aaaabbb"))
-    assert np.flatnonzero(examples.rightly(table, [predictions, other])).tolist() == [0, 2, 6, 7]
+    assert np.flatnonzero(selection.rightly(table, [predictions, other])).tolist() == [0, 2, 6, 7]
 
 
 def test_mistakes_are_the_most_confident(table, predictions):
-    assert [examples.mistakes(table, predictions, count).tolist() for count in (4, 1, 0)] == [[3, 1], [3], []]
+    assert [selection.mistakes(table, predictions, count).tolist() for count in (4, 1, 0)] == [[3, 1], [3], []]
 
 
 def test_class_and_probability_are_those_of_the_predictions(table, predictions):
-    assert examples.predicted(table, predictions, ["b", "a"], np.array([7, 3, 0])).tolist() == [0, 0, 1]
+    assert selection.predicted(table, predictions, ["b", "a"], np.array([7, 3, 0])).tolist() == [0, 0, 1]
     images = np.arange(8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     kept = {"rows": np.array([6, 0, 3]), "mistake": np.array([False, False, True]), "saliency": np.ones((3, 2, 2))}
-    shown = examples.explained(table, predictions, images, kept)
+    shown = selection.explained(table, predictions, images, kept)
     assert [(row.name, row.label, row.predicted, row.probability) for row in shown] == [
         ("6.png", "b", "b", 0.8),
         ("0.png", "a", "a", 0.9),
     ]
     assert (shown[0].image == 6).all()
     assert list(shown[0].maps) == ["saliency"]
-    (wrong,) = examples.explained(table, predictions, images, kept, mistakes=True)
+    (wrong,) = selection.explained(table, predictions, images, kept, mistakes=True)
     assert (wrong.name, wrong.label, wrong.predicted, wrong.probability) == ("3.png", "a", "b", 0.9)

@@ -5,8 +5,9 @@ import os
 import ct
 import pytest
 
-from kidneyct.data import archive, container, external
-from kidneyct.errors import InputError
+from kidneyct.images import archive, container
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import external
 
 CLASSES = ["Cyst", "Normal", "Stone"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.data import grey
+from kidneyct.images import grey
 
 
 def picture(*blocks, background=0):

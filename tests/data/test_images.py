@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct import arrays, draft, index, unfinished
-from kidneyct.data import archive, grey, images
-from kidneyct.errors import InputError
+from kidneyct.files import arrays, atomic, checkpoint, index
+from kidneyct.images import archive, decoding, grey
+from kidneyct.pipeline.errors import InputError
 
 
 def png(array, mode=None):
@@ -32,7 +32,7 @@ def make_archive(path, files):
 def preprocess(folder, files, allowed=0, size=32):
     """Decode the files into `folder`; the index, the rejected ones, and both arrays."""
     path = make_archive(folder / "a.zip", files)
-    images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), size, allowed, folder)
+    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), size, allowed, folder)
     tables = [index.read(folder / f"{name}.csv") for name in ("index", "rejected")]
     return *tables, arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy")
 
@@ -57,18 +57,18 @@ def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
     pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
     path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)})
     changed = functools.partial(grey.seen, how="matched")
-    images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path, changed=changed)
+    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path, changed=changed)
     matched = Image.fromarray(grey.matched(pixels))
     assert np.asarray(matched).max() > pixels.max()
-    np.testing.assert_array_equal(arrays.images(tmp_path / "images.npy")[1], images.tensor(matched, 32))
+    np.testing.assert_array_equal(arrays.images(tmp_path / "images.npy")[1], decoding.tensor(matched, 32))
     thumbnails = arrays.thumbnails(tmp_path / "thumbnails.npy", 2)
-    np.testing.assert_array_equal(thumbnails[1], images.thumbnail(matched))
+    np.testing.assert_array_equal(thumbnails[1], decoding.thumbnail(matched))
 
 
 def test_a_thumbnail_holds_block_means():
     pixels = np.random.default_rng(0).integers(0, 256, (100, 100), np.uint8)
     means = pixels.reshape(25, 4, 25, 4).mean(axis=(1, 3))
-    thumbnail = images.thumbnail(Image.fromarray(pixels).convert("RGB"))
+    thumbnail = decoding.thumbnail(Image.fromarray(pixels).convert("RGB"))
     assert np.abs(thumbnail - means).max() <= 1
 
 
@@ -79,15 +79,15 @@ def test_a_grey_picture_is_as_its_three_equal_channels():
     expected = np.asarray(colours.resize((32, 32), Image.Resampling.BILINEAR))
     small = np.asarray(colours.convert("L").resize((25, 25), Image.Resampling.BOX))
     for content in (saved(colours), saved(Image.fromarray(grey)), saved(colours.convert("RGBA"))):
-        picture = images.decode_lean(content, "a")
+        picture = decoding.decode_lean(content, "a")
         assert picture.mode == "L"
-        assert images.decode(content, "a").tobytes() == colours.tobytes()
-        assert np.array_equal(images.tensor(picture, 32), expected)
-        assert np.array_equal(images.thumbnail(picture), small)
+        assert decoding.decode(content, "a").tobytes() == colours.tobytes()
+        assert np.array_equal(decoding.tensor(picture, 32), expected)
+        assert np.array_equal(decoding.thumbnail(picture), small)
     for channel in range(3):
         tinted = np.array(colours)
         tinted[89, 69, channel] ^= 1
-        picture = images.decode_lean(saved(Image.fromarray(tinted)), "a")
+        picture = decoding.decode_lean(saved(Image.fromarray(tinted)), "a")
         assert picture.mode == "RGB"
         assert np.array_equal(np.asarray(picture), tinted)
 
@@ -109,7 +109,7 @@ def test_rows_are_in_order_however_long_each_takes(tmp_path):
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     files = {f"{label}/{number}.png": GOOD for label in ("Cyst", "Stone") for number in range(20)}
     path, threads = make_archive(tmp_path / "a.zip", files), threading.active_count()
-    shown = images.progress.shown
+    shown = decoding.progress.shown
 
     def interrupted(found, **told):
         for number, each in enumerate(shown(found, **told)):
@@ -117,9 +117,9 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             yield each
 
-    monkeypatch.setattr(images.progress, "shown", interrupted)
+    monkeypatch.setattr(decoding.progress, "shown", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        images.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path)
+        decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
     assert threading.active_count() == threads
 
@@ -179,7 +179,7 @@ def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
     entries = archive.images(path, ["Cyst", "Stone"])
     assert zipfile.is_zipfile(path)
     with pytest.raises(InputError, match=r"Stone/b\.png: damaged \(Bad CRC-32 for file .*\); fetch it again"):
-        images.preprocess(path, entries, 32, 0, tmp_path)
+        decoding.preprocess(path, entries, 32, 0, tmp_path)
 
 
 FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
@@ -187,7 +187,7 @@ FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
 
 def interrupt(folder, path, entries, monkeypatch, after):
     """A run that saves after every image and is interrupted after some of these savings."""
-    save, saved = unfinished.Work.save, []
+    save, saved = checkpoint.Work.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -196,33 +196,33 @@ def interrupt(folder, path, entries, monkeypatch, after):
             raise KeyboardInterrupt
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    work = unfinished.Work(folder / "work", "preprocess")
+    work = checkpoint.Work(folder / "work", "preprocess")
     with monkeypatch.context() as patched:
-        patched.setattr(unfinished, "SHARE", float("inf"))
-        patched.setattr(unfinished.Work, "save", interrupted)
+        patched.setattr(checkpoint, "SHARE", float("inf"))
+        patched.setattr(checkpoint.Work, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            images.preprocess(path, entries, 32, 9, folder, work=work)
+            decoding.preprocess(path, entries, 32, 9, folder, work=work)
     assert not (folder / "images.npy").exists()
-    return unfinished.Work(folder / "work", "preprocess")
+    return checkpoint.Work(folder / "work", "preprocess")
 
 
 def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
     more = {f"Stone/f{number}.png": png(np.full((40, 40), number, np.uint8)) for number in range(3)}
     path = make_archive(tmp_path / "a.zip", SOME_BAD | more)
     entries = archive.images(path, ["Cyst", "Stone"])
-    images.preprocess(path, entries, 32, 9, tmp_path)
+    decoding.preprocess(path, entries, 32, 9, tmp_path)
     expected = {name: (tmp_path / name).read_bytes() for name in FILES}
     for after in (2, 1):  # behind the fifth and the sixth of eight images, of which three can't be read
         work = interrupt(tmp_path / "again", path, entries, monkeypatch, after)
-    decode, decoded = images.decode_lean, []
+    decode, decoded = decoding.decode_lean, []
 
     def seen(content, name, **chosen):
         decoded.append(name)
         return decode(content, name, **chosen)
 
-    monkeypatch.setattr(images, "decode_lean", seen)
+    monkeypatch.setattr(decoding, "decode_lean", seen)
     capsys.readouterr()
-    images.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
+    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
     assert capsys.readouterr().out == "preprocess: goes on at image 7 of 8\n"
     assert sorted(decoded) == ["Stone/f1.png", "Stone/f2.png"]
     assert {name: (tmp_path / "again" / name).read_bytes() for name in FILES} == expected
@@ -232,14 +232,14 @@ def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
 def test_damaged_rows_are_decoded_again(tmp_path, monkeypatch, capsys, name):
     path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Cyst/b.png": GOOD, "Stone/c.png": GOOD})
     entries = archive.images(path, ["Cyst", "Stone"])
-    images.preprocess(path, entries, 32, 9, tmp_path)
+    decoding.preprocess(path, entries, 32, 9, tmp_path)
     work = interrupt(tmp_path / "again", path, entries, monkeypatch, 2)
     left = tmp_path / "again/work" / name
     content = bytearray(left.read_bytes())
     content[128] ^= 1  # the first row's first byte
     left.write_bytes(content)
     capsys.readouterr()
-    images.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
+    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
     line = f"{left}: damaged, as an interruption may leave it; what it held is computed again\n"
     assert capsys.readouterr().out == f"preprocess: {line}"
     for each in FILES:
@@ -264,7 +264,7 @@ def test_a_full_disk_is_one_line_before_anything_is_decoded(tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(draft.os, "posix_fallocate", full)
+    monkeypatch.setattr(atomic.os, "posix_fallocate", full)
     with pytest.raises(
         InputError, match=r"images\.npy: expected room for 6 MiB, found [\d,]+ MiB free in .*; free some"
     ):
@@ -285,7 +285,7 @@ def test_a_picture_stands_upright(tmp_path, form):
     exif = Image.Exif()
     exif[0x0112] = 6  # its first row is the right side, its first column the top
     content = saved(lying, form, exif=exif)
-    picture = images.decode(content, "a")
+    picture = decoding.decode(content, "a")
     assert picture.size == (32, 48)
     assert [picture.getpixel((16, y))[0] > 127 for y in (4, 40)] == [True, False]
     table, *_ = preprocess(tmp_path, {"Cyst/a.jpg": content, "Stone/b.png": GOOD})
@@ -294,14 +294,14 @@ def test_a_picture_stands_upright(tmp_path, form):
 
 def test_transparency_is_refused_and_an_opaque_picture_is_as_it_was():
     opaque = Image.fromarray(np.full((4, 4, 4), 255, np.uint8))
-    assert images.decode(saved(opaque), "a").getpixel((0, 0)) == (255, 255, 255)
+    assert decoding.decode(saved(opaque), "a").getpixel((0, 0)) == (255, 255, 255)
     hidden = opaque.copy()
     hidden.putpixel((0, 0), (255, 255, 255, 254))
     grey, colours = Image.new("L", (4, 4), 7), Image.new("RGB", (4, 4), (1, 2, 3))
     palette = Image.new("P", (4, 4), 1)
     palette.putpalette([10, 20, 30, 40, 50, 60])
-    assert images.decode(saved(palette, transparency=0), "a").getpixel((0, 0)) == (40, 50, 60)
-    assert images.decode(saved(grey, transparency=8), "a").getpixel((0, 0)) == (7, 7, 7)
+    assert decoding.decode(saved(palette, transparency=0), "a").getpixel((0, 0)) == (40, 50, 60)
+    assert decoding.decode(saved(grey, transparency=8), "a").getpixel((0, 0)) == (7, 7, 7)
     for content in (
         saved(hidden),
         saved(hidden.convert("LA")),
@@ -311,13 +311,13 @@ def test_transparency_is_refused_and_an_opaque_picture_is_as_it_was():
         saved(colours, transparency=(1, 2, 3)),
     ):
         with pytest.raises(InputError, match="a: expected an opaque picture, found transparent pixels"):
-            images.decode(content, "a")
+            decoding.decode(content, "a")
 
 
 def test_an_animation_is_refused():
     frames = [Image.new("L", (4, 4), grey) for grey in (0, 99)]
     with pytest.raises(InputError, match="a: expected one picture, found 2, an animation"):
-        images.decode(saved(frames[0], save_all=True, append_images=frames[1:]), "a")
+        decoding.decode(saved(frames[0], save_all=True, append_images=frames[1:]), "a")
 
 
 def test_sixteen_bits_of_colour_are_refused_too():
@@ -327,16 +327,16 @@ def test_sixteen_bits_of_colour_are_refused_too():
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(7))) + chunk(b"IEND", b"")
     with pytest.raises(InputError, match="expected 8 bits a channel, found mode RGB of 16 bits"):
-        images.decode(content, "a")
+        decoding.decode(content, "a")
 
 
 def test_four_inks_and_a_single_pixel():
     inks = Image.new("CMYK", (8, 8), (0, 255, 255, 0))  # red
-    red, green, blue = images.decode(saved(inks, "JPEG", quality=100), "a").getpixel((4, 4))
+    red, green, blue = decoding.decode(saved(inks, "JPEG", quality=100), "a").getpixel((4, 4))
     assert red > 240
     assert max(green, blue) < 15
-    pixel = images.decode(saved(Image.new("L", (1, 1), 77)), "a")
-    assert np.unique(images.tensor(pixel, 32)).tolist() == np.unique(images.thumbnail(pixel)).tolist() == [77]
+    pixel = decoding.decode(saved(Image.new("L", (1, 1), 77)), "a")
+    assert np.unique(decoding.tensor(pixel, 32)).tolist() == np.unique(decoding.thumbnail(pixel)).tolist() == [77]
 
 
 # A PostScript program that writes a file where a program runs it.
@@ -351,9 +351,9 @@ showpage
 def test_a_program_that_calls_itself_a_picture_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
-        images.decode(EPS, "scan.jpg")
+        decoding.decode(EPS, "scan.jpg")
     assert not (tmp_path / "ran").exists()
     other = io.BytesIO()
     Image.new("L", (40, 40)).save(other, "GIF")
     with pytest.raises(InputError, match="no known format"):
-        images.decode(other.getvalue(), "scan.png")
+        decoding.decode(other.getvalue(), "scan.png")

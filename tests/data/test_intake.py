@@ -13,9 +13,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydicom import uid
 
-from kidneyct import arrays, index
-from kidneyct.data import archive, images, intake, masks, phantom, phantom_scans, window
-from kidneyct.errors import InputError
+from kidneyct.files import arrays, index
+from kidneyct.images import archive, decoding, masks, window
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import phantom, phantom_scans, user_images
 
 CLASSES = ["Cyst", "Stone"]
 STONE = {"Stone/z": ct.file(ct.RAMP + 900, PatientID="P9", StudyInstanceUID="9", SeriesInstanceUID="9.1")}
@@ -24,7 +25,7 @@ NONE = "none"
 
 def taken(source, table=NONE, classes=CLASSES):
     """The archive's images, name -> grey values, and its other members, name -> bytes."""
-    members = dict(intake.members(str(source), classes, str(table)))
+    members = dict(user_images.members(str(source), classes, str(table)))
     start = f"{archive.ROOT}/"
     pictures = {name.removeprefix(start): content for name, content in members.items() if name.startswith(start)}
     return pictures, {name: content for name, content in members.items() if not name.startswith(start)}
@@ -158,7 +159,7 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
 def test_a_failure_leaves_no_archive(tmp_path):
     source = ct.put(tmp_path / "in", {"Cyst/a": ct.file()[:-60]} | STONE)
     with pytest.raises(InputError):
-        archive.write(tmp_path / "a.zip", intake.members(str(source), CLASSES))
+        archive.write(tmp_path / "a.zip", user_images.members(str(source), CLASSES))
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -299,9 +300,9 @@ def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
     ct.put(tmp_path / "in", files)
     out = tmp_path / "out"
     out.mkdir()
-    archive.write(out / "archive.zip", intake.members(str(tmp_path / "in"), CLASSES))
+    archive.write(out / "archive.zip", user_images.members(str(tmp_path / "in"), CLASSES))
     entries = archive.images(out / "archive.zip", CLASSES)
-    images.preprocess(out / "archive.zip", entries, 32, 0, out)
+    decoding.preprocess(out / "archive.zip", entries, 32, 0, out)
     assert masks.check(out / "archive.zip", entries) == 1
     digests = [
         digest(f"SECRETID{n}".encode()).hexdigest().encode() for n in (0, 1) for digest in (hashlib.md5, hashlib.sha256)
@@ -327,9 +328,9 @@ def through_dicom(tmp_path_factory):
     """The phantom as DICOM files, and what an archive of these and `preprocess` make of it."""
     folder = tmp_path_factory.mktemp("phantom")
     assert phantom_scans.write(folder / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
-    archive.write(folder / "a.zip", intake.members(str(folder / "scans"), phantom.CLASSES))
+    archive.write(folder / "a.zip", user_images.members(str(folder / "scans"), phantom.CLASSES))
     entries = archive.images(folder / "a.zip", phantom.CLASSES)
-    images.preprocess(folder / "a.zip", entries, 512, 0, folder)
+    decoding.preprocess(folder / "a.zip", entries, 512, 0, folder)
     return folder
 
 
@@ -356,7 +357,7 @@ def test_the_phantom_is_the_same_through_dicom(through_dicom):
 
 def test_another_window_reads_the_same_archive(through_dicom, tmp_path):
     entries = archive.images(through_dicom / "a.zip", phantom.CLASSES)
-    images.preprocess(through_dicom / "a.zip", entries, 64, 0, tmp_path, [300, 2000])
+    decoding.preprocess(through_dicom / "a.zip", entries, 64, 0, tmp_path, [300, 2000])
     bone, soft = arrays.images(tmp_path / "images.npy"), arrays.images(through_dicom / "images.npy")
     assert (bone == 255).mean() < 0.001 < (soft == 255).mean()
 

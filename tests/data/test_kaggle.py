@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from loopback import DATASET, DOWNLOAD, METADATA, STORAGE, make_zip
 
-from kidneyct.data import kaggle
-from kidneyct.data.archive import Image
-from kidneyct.errors import InputError
+from kidneyct.images.archive import Image
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import kaggle
 
 
 def fails(folder, expected, dataset=DATASET):

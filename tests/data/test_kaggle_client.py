@@ -16,8 +16,8 @@ import psutil
 import pytest
 from loopback import DATASET, DOWNLOAD, METADATA, STORAGE, STORED, page, says
 
-from kidneyct.data import kaggle, kaggle_client
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import kaggle, kaggle_client
 
 ROOT = Path(__file__).parents[2]
 SECRET = "KGAT_0123456789abcdef0123456789abcdef"

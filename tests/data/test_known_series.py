@@ -10,8 +10,10 @@ import pytest
 
 from stages import series as stage
 
-from kidneyct.data import archive, known_series, phantom, source
-from kidneyct.errors import InputError
+from kidneyct.images import archive
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import known_series
+from kidneyct.sources import phantom, source
 
 IMAGES = ["Cyst/a.png", "Cyst/b.png", "Stone/a b.png", "Stone/c.png"]
 ROWS = {"Stone/c.png": "p2", "Cyst/a.png": "p2", "Cyst/b.png": "p1", "Stone/a b.png": "p2"}

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from kidneyct.data import labels
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import labels
 
 CLASSES = ["Cyst", "Stone"]
 

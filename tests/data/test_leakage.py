@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct import logistic
-from kidneyct.data import leakage, null_controls
+from kidneyct.leakage import leakage, null_controls
+from kidneyct.probe import logistic
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
 ANGLES = [0, 1, 2, 60, 61, 62, 120, 121, 122]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.data import archive, masks
-from kidneyct.errors import InputError
+from kidneyct.images import archive, masks
+from kidneyct.pipeline.errors import InputError
 
 LESION = np.array([[0, 255], [0, 0]], np.uint8)
 IMAGES = [archive.Image(name, "Cyst", name) for name in ("Cyst/a.jpg", "Cyst/b.jpg", "Cyst/é.jpg")]

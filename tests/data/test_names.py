@@ -1,6 +1,6 @@
 """The natural order of names, and which follow each other in it."""
 
-from kidneyct.data import names
+from kidneyct.series import names
 
 
 def test_numbers_are_compared_as_numbers():

@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 from thumbnails import pictures
 
-from kidneyct.data import images, neighbours, phantom, series
-from kidneyct.errors import InputError
+from kidneyct.images import decoding
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import inference, neighbours
+from kidneyct.sources import phantom
 
 UNIQUE = [f"{number}" for number in range(600)]
 
@@ -27,7 +29,7 @@ def test_every_cell_searched_is_every_pair_compared(faiss):
     angles = np.random.default_rng(0).uniform(0, 360, 600)
     hashes = [f"{number % 590}" for number in range(600)]
     thumbnails, similarity = pictures(*angles), np.cos(np.radians(2))
-    expected = series.infer(thumbnails, hashes, similarity)
+    expected = inference.infer(thumbnails, hashes, similarity)
     assert 3 < expected.max() < 500
     found = neighbours.infer(thumbnails, hashes, similarity, probes=99)
     np.testing.assert_array_equal(found, expected)
@@ -40,7 +42,7 @@ def test_fewer_cells_link_nothing_that_is_not_alike(faiss):
     index = neighbours.build(thumbnails, probes=1)
     assert index.nlist == 9
     links = neighbours.links(index, thumbnails, 0, 600, similarity)
-    labels = series.infer(thumbnails, UNIQUE, similarity)
+    labels = inference.infer(thumbnails, UNIQUE, similarity)
     assert 0 < len(links) < 600
     np.testing.assert_array_equal(labels[links[:, 0]], labels[links[:, 1]])
 
@@ -53,7 +55,7 @@ def test_a_thumbnail_of_one_grey_is_like_no_other(faiss):
 def test_phantom_patients_are_the_same_series(faiss):
     patients = [(label, number) for label in phantom.CLASSES for number in (1, 2)]
     slices = [one.image for patient in patients for one in phantom.patient(*patient, 3, seed=0)]
-    thumbnails = np.stack([images.thumbnail(Image.fromarray(picture)) for picture in slices])
+    thumbnails = np.stack([decoding.thumbnail(Image.fromarray(picture)) for picture in slices])
     expected = np.repeat(np.arange(8), 3).tolist()
-    assert series.infer(thumbnails, UNIQUE[:24], 0.99).tolist() == expected
+    assert inference.infer(thumbnails, UNIQUE[:24], 0.99).tolist() == expected
     assert neighbours.infer(thumbnails, UNIQUE[:24], 0.99).tolist() == expected

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.data import overlap
+from kidneyct.leakage import overlap
 
 CLASSES = ["Cyst", "Stone"]
 

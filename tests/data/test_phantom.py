@@ -14,8 +14,9 @@ from scipy import ndimage
 
 from stages import download
 
-from kidneyct.data import archive, images, phantom
-from kidneyct.errors import InputError
+from kidneyct.images import archive, decoding
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import phantom
 
 SLICES = 3
 SETTINGS = SimpleNamespace(
@@ -64,7 +65,7 @@ def test_the_same_seed_gives_the_same_patient_whatever_the_others(patients):
 
 
 def correlation(one, other):
-    thumbnails = [images.thumbnail(Image.fromarray(each.image).convert("RGB")).ravel() for each in (one, other)]
+    thumbnails = [decoding.thumbnail(Image.fromarray(each.image).convert("RGB")).ravel() for each in (one, other)]
     return np.corrcoef(*thumbnails)[0, 1]
 
 

@@ -6,14 +6,16 @@ from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 from thumbnails import pictures
 
-from kidneyct.data import images, phantom, series
+from kidneyct.images import decoding
+from kidneyct.series import inference
+from kidneyct.sources import phantom
 
 UNIQUE = [f"{number}" for number in range(99)]
 
 
 def test_correlations_are_those_of_an_independent_reference():
     thumbnails = np.random.default_rng(0).integers(0, 256, (7, 25, 25), np.uint8)
-    found = series.correlations(thumbnails[:4], thumbnails[4:])
+    found = inference.correlations(thumbnails[:4], thumbnails[4:])
     np.testing.assert_allclose(found, np.corrcoef(thumbnails.reshape(7, -1))[:4, 4:], rtol=0, atol=1e-15)
 
 
@@ -21,37 +23,37 @@ def test_correlations_are_the_same_bytes_in_whatever_order_they_are_added():
     generator = np.random.default_rng(0)
     thumbnails = generator.integers(0, 256, (60, 25, 25), np.uint8)
     moved = thumbnails.reshape(60, 625)[:, generator.permutation(625)].reshape(60, 25, 25)
-    assert np.array_equal(series.correlations(thumbnails, thumbnails), series.correlations(moved, moved))
+    assert np.array_equal(inference.correlations(thumbnails, thumbnails), inference.correlations(moved, moved))
 
 
 def test_a_chain_is_one_series():
     # cos 20° = 0.940 links neighbours; cos 40° = 0.766 does not link the ends.
-    assert series.infer(pictures(0, 20, 40), UNIQUE[:3], 0.93).tolist() == [0, 0, 0]
-    assert series.infer(pictures(0, 40), UNIQUE[:2], 0.93).tolist() == [0, 1]
-    assert series.infer(pictures(0, 20, 40), UNIQUE[:3], 0.95).tolist() == [0, 1, 2]
+    assert inference.infer(pictures(0, 20, 40), UNIQUE[:3], 0.93).tolist() == [0, 0, 0]
+    assert inference.infer(pictures(0, 40), UNIQUE[:2], 0.93).tolist() == [0, 1]
+    assert inference.infer(pictures(0, 20, 40), UNIQUE[:3], 0.95).tolist() == [0, 1, 2]
 
 
 def test_series_are_numbered_by_appearance():
-    assert series.infer(pictures(90, 0, 92, 1, 180), UNIQUE[:5], 0.99).tolist() == [0, 1, 0, 1, 2]
+    assert inference.infer(pictures(90, 0, 92, 1, 180), UNIQUE[:5], 0.99).tolist() == [0, 1, 0, 1, 2]
 
 
 def test_identical_files_are_one_series_whatever_their_thumbnails():
-    assert series.infer(pictures(0, 90, 180, 91), ["a", "b", "a", "c"], 0.99).tolist() == [0, 1, 0, 1]
+    assert inference.infer(pictures(0, 90, 180, 91), ["a", "b", "a", "c"], 0.99).tolist() == [0, 1, 0, 1]
 
 
 def test_a_thumbnail_of_one_grey_is_like_no_other():
     flat = np.full((3, 25, 25), 7, np.uint8)
-    assert series.infer(flat, ["a", "a", "b"], 0.5).tolist() == [0, 0, 1]
-    position, correlation = series.nearest(flat[:1], pictures(0, 90))
+    assert inference.infer(flat, ["a", "a", "b"], 0.5).tolist() == [0, 0, 1]
+    position, correlation = inference.nearest(flat[:1], pictures(0, 90))
     assert (position.tolist(), correlation.tolist()) == ([0], [0])
 
 
 def test_more_components_than_the_root_of_32_bits_are_merged():
-    labels = series.merge(np.arange(50_000), np.array([0]), np.array([49_999]))
-    labels = series.merge(labels, np.array([0, 49_997]), np.array([1, 49_998]))
+    labels = inference.merge(np.arange(50_000), np.array([0]), np.array([49_999]))
+    labels = inference.merge(labels, np.array([0, 49_997]), np.array([1, 49_998]))
     expected = np.arange(50_000)
     expected[[1, 49_999]], expected[49_998] = 0, 49_997
-    np.testing.assert_array_equal(series.by_appearance(labels), series.by_appearance(expected))
+    np.testing.assert_array_equal(inference.by_appearance(labels), inference.by_appearance(expected))
 
 
 @pytest.mark.parametrize("block", [1, 3, 7, 50])
@@ -59,32 +61,35 @@ def test_blocks_change_nothing(block):
     angles = np.random.default_rng(1).uniform(0, 360, 40)
     thumbnails = pictures(*angles)
     hashes = [f"{number % 35}" for number in range(40)]
-    expected = series.infer(thumbnails, hashes, 0.995)
+    expected = inference.infer(thumbnails, hashes, 0.995)
     assert 5 < expected.max() < 39
-    np.testing.assert_array_equal(series.infer(thumbnails, hashes, 0.995, block), expected)
-    whole, parts = series.nearest(thumbnails[:9], thumbnails[9:]), series.nearest(thumbnails[:9], thumbnails[9:], block)
+    np.testing.assert_array_equal(inference.infer(thumbnails, hashes, 0.995, block), expected)
+    whole, parts = (
+        inference.nearest(thumbnails[:9], thumbnails[9:]),
+        inference.nearest(thumbnails[:9], thumbnails[9:], block),
+    )
     np.testing.assert_array_equal(parts[0], whole[0])
     np.testing.assert_array_equal(parts[1], whole[1])
 
 
 def test_the_nearest_is_the_first_of_equals():
-    position, correlation = series.nearest(pictures(10, 100), pictures(0, 90, 8, 8))
+    position, correlation = inference.nearest(pictures(10, 100), pictures(0, 90, 8, 8))
     assert position.tolist() == [2, 1]
     np.testing.assert_allclose(correlation, np.cos(np.radians([2, 10])), atol=1e-3)
 
 
 def test_each_threshold_is_as_by_itself():
     thumbnails = pictures(*np.random.default_rng(1).uniform(0, 360, 40))
-    found = series.infer_each(thumbnails, UNIQUE[:40], [0.9, 0.995, 0.99999], block=7)
+    found = inference.infer_each(thumbnails, UNIQUE[:40], [0.9, 0.995, 0.99999], block=7)
     assert len({each.max() for each in found}) == 3
     for similarity, each in zip([0.9, 0.995, 0.99999], found, strict=True):
-        np.testing.assert_array_equal(each, series.infer(thumbnails, UNIQUE[:40], similarity))
+        np.testing.assert_array_equal(each, inference.infer(thumbnails, UNIQUE[:40], similarity))
 
 
 def test_the_nearest_apart_from_coarser_and_coarser_series():
     angles = [0, 1, 10, 50, 100]
     partitions = [np.arange(5), np.array([0, 0, 1, 2, 3]), np.array([0, 0, 0, 2, 3])]
-    position, correlation = series.nearest_each(pictures(*angles), pictures(*angles), [(p, p) for p in partitions])
+    position, correlation = inference.nearest_each(pictures(*angles), pictures(*angles), [(p, p) for p in partitions])
     assert position.tolist() == [[1, 0, 1, 2, 3], [2, 2, 1, 2, 3], [3, 3, 3, 2, 3]]
     np.testing.assert_allclose(correlation[:, 0], np.cos(np.radians([1, 10, 50])), atol=1e-3)
 
@@ -93,13 +98,13 @@ def test_neighbours_are_of_one_group_above_a_threshold_of_their_own():
     # cos 20° = 0.940, cos 40° = 0.766 and cos 60° = 0.5 between those that follow each other in number.
     thumbnails, names = pictures(0, 60, 20, 120), ["a/s 1.png", "a/s 3.png", "a/s 2.png", "a/s 10.png"]
     hashes = UNIQUE[:4]
-    assert series.grouped(thumbnails, hashes, names, 0.7).tolist() == [0, 0, 0, 1]
-    assert series.grouped(thumbnails, hashes, names, 0.9).tolist() == [0, 1, 0, 2]
-    assert len(set(series.grouped(thumbnails, hashes, names, series.NO_NEIGHBOURS))) == 4
-    twice = series.grouped(thumbnails, ["x", "b", "c", "x"], names, series.NO_NEIGHBOURS).tolist()
+    assert inference.grouped(thumbnails, hashes, names, 0.7).tolist() == [0, 0, 0, 1]
+    assert inference.grouped(thumbnails, hashes, names, 0.9).tolist() == [0, 1, 0, 2]
+    assert len(set(inference.grouped(thumbnails, hashes, names, inference.NO_NEIGHBOURS))) == 4
+    twice = inference.grouped(thumbnails, ["x", "b", "c", "x"], names, inference.NO_NEIGHBOURS).tolist()
     assert (twice[0] == twice[3], len(set(twice))) == (True, 3)
     apart = ["a/s 1.png", "b/s 2.png", "b/t 3.png", "b/t.png"]  # another class, another name, no number
-    assert len(set(series.grouped(pictures(0, 0, 0, 0), hashes, apart, 0.7))) == 4
+    assert len(set(inference.grouped(pictures(0, 0, 0, 0), hashes, apart, 0.7))) == 4
 
 
 def test_neighbours_join_slices_with_wide_gaps(monkeypatch):
@@ -107,13 +112,13 @@ def test_neighbours_join_slices_with_wide_gaps(monkeypatch):
     monkeypatch.setattr(phantom, "SLICE_DISTANCE", 12)
     patients = [(label, number) for label in ("Cyst", "Stone") for number in (1, 2)]
     slices = [(one, n) for patient in patients for n, one in enumerate(phantom.patient(*patient, 8, seed=0))]
-    thumbnails = np.stack([images.thumbnail(Image.fromarray(one.image)) for one, _ in slices])
+    thumbnails = np.stack([decoding.thumbnail(Image.fromarray(one.image)) for one, _ in slices])
     names = [f"{one.label}/{one.label}- ({8 * (one.patient - 1) + n}).jpg" for one, n in slices]
     true = np.repeat(np.arange(4), 8)
     counts = {}
     for neighbours in ("none", 0.9):
-        groups = series.grouped(thumbnails, UNIQUE[:32], names, neighbours)
-        counts[neighbours] = series.infer(thumbnails, groups, 0.99)
+        groups = inference.grouped(thumbnails, UNIQUE[:32], names, neighbours)
+        counts[neighbours] = inference.infer(thumbnails, groups, 0.99)
     assert counts["none"].max() + 1 > 20
     assert adjusted_rand_score(true, counts["none"]) < 0.5
     np.testing.assert_array_equal(counts[0.9], true)
@@ -124,7 +129,7 @@ def test_series_of_the_phantom_are_its_patients():
     for label in phantom.CLASSES:
         for number in (1, 2, 3):
             for one in phantom.patient(label, number, 4, seed=0):
-                thumbnails.append(images.thumbnail(Image.fromarray(one.image).convert("RGB")))
+                thumbnails.append(decoding.thumbnail(Image.fromarray(one.image).convert("RGB")))
                 patients.append(f"{label} {number}")
-    found = series.infer(np.array(thumbnails), UNIQUE[: len(patients)], 0.99)
+    found = inference.infer(np.array(thumbnails), UNIQUE[: len(patients)], 0.99)
     assert adjusted_rand_score(patients, found) == 1

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from kidneyct.data import source
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import source
 
 OUTS = ["data/archive.zip", "data/maps"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.data import split
-from kidneyct.errors import InputError
-from kidneyct.index import PARTS, rows
+from kidneyct.files.index import PARTS, rows
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import split
 
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from thumbnails import pictures
 
-from kidneyct.data import thresholds
+from kidneyct.leakage import thresholds
 
 UNIQUE = [f"{number}" for number in range(99)]
 

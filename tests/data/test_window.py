@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 from pydicom.pixels import apply_windowing
 
-from kidneyct.data import images, window
-from kidneyct.errors import InputError
+from kidneyct.images import decoding, window
+from kidneyct.pipeline.errors import InputError
 
 
 def test_the_example_of_the_standard():
@@ -36,9 +36,9 @@ def test_a_slice_goes_through_a_png_and_back():
         assert (np.asarray(picture).astype(int) - 32768).tolist() == units.tolist()
     assert content == window.encode(units, (40, 400))
     for chosen, expected in (("file", (40, 400)), ([0, 2000], (0, 2000))):
-        decoded = np.asarray(images.decode(content, "a", chosen=chosen))
+        decoded = np.asarray(decoding.decode(content, "a", chosen=chosen))
         np.testing.assert_array_equal(decoded, np.repeat(window.linear(units, *expected)[..., None], 3, axis=2))
-    usual = np.asarray(images.decode(window.encode(units, None), "a", chosen="file"))[..., 0]
+    usual = np.asarray(decoding.decode(window.encode(units, None), "a", chosen="file"))[..., 0]
     np.testing.assert_array_equal(usual, window.linear(units, 40, 400))
 
 
@@ -52,10 +52,10 @@ def deep(text=(), **options):
 
 
 def test_another_png_of_16_bits_needs_a_window_of_its_stored_values():
-    greys = np.asarray(images.decode(deep(), "a.png", chosen=[1000, 2001]))[..., 0]
+    greys = np.asarray(decoding.decode(deep(), "a.png", chosen=[1000, 2001]))[..., 0]
     assert greys.tolist() == [[0, 128], [255, 255]]
     with pytest.raises(InputError) as caught:
-        images.decode(deep(), "a.png", chosen="file")
+        decoding.decode(deep(), "a.png", chosen="file")
     assert str(caught.value) == (
         "a.png: expected 8 bits a channel, found mode I;16, which does not say what its values mean; set "
         "preprocess.window to [centre, width] of them, or convert it first"
@@ -65,7 +65,7 @@ def test_another_png_of_16_bits_needs_a_window_of_its_stored_values():
 def test_a_picture_of_16_bits_is_turned_as_its_exif_says():
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
-    greys = np.asarray(images.decode(deep(exif=exif), "a.png", chosen=[1000, 2001]))[..., 0]
+    greys = np.asarray(decoding.decode(deep(exif=exif), "a.png", chosen=[1000, 2001]))[..., 0]
     assert greys.tolist() == [[255, 0], [255, 128]]
 
 
@@ -82,19 +82,19 @@ def test_a_picture_of_16_bits_is_turned_as_its_exif_says():
 )
 def test_what_a_png_says_of_itself_is_checked(text, line):
     with pytest.raises(InputError) as caught:
-        images.decode(deep(text), "a.png", chosen="file")
+        decoding.decode(deep(text), "a.png", chosen="file")
     assert str(caught.value).startswith(f"a.png: {line}")
 
 
 def test_other_deep_pictures_are_refused_as_before():
     with pytest.raises(InputError, match=r"a\.png: expected an opaque picture, found a transparent grey"):
-        images.decode(deep(transparency=1000), "a.png", chosen=[40, 400])
+        decoding.decode(deep(transparency=1000), "a.png", chosen=[40, 400])
     with pytest.raises(InputError, match=r"found mode I;16; convert it first"):
-        images.decode(deep(), "masks/a.png", formats=("PNG",))
+        decoding.decode(deep(), "masks/a.png", formats=("PNG",))
 
 
 def test_8_bit_images_know_no_window():
     buffer = io.BytesIO()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, "PNG")
-    plain = images.decode(buffer.getvalue(), "a.png")
-    assert plain.tobytes() == images.decode(buffer.getvalue(), "a.png", chosen=[10, 2]).tobytes()
+    plain = decoding.decode(buffer.getvalue(), "a.png")
+    assert plain.tobytes() == decoding.decode(buffer.getvalue(), "a.png", chosen=[10, 2]).tobytes()

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from gradient import pixel_gradient
 
+from kidneyct.backbone import devices, gradients, vgg
+from kidneyct.classifier import classifier
 from kidneyct.maps import explainer, gradcam, smoothgrad
 from kidneyct.maps.methods import METHODS
-from kidneyct.network import classifier, devices, gradients, vgg
 
 
 @pytest.fixture(scope="module")

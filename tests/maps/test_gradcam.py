@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier
 from kidneyct.maps import explainer, gradcam
-from kidneyct.network import classifier, vgg
 
 
 def grad_cam(network, image, code):

@@ -5,8 +5,9 @@ import numpy as np
 from gradient import pixel_gradient
 from lines import linear
 
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier
 from kidneyct.maps import integrated_gradients
-from kidneyct.network import classifier, vgg
 
 
 def test_a_linear_models_integrated_gradients_are_weights_times_pixels():

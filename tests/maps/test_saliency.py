@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from gradient import pixel_gradient
 
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier
 from kidneyct.maps import saliency
-from kidneyct.network import classifier, vgg
 
 
 def test_a_linear_models_saliency_is_its_weights():

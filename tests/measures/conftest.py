@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import classifier, devices, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import unfinished
+from kidneyct.backbone import forward, vgg
+from kidneyct.classifier import classifier
+from kidneyct.files import checkpoint
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
-from kidneyct.measures import faithfulness, measure, randomization
-from kidneyct.network import classifier, forward, vgg
+from kidneyct.measures import evaluation, faithfulness, randomization
 
 
 def test_localisation_against_size_by_hand():
@@ -20,7 +21,7 @@ def test_localisation_against_size_by_hand():
         masks[number, 0, :size] = True
         relevance[number, 0, :size] = 0.1
         relevance[number, 9, 9] = 1 - 0.1 * size
-    found = measure.localized({"map": relevance}, masks)["map"]
+    found = evaluation.localized({"map": relevance}, masks)["map"]
     assert found["images"] == 4  # the fifth has no lesion
     assert found["energy"]["value"] == 0.25
     assert found["energy"]["chance"] == 0.025
@@ -28,11 +29,11 @@ def test_localisation_against_size_by_hand():
     assert found["pointing"]["value"] == 0
     assert found["smaller_lesions"]["energy"]["value"] == 0.15
     assert found["larger_lesions"]["energy"]["value"] == 0.35
-    assert measure.localized({"map": relevance}, np.zeros((5, 10, 10), bool)) == {}
+    assert evaluation.localized({"map": relevance}, np.zeros((5, 10, 10), bool)) == {}
 
 
 def test_maps_of_a_network_depend_on_its_weights(small, pictures):
-    table, found = measure.randomized(small, pictures, np.array([0, 1, 0, 1]), seed=0, batch_size=8)
+    table, found = evaluation.randomized(small, pictures, np.array([0, 1, 0, 1]), seed=0, batch_size=8)
     assert table[table["step"] == "trained"]["correlation"].tolist() == pytest.approx([1] * 4 * 5)
     for method in METHODS:
         assert list(found[method]) == ["images", "steps", "chance", "uninformative"]
@@ -51,7 +52,7 @@ def test_maps_of_a_network_depend_on_its_weights(small, pictures):
 
 def test_summary_by_hand():
     # Mean 2, standard deviation 1, t(0.975, 2) = 4.3027: 2 ± 4.3027 / √3.
-    found = measure.summary([1, 2, 3], [0.5, 0.5, 0.8])
+    found = evaluation.summary([1, 2, 3], [0.5, 0.5, 0.8])
     assert {key: found[key] for key in ("value", "low", "high", "chance")} == {
         "value": 2,
         "low": -0.4841,
@@ -63,14 +64,14 @@ def test_summary_by_hand():
     assert [found["gain_low"], found["gain_high"]] == pytest.approx(
         [1.4 - 4.3027 * np.sqrt(0.73 / 3), 1.4 + 4.3027 * np.sqrt(0.73 / 3)], abs=1e-4
     )
-    assert measure.summary([1], [0.5]) == {"value": 1, "chance": 0.5, "gain": 0.5}
+    assert evaluation.summary([1], [0.5]) == {"value": 1, "chance": 0.5, "gain": 0.5}
 
 
 def test_no_hit_among_few_is_no_certainty():
     # Wilson's bounds for 0 of 4: 0 and z² / (n + z²) = 3.8415 / 7.8415.
     expected = {"value": 0, "low": 0, "high": 0.4899, "chance": 0.01, "gain": -0.01}
-    assert measure.proportion([0, 0, 0, 0], [0.01, 0.02, 0.005, 0.005]) == expected
-    assert measure.proportion([1], [0.25]) == {"value": 1, "chance": 0.25, "gain": 0.75}
+    assert evaluation.proportion([0, 0, 0, 0], [0.01, 0.02, 0.005, 0.005]) == expected
+    assert evaluation.proportion([1], [0.25]) == {"value": 1, "chance": 0.25, "gain": 0.75}
 
 
 def sigmoid(score):
@@ -98,17 +99,17 @@ def test_a_network_that_looks_at_one_quadrant():
     images = np.full((2, 32, 32, 3), 200, np.uint8)
     masks = np.zeros((2, 64, 64), bool)
     masks[:, :32, :32] = True
-    results, table = measure.measure(network, images, np.array([0, 0]), masks, seed=0)
+    results, table = evaluation.measure(network, images, np.array([0, 0]), masks, seed=0)
     for method in ("saliency", "smoothgrad", "integrated_gradients"):
         found = results["maps"][method]
-        energy = measure.summary([1, 1], [0.25, 0.25])
+        energy = evaluation.summary([1, 1], [0.25, 0.25])
         assert found["localisation"]["energy"] == energy | {"verdict": "better"}
         assert found["localisation"]["ratio"] == 4
         assert found["localisation"]["pointing"]["value"] == 1
         # A quarter of the pixels share everything: 1 - 1/4; log(N/4) / log N with N = 1024.
         assert found["focus"]["gini"]["value"] == 0.75
         assert found["focus"]["entropy"]["value"] == pytest.approx(0.8)
-        assert found["focus"]["body"] == measure.summary([1, 1], [1, 1])
+        assert found["focus"]["body"] == evaluation.summary([1, 1], [1, 1])
         # Deleted: all, 102 of 256 seen pixels gone, none left from 0.3 on.
         curve = sigmoid(np.array([4, 8 * (1 - 102 / 256) - 4, -4, -4, -4]))
         assert found["deletion"]["value"] == pytest.approx(np.trapezoid(curve, (0, *faithfulness.SHARES, 1)), abs=1e-3)
@@ -129,27 +130,27 @@ def leaves(tree):
 
 
 def test_results_are_plain_and_the_same_twice(small, pictures):
-    results, _ = measure.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)
+    results, _ = evaluation.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)
     assert "localisation" not in results["maps"]["saliency"]
     assert {type(leaf) for leaf in leaves(results)} == {float, int, bool, str}
     assert np.isfinite([leaf for leaf in leaves(results) if not isinstance(leaf, str)]).all()
-    assert results == measure.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)[0]
+    assert results == evaluation.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)[0]
 
 
 def test_maps_come_batch_by_batch_as_they_come_at_once(small, pictures):
     codes = np.array([0, 1, 0, 1])
     at_once = explainer.explainer(small, batch_size=2)(pictures, codes, 7)
-    batchwise = measure.mapped(small, pictures, codes, 7, batch_size=2)
+    batchwise = evaluation.mapped(small, pictures, codes, 7, batch_size=2)
     assert list(batchwise) == list(METHODS)
     assert all(np.array_equal(batchwise[method], at_once[method]) for method in METHODS)
 
 
 def test_an_interruption_changes_no_number(small, pictures, tmp_path, capsys):
     given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
-    results, table = measure.measure(*given)
+    results, table = evaluation.measure(*given)
 
     def interrupted(after):
-        work, calls = unfinished.Work(tmp_path, "maps"), []
+        work, calls = checkpoint.Work(tmp_path, "maps"), []
 
         def kept(name, compute):
             calls.append(name)
@@ -161,8 +162,8 @@ def test_an_interruption_changes_no_number(small, pictures, tmp_path, capsys):
 
     for after in (1, 4, 8):  # two batches of maps, four images, five steps of the randomisation
         with pytest.raises(KeyboardInterrupt):
-            measure.measure(*given, interrupted(after))
-    again, its_table = measure.measure(*given, unfinished.Work(tmp_path, "maps").kept)
+            evaluation.measure(*given, interrupted(after))
+    again, its_table = evaluation.measure(*given, checkpoint.Work(tmp_path, "maps").kept)
     assert again == results
     assert its_table.equals(table)
     lines = ["maps of images from 3 of 4", "faithfulness of image 3 of 4", "randomisation after 2 blocks"]
@@ -186,7 +187,7 @@ LOSS = {"value": 0.5, "gain": -0.4, "gain_low": -0.5, "gain_high": -0.3}
     ],
 )
 def test_a_measure_is_judged_by_the_interval_of_its_gain(name, cell, verdict):
-    assert measure.judged(name, cell).get("verdict") == verdict
+    assert evaluation.judged(name, cell).get("verdict") == verdict
 
 
 def results_of(**methods):
@@ -205,8 +206,8 @@ def test_the_best_map_is_one_that_depends_on_the_weights():
         smoothgrad=(0.2, {"uninformative": False}),
         gradcam_plus_plus=(0.4, {"images": 0}),  # no map to randomise: nothing is known of it
     )
-    assert measure.best(measured) == {"method": "smoothgrad", "road": 0.2}
-    assert measure.best(results_of(gradcam=(0.3, {"uninformative": True}))) == {"method": "none"}
+    assert evaluation.best(measured) == {"method": "smoothgrad", "road": 0.2}
+    assert evaluation.best(results_of(gradcam=(0.3, {"uninformative": True}))) == {"method": "none"}
 
 
 def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch):
@@ -219,12 +220,12 @@ def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch)
         return lambda images: seen.append(len(images)) or run(images)
 
     monkeypatch.setattr(forward, "whole", counted)
-    measure.measure(small, pictures[:2], np.array([0, 1]), None, seed=0)
+    evaluation.measure(small, pictures[:2], np.array([0, 1]), None, seed=0)
     each = faithfulness.pictures_measured(len(METHODS))
     assert sum(seen) == 2 * each
     # Eight times the maps with two copies and three points, as the seven blocks are randomised.
-    assert measure.passes(1) == explainer.passes() + each + 8 * explainer.passes(2, 3)
-    assert measure.passes(6) == 6 * (explainer.passes() + each) + 4 * 8 * explainer.passes(2, 3)
+    assert evaluation.passes(1) == explainer.passes() + each + 8 * explainer.passes(2, 3)
+    assert evaluation.passes(6) == 6 * (explainer.passes() + each) + 4 * 8 * explainer.passes(2, 3)
 
 
 def test_the_blocks_counted_are_those_of_the_network():

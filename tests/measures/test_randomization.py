@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from kidneyct.backbone import vgg
+from kidneyct.classifier import classifier
 from kidneyct.measures import randomization
-from kidneyct.network import classifier, vgg
 
 
 def test_rank_correlation_by_hand():

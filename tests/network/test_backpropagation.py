@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import backpropagation, devices, gradients, vgg
+from kidneyct.backbone import backpropagation, devices, gradients, vgg
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.network.batches import Batches
+from kidneyct.classifier.batches import Batches
 
 
 def test_batches_shuffle_by_seed_and_epoch_and_serve_every_row():

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from layers import one_line
 
-from kidneyct.errors import InputError
-from kidneyct.network import classifier, devices, normalization, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier, normalization
+from kidneyct.pipeline.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What a run says of the machine before it starts."""
 
-from kidneyct.network import devices
+from kidneyct.backbone import devices
 
 
 def test_a_long_run_on_a_cpu_is_announced(capsys, monkeypatch):

@@ -9,15 +9,16 @@ import sys
 import numpy as np
 import pytest
 
-from kidneyct.network import devices
+from kidneyct.backbone import devices
 
 PROGRAM = """
 import json, sys
 from pathlib import Path
 import jax, keras
 import numpy as np
-from kidneyct import unfinished
-from kidneyct.network import devices, training, vgg
+from kidneyct.files import checkpoint
+from kidneyct.backbone import devices, vgg
+from kidneyct.training import training
 
 inputs, codes = np.random.default_rng(0).normal(size=(23, 8, 8, 3)), np.arange(23) % 2
 shares = set()
@@ -45,7 +46,7 @@ def build():
 class Interrupted(Exception):
     pass
 
-class Work(unfinished.Work):
+class Work(checkpoint.Work):
     # Saves after each epoch, and is interrupted after some.
     def __init__(self, folder, saves):
         super().__init__(folder, "training")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from kidneyct import unfinished
-from kidneyct.errors import InputError
-from kidneyct.network import batches, classifier, devices, external, features, vgg
+from kidneyct.backbone import devices, features, vgg
+from kidneyct.classifier import batches, classifier, external
+from kidneyct.files import checkpoint
+from kidneyct.pipeline.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_the_same_picture_has_the_same_probabilities_as_in_the_study(network, im
     for layer in base.layers[1:]:
         layer.set_weights(network.get_layer(layer.name).get_weights())
     features.compute(
-        base, images, "unit", 5, path, tmp_path / "pooled.npy", unfinished.Work(tmp_path / "work", "features")
+        base, images, "unit", 5, path, tmp_path / "pooled.npy", checkpoint.Work(tmp_path / "work", "features")
     )
     model, inputs = features.remainder(network, images, path, 5)
     own = batches.predict(model, inputs, np.arange(7), batch_size=32)

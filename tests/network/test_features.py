@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from kidneyct import unfinished
-from kidneyct.errors import InputError
-from kidneyct.network import devices, features, forward, vgg
+from kidneyct.backbone import devices, features, forward, vgg
+from kidneyct.files import checkpoint
+from kidneyct.pipeline.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def pixels():
 
 def work(folder):
     (folder / "work").mkdir(exist_ok=True)
-    return unfinished.Work(folder / "work", "features")
+    return checkpoint.Work(folder / "work", "features")
 
 
 def test_what_is_cached_takes_no_more_room_than_the_images():
@@ -73,7 +73,7 @@ def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, p
 
 def interrupt(monkeypatch, folder, after, base, images):
     """Features that are saved after every batch and interrupted after some of these savings."""
-    save, calls = unfinished.Work.save, []
+    save, calls = checkpoint.Work.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -82,8 +82,8 @@ def interrupt(monkeypatch, folder, after, base, images):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(unfinished, "SHARE", float("inf"))
-        patched.setattr(unfinished.Work, "save", interrupted)
+        patched.setattr(checkpoint, "SHARE", float("inf"))
+        patched.setattr(checkpoint.Work, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             features.compute(base, images, "unit", 5, folder / "f.npy", folder / "p.npy", work(folder))
 

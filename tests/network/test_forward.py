@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import classifier, devices, forward, vgg
+from kidneyct.backbone import devices, forward, vgg
+from kidneyct.classifier import classifier
 
 
 @pytest.fixture(autouse=True)

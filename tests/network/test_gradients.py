@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from gradient import pixel_gradient
 
-from kidneyct.network import classifier, devices, gradients, vgg
+from kidneyct.backbone import devices, gradients, vgg
+from kidneyct.classifier import classifier
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_one_backward_pass_serves_several_layers(network, images):
 PROGRAM = """
 import json
 import numpy as np
-from kidneyct.network import gradients, vgg
+from kidneyct.backbone import gradients, vgg
 import keras
 dense = [keras.layers.Dense(2, activation="relu", use_bias=False), keras.layers.Dense(2, use_bias=False)]
 parts = [vgg.chain((1,), dense[:1], "first"), vgg.chain((2,), dense[1:], "second")]

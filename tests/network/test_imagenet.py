@@ -20,8 +20,8 @@ import onnx
 import pytest
 from layers import assert_weights, numbered_weights, one_line, write_legacy
 
-from kidneyct.errors import InputError
-from kidneyct.network import imagenet, weights
+from kidneyct.backbone import imagenet, weights
+from kidneyct.pipeline.errors import InputError
 
 
 def no_index(monkeypatch):
@@ -354,7 +354,7 @@ def test_what_is_killed_is_fetched_anew(host):
         request.connection.recv(1)
 
     cached = host(answer)
-    code = f"from kidneyct.network import imagenet as i; i.URL, i.MD5 = {imagenet.URL!r}, {imagenet.MD5!r}; i.fetch()"
+    code = f"from kidneyct.backbone import imagenet as i; i.URL, i.MD5 = {imagenet.URL!r}, {imagenet.MD5!r}; i.fetch()"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL) as process:
         assert begun.wait(300)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.network import interpolation
+from kidneyct.backbone import interpolation
 
 
 def test_resizing_is_bilinear():

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import resource
-import kidneyct.network
+import kidneyct.backbone
 import tensorflow as tf
 
 @tf.function

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from kidneyct import errors
+from kidneyct.pipeline import errors
 
 PROGRAM = """
 import os, sys
-from kidneyct.network import notices
+from kidneyct.backbone import notices
 with notices.left_out():
     os.write(2, b"I0000 port.cc:153] oneDNN custom operations are on. You may\\nE0000 a real error\\n")
     print("from Python", file=sys.stderr)
@@ -43,7 +43,7 @@ def test_the_last_words_of_a_crash_arrive():
 def test_ctrl_c_during_the_imports_is_one_line(start, tmp_path):
     """As a terminal sends it, to all processes of the group; an import stands still until it comes."""
     (tmp_path / "keras.py").write_text("import sys, time\nprint('ready', flush=True)\ntime.sleep(60)\n")
-    (tmp_path / "fake.py").write_text(f"import sys\nimport {start[0]}\nimport kidneyct.network\n")
+    (tmp_path / "fake.py").write_text(f"import sys\nimport {start[0]}\nimport kidneyct.backbone\n")
     command = [sys.executable, "-c", "import sys; sys.argv[0] = sys.argv[1]; import fake"]
     command.append({"stages": "-m"}.get(start[0], "/bin/kidneyct"))
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}src{os.pathsep}."}

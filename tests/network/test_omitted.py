@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from kidneyct.network import omitted
+from kidneyct.backbone import omitted
 
 PROGRAM = """
 import sys
-from kidneyct.network import classifier, devices, features, training, vgg
+from kidneyct.backbone import classifier, devices, features, training, vgg
 loaded = {"keras", "sklearn", "matplotlib", "jax"} & set(sys.modules)
 assert loaded == {"keras"}, loaded
 from sklearn.linear_model import LogisticRegression

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import photographs, vgg
+from kidneyct.backbone import photographs, vgg
 
 
 def rotated_patches():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import random_weights
+from kidneyct.backbone import random_weights
 
 
 def test_hes_kernels_are_normal_with_variance_two_by_inputs():

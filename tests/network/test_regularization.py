@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.network import classifier, devices, regularization, vgg
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier
+from kidneyct.training import regularization
 
 SIDE = 64
 

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.errors import InputError
-from kidneyct.network import classifier, devices, features, vgg
+from kidneyct.backbone import devices, features, vgg
+from kidneyct.classifier import classifier
+from kidneyct.pipeline.errors import InputError
 
 
 @pytest.fixture(scope="module")

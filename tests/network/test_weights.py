@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from layers import CHANNELS, assert_weights, numbered_weights, one_line, write_legacy
 
-from kidneyct.errors import InputError
-from kidneyct.network import classifier, random_weights, vgg, weights
+from kidneyct.backbone import random_weights, vgg, weights
+from kidneyct.classifier import classifier
+from kidneyct.pipeline.errors import InputError
 
 
 def filled_base():
@@ -185,7 +186,7 @@ def test_transferred_blocks_alone_get_the_starts_weights(tmp_path):
 
 def test_photographs_fill_the_base(monkeypatch):
     asked = []
-    monkeypatch.setattr("kidneyct.network.photographs.fill", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("kidneyct.backbone.photographs.fill", lambda *arguments: asked.append(arguments))
     base = weights.initial("photographs", "candidate", 7, "caffe")
     assert asked == [(base, 7, "caffe")]
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layers import one_line
 
-from kidneyct.errors import InputError
-from kidneyct.network import weights_file
+from kidneyct.backbone import weights_file
+from kidneyct.pipeline.errors import InputError
 
 KERNEL, BIAS = np.arange(24, dtype="float32").reshape(2, 3, 4), np.zeros(4, "float32")
 LAYERS = [(name, [f"model_weights/{name}", name], [(2, 3, 4), (4,)]) for name in ("first", "second")]

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kidneyct import index, params, predictions
+from kidneyct.files import index, predictions
 from kidneyct.maps.methods import METHODS
-from kidneyct.page import report
+from kidneyct.pipeline import params
+from kidneyct.report import report
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}

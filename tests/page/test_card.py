@@ -6,17 +6,16 @@ import pandas as pd
 import pytest
 import whole_run
 
-from kidneyct.data import overlap
-from kidneyct.page import card
-from kidneyct.results import external
-from kidneyct.runs import workspace
+from kidneyct.leakage import overlap
+from kidneyct.predict import card, trained_model
+from kidneyct.statistics import external
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     whole_run.write(folder)
-    return workspace.finished(folder, "candidate")
+    return trained_model.finished(folder, "candidate")
 
 
 def with_(run, **parameters):

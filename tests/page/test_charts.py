@@ -5,7 +5,7 @@ import pandas as pd
 from PIL import Image
 
 from kidneyct.maps.methods import METHODS
-from kidneyct.page import charts
+from kidneyct.report import charts
 
 
 def test_confusion_matrices(size_of):

@@ -10,9 +10,9 @@ from PIL import Image
 
 from stages import draw, report
 
-from kidneyct import params
-from kidneyct.errors import InputError
-from kidneyct.page import charts, gallery, panels
+from kidneyct.pipeline import params
+from kidneyct.pipeline.errors import InputError
+from kidneyct.report import charts, gallery, panels
 
 PICTURES = {
     "leakage.png": (1560, 1065),

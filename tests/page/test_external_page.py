@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.data import overlap
-from kidneyct.page import external as chart
-from kidneyct.page import report
-from kidneyct.results import external
-from kidneyct.roles import ROLES
+from kidneyct.leakage import overlap
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.report import external as chart
+from kidneyct.report import report
+from kidneyct.statistics import external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 LABELS = ["Cyst", "Cyst", "Normal", "Tumor"]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from kidneyct.data import examples
-from kidneyct.errors import InputError
-from kidneyct.page import gallery
-from kidneyct.page.titles import MAPS
+from kidneyct.maps import selection
+from kidneyct.pipeline.errors import InputError
+from kidneyct.report import gallery
+from kidneyct.report.titles import MAPS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def explained(run):
         role: [
             example
             for mistakes in (False, True)
-            for example in examples.explained(run.table, run.predictions[role], run.images, run.maps[role], mistakes)
+            for example in selection.explained(run.table, run.predictions[role], run.images, run.maps[role], mistakes)
         ]
         for role in run.maps
     }

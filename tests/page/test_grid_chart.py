@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.page import grid
+from kidneyct.experiments import grid_page
 
 NAMES = {"candidate": "candidate (imagenet)", "control": "control"}
 
@@ -36,4 +36,4 @@ def summed(values, deviation=0.1):
 )
 def test_the_chart_has_the_same_bytes(size_of, values, summary, logarithmic):
     table = runs(values)
-    assert size_of(lambda path: grid.sweep(path, table, summary, "x", NAMES, logarithmic)) == (1575, 735)
+    assert size_of(lambda path: grid_page.sweep(path, table, summary, "x", NAMES, logarithmic)) == (1575, 735)

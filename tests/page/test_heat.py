@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.page import heat
+from kidneyct.report import heat
 
 
 def test_scaling_to_the_maximum_leaves_zeros_alone():

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.data.examples import Example
-from kidneyct.page import panels
+from kidneyct.maps.selection import Example
+from kidneyct.report import panels
 
 
 @pytest.fixture

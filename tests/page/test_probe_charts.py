@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.page import canvas, probes
-from kidneyct.results import probe
+from kidneyct.experiments import probe_charts
+from kidneyct.probe import probe
+from kidneyct.report import canvas
 
 BASELINES = {"thumbnails": 0.77, "acquisition": 0.7, "acquisition, size": 0.71, "nearest thumbnail": 0.62}
 STARTS = {"imagenet": 0.92, "imagenet, unit pixels": 0.93, "he": 0.86, "random": 0.86}
@@ -64,7 +65,7 @@ def labels(axes):
 
 
 def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean(figure_of):
-    figure = figure_of(probes.draw, result())
+    figure = figure_of(probe_charts.draw, result())
     forest, blocks, shares = figure.axes
     assert labels(forest) == [
         *("ImageNet, pixels/255", "ImageNet", "random, He's scale", "random weights"),
@@ -77,7 +78,7 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
     assert [label.get_text() for label in blocks.get_xticklabels()] == ["1", "2", "3", "4", "5", "all"]
     assert [label.get_text() for label in shares.get_xticklabels()] == ["25 %", "100 %"]
     np.testing.assert_allclose(blocks.lines[1].get_ydata(), [0.82] * 5 + [0.92])  # of ImageNet
-    assert blocks.lines[1].get_color() == probes.PRIMARY[0]
+    assert blocks.lines[1].get_color() == probe_charts.PRIMARY[0]
     assert sorted(text.get_text() for text in shares.texts) == sorted(labels(forest)[:4])
 
 
@@ -100,12 +101,12 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
     ],
 )
 def test_the_title_is_the_finding_in_the_words_of_the_plan(figure_of, gap, sentence):
-    assert figure_of(probes.draw, result(**gap)).get_suptitle() == sentence
+    assert figure_of(probe_charts.draw, result(**gap)).get_suptitle() == sentence
 
 
 def test_series_that_nobody_gets_are_counted_and_the_hardest_come_first(figure_of, table):
-    assert probes.unseen(table).tolist() == [True, False, False, True, False, False]
-    figure = figure_of(probes.heat, table)
+    assert probe_charts.unseen(table).tolist() == [True, False, False, True, False, False]
+    figure = figure_of(probe_charts.heat, table)
     assert figure.get_suptitle() == "2 of 6 series get no more than chance (50 %) from any model"
     cyst, stone = figure.axes[:2]
     assert (cyst.get_xlabel(), stone.get_xlabel()) == ("Cyst\n3 series\n1 lost", "Stone\n3 series\n1 lost")
@@ -115,8 +116,10 @@ def test_series_that_nobody_gets_are_counted_and_the_hardest_come_first(figure_o
 
 
 def test_labels_are_moved_apart_as_little_as_can_be():
-    np.testing.assert_allclose(probes.spread([0.5, 0.9, 0.5], 0.1), [0.45, 0.9, 0.55])
-    np.testing.assert_allclose(probes.spread([0.3, 0.2, 0.28], 0.1), [0.36, 0.16, 0.26])  # as far down as up: 0.26 all
+    np.testing.assert_allclose(probe_charts.spread([0.5, 0.9, 0.5], 0.1), [0.45, 0.9, 0.55])
+    np.testing.assert_allclose(
+        probe_charts.spread([0.3, 0.2, 0.28], 0.1), [0.36, 0.16, 0.26]
+    )  # as far down as up: 0.26 all
 
 
 BY_IMAGE = {"imagenet": 1, "random": 0.997, "nearest thumbnail": 0.9996, "acquisition": 0.6, "majority class": 0.41}
@@ -124,7 +127,7 @@ BY_SERIES = {"imagenet": 0.76, "random": 0.66, "nearest thumbnail": 0.45, "acqui
 
 
 def test_what_splitting_by_image_hides(figure_of):
-    figure = figure_of(probes.by_image_by_series, BY_IMAGE, BY_SERIES)
+    figure = figure_of(probe_charts.by_image_by_series, BY_IMAGE, BY_SERIES)
     assert figure.get_suptitle() == (
         "Split by image, ImageNet is right in 100.0 % of slices, the nearest thumbnail in 100.0 %.\n"
         "Split by whole series, ImageNet is right in 76.0 %, the nearest thumbnail in 45.0 %."
@@ -137,6 +140,6 @@ def test_what_splitting_by_image_hides(figure_of):
 
 
 def test_the_pictures_have_the_same_bytes_and_fit_a_readme(size_of, table):
-    assert size_of(lambda path: probes.draw(path, result()))[0] == 1350
-    assert size_of(lambda path: probes.heat(path, table))[0] == 1350
-    assert size_of(lambda path: probes.by_image_by_series(path, BY_IMAGE, BY_SERIES))[0] == 1350
+    assert size_of(lambda path: probe_charts.draw(path, result()))[0] == 1350
+    assert size_of(lambda path: probe_charts.heat(path, table))[0] == 1350
+    assert size_of(lambda path: probe_charts.by_image_by_series(path, BY_IMAGE, BY_SERIES))[0] == 1350

@@ -9,8 +9,8 @@ import chromium
 import pandas as pd
 import pytest
 
-from kidneyct.page import gallery, report
-from kidneyct.results import verdict
+from kidneyct.report import gallery, report
+from kidneyct.statistics import verdict
 
 ODD = ["all", "image", "<b>", "all classes"]
 

@@ -7,8 +7,8 @@ import pytest
 from outcomes import summary
 from PIL import Image
 
-from kidneyct import params, yaml12
-from kidneyct.page import forest, study
+from kidneyct.experiments import forest, study_page
+from kidneyct.pipeline import params, yaml12
 
 STARTS = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
 
@@ -34,7 +34,7 @@ def page(result, tmp_path_factory):
     forest.forest(path, result["splits"])
     with open("params.yaml") as file:
         values = params.check(yaml12.load(file)).model_dump()
-    return study.page(result, values, path)
+    return study_page.page(result, values, path)
 
 
 def cells(page, arm):

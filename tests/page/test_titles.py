@@ -2,7 +2,7 @@
 
 import pytest
 
-from kidneyct.page import titles
+from kidneyct.report import titles
 
 
 @pytest.mark.parametrize(

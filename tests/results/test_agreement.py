@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kidneyct.results.agreement import agreement
+from kidneyct.statistics.agreement import agreement
 
 
 def test_two_classes_by_hand():

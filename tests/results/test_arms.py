@@ -5,8 +5,8 @@ import pytest
 from outcomes import CLASSES, outcome
 from outcomes import summary as summarise
 
-from kidneyct import index
-from kidneyct.results import arms
+from kidneyct.experiments import arms
+from kidneyct.files import index
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kidneyct.results import calibration
+from kidneyct.statistics import calibration
 
 
 def test_four_images_by_hand():

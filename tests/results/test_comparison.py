@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from kidneyct.results import comparison, headline
+from kidneyct.statistics import comparison, headline
 
 
 def history(kept, accuracies):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kidneyct.results import confusion
+from kidneyct.statistics import confusion
 
 
 def test_counts_and_their_shares():

@@ -5,8 +5,8 @@ from math import log
 import numpy as np
 import pytest
 
-from kidneyct.errors import InputError
-from kidneyct.results import evaluation
+from kidneyct.pipeline.errors import InputError
+from kidneyct.statistics import evaluation
 
 
 def test_three_classes_by_hand():

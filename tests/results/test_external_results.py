@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kidneyct.results import calibration, external, headline, paired
+from kidneyct.statistics import calibration, external, headline, paired
 
 ABC = ["a", "b", "c"]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
-from kidneyct.results import paired
+from kidneyct.statistics import paired
 
 AB = ["a", "b"]
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from kidneyct.results import pooled
+from kidneyct.statistics import pooled
 
 ACTUAL = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
 SERIES = np.array([5, 5, 9, 9, 1, 1, 1, 1, 2, 2])  # two series of class 0, two of class 1

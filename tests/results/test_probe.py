@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from kidneyct.network import vgg
-from kidneyct.results import probe
+from kidneyct.backbone import vgg
+from kidneyct.probe import probe
 
 CLASSES = ["a", "b", "c"]
 

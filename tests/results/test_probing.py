@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from kidneyct.results import probing
+from kidneyct.experiments import probing
 
 
 def certain(predicted, classes=2):

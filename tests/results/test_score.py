@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct.errors import InputError
-from kidneyct.results import score
+from kidneyct.experiments import score
+from kidneyct.pipeline.errors import InputError
 
 CLASSES = ["Cyst", "Normal"]
 PUBLISHED = pd.DataFrame(

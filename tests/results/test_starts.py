@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kidneyct.results import probe, starts
+from kidneyct.experiments import starts
+from kidneyct.probe import probe
 
 CLASSES = ["a", "b"]
 CODES = np.repeat([0, 1], 40)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kidneyct import predictions
-from kidneyct.results import suspects
+from kidneyct.files import predictions
+from kidneyct.statistics import suspects
 
 CLASSES = ["a", "b", "c"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kidneyct.results import verdict
+from kidneyct.statistics import verdict
 
 
 def told(candidate, control, nearest, acquisition=0.4, **interval):

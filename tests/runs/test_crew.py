@@ -12,8 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from kidneyct.errors import InputError
-from kidneyct.runs import crew, places, shared, study, worker
+from kidneyct.experiments import crew, places, shared, study, worker
+from kidneyct.pipeline.errors import InputError
 
 STEP = """
 import json, os, pathlib, signal, sys, time, yaml

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from kidneyct.errors import InputError
-from kidneyct.runs import experiments, lock
+from kidneyct.experiments import experiments
+from kidneyct.pipeline import lock
+from kidneyct.pipeline.errors import InputError
 
 MODEL = {"accuracy": 0.5, "macro_f1": 0.25, "recall": {"a": 1, "b": 0}}
 HEADLINE = {

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kidneyct.errors import InputError
-from kidneyct.roles import ROLES
-from kidneyct.runs import grid
-from kidneyct.runs.experiments import Run
+from kidneyct.experiments import grid
+from kidneyct.experiments.experiments import Run
+from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 
 
 def run(accuracy=0.5, recalls=(0.5, 0.5), interval=None, **parameters):

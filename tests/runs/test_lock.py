@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kidneyct.errors import InputError
-from kidneyct.runs import lock
+from kidneyct.pipeline import lock
+from kidneyct.pipeline.errors import InputError
 
 PARAMETERS = {"train@candidate": {"train.learning_rate": 1e-05, "data.classes": ["a", "b"]}}
 CONFLICT = "<<<<<<< HEAD\nstages: {}\n=======\n"

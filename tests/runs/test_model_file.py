@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from layers import one_line
 from safetensors import numpy as safetensors
 
-from kidneyct.errors import InputError
-from kidneyct.runs import lock, model_file, prediction
-from kidneyct.runs.workspace import Finished, Workspace
+from kidneyct.pipeline import lock
+from kidneyct.pipeline.errors import InputError
+from kidneyct.predict import model_file, prediction
+from kidneyct.predict.trained_model import Finished, Workspace
 
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,), "normalization/count": ()}
 ARRAYS = {name: np.full(shape, number, "float32") for number, (name, shape) in enumerate(SHAPES.items())}

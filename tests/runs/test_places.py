@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import submitit
 
-from kidneyct.errors import InputError
-from kidneyct.runs import places, worker
+from kidneyct.experiments import places, worker
+from kidneyct.pipeline.errors import InputError
 
 
 def script(folder, *options):

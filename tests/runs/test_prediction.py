@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.data import dicom, window
-from kidneyct.errors import InputError
-from kidneyct.runs import prediction
-from kidneyct.runs.workspace import Workspace
+from kidneyct.images import window
+from kidneyct.pipeline.errors import InputError
+from kidneyct.predict import prediction
+from kidneyct.predict.trained_model import Workspace
+from kidneyct.sources import dicom
 
 
 def pictures(number, count):

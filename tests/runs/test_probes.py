@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from kidneyct import logistic
-from kidneyct.errors import InputError
-from kidneyct.results import probe
-from kidneyct.runs import probes
+from kidneyct.experiments import probes
+from kidneyct.pipeline.errors import InputError
+from kidneyct.probe import logistic, probe
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kidneyct import params
-from kidneyct.runs import shared, study
+from kidneyct.experiments import shared, study
+from kidneyct.pipeline import params
 
 ARMS = {"imagenet": "imagenet", "none": "none"}
 

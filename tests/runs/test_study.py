@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kidneyct import params
-from kidneyct.errors import InputError
-from kidneyct.runs import study
+from kidneyct.experiments import study
+from kidneyct.pipeline import params
+from kidneyct.pipeline.errors import InputError
 
 FILE = """
 arms:
@@ -89,9 +89,9 @@ def test_a_runs_name_tells_what_it_is_made_of(project):
     """What changes a result changes the name; what changes none does not."""
     before = [run.name for run in planned()]
     for path, same in {
-        "src/kidneyct/page/charts.py": True,
+        "src/kidneyct/report/charts.py": True,
         "src/kidneyct/measures/focus.py": True,
-        "src/kidneyct/network/training.py": False,
+        "src/kidneyct/training/training.py": False,
     }.items():
         text = Path(path).read_text()
         Path(path).write_text(text + "\n")

@@ -10,9 +10,9 @@ from dvc.fs import localfs
 from dvc_data.hashfile.build import build
 from dvc_data.hashfile.db.local import LocalHashFileDB
 
-from kidneyct import yaml12
-from kidneyct.errors import InputError
-from kidneyct.runs import workspace
+from kidneyct.pipeline import yaml12
+from kidneyct.pipeline.errors import InputError
+from kidneyct.predict import trained_model
 
 WEIGHTS = "models/candidate/model.weights.h5"
 PARAMETERS = {
@@ -39,7 +39,7 @@ def run(tmp_path):
 
 
 def test_what_it_was_run_with_and_the_training_images(run):
-    opened = workspace.read(run, "candidate")
+    opened = trained_model.read(run, "candidate")
     assert opened[:5] == (run / WEIGHTS, ["01", "NA"], 64, 16, "caffe")
     np.testing.assert_array_equal(opened.thumbnails, np.load(run / "data/thumbnails.npy")[[1, 3]])
     assert opened.series.tolist() == [8, 9]
@@ -49,7 +49,7 @@ def test_what_it_was_run_with_and_the_training_images(run):
 @pytest.mark.parametrize(("known", "head"), [({}, "flatten"), ({"model.head": "average"}, "average")])
 def test_a_run_that_knew_of_one_head_only_has_that(run, known, head):
     finished.lock(run, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": PARAMETERS | known})
-    assert workspace.read(run, "candidate").head == head
+    assert trained_model.read(run, "candidate").head == head
 
 
 def test_thumbnails_over_shards_have_the_hash_that_dvc_gives_the_folder(run, tmp_path):
@@ -65,20 +65,20 @@ def test_thumbnails_over_shards_have_the_hash_that_dvc_gives_the_folder(run, tmp
     assert digest.endswith(".dir")
     for stage, kind in (("preprocess", "outs"), ("series", "deps")):
         edited(run, stage, kind, "data/thumbnails.npy", digest)
-    np.testing.assert_array_equal(workspace.read(run, "candidate").thumbnails, whole[[1, 3]])
+    np.testing.assert_array_equal(trained_model.read(run, "candidate").thumbnails, whole[[1, 3]])
     np.save(path / "00001.npy", whole[:1])
     with pytest.raises(InputError, match=r"thumbnails\.npy: not the file that dvc\.lock knows, but another run's"):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 def test_what_is_missing_is_named_with_what_to_do(run):
     with pytest.raises(InputError, match=r"expected a finished stage train@control, found none; run dvc repro"):
-        workspace.read(run, "control")
+        trained_model.read(run, "control")
     with pytest.raises(InputError, match=r"none/dvc\.lock: not there; give the folder of a finished run"):
-        workspace.read(run / "none", "candidate")
+        trained_model.read(run / "none", "candidate")
     (run / "data/series.csv").unlink()
     with pytest.raises(InputError, match=r"series\.csv: not there; run dvc repro, or dvc pull"):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 def edited(folder, stage, kind, path, md5):
@@ -108,12 +108,12 @@ def test_what_a_stage_wrote_anew_is_of_another_run(run, stage, path, reader):
     with pytest.raises(
         InputError, match=expected + "run dvc repro, or git checkout dvc.lock params.yaml and dvc check"
     ):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 def test_another_archive_does_not_concern_a_model(run):
     edited(run, "preprocess", "deps", "data/archive.zip", "f" * 32)
-    assert workspace.read(run, "candidate").image_size == 64
+    assert trained_model.read(run, "candidate").image_size == 64
 
 
 @pytest.mark.parametrize("path", ["data/split.csv", "data/series.csv", "data/thumbnails.npy", WEIGHTS])
@@ -123,7 +123,7 @@ def test_every_file_is_the_one_that_the_lock_knows(run, path):
     with pytest.raises(
         InputError, match=rf"{path}: not the file that dvc\.lock knows, but another run's; run dvc checko"
     ):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 def test_series_of_other_images_are_one_line(run):
@@ -131,15 +131,15 @@ def test_series_of_other_images_are_one_line(run):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     finished.lock(run, {"preprocess": {"preprocess.image_size": 64}, "train@candidate": PARAMETERS})
     with pytest.raises(InputError, match=r"series\.csv: expected a line for each of 4 images, found 3; bring it back"):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 def test_a_model_that_is_replaced_meanwhile_is_told(run):
-    opened = workspace.read(run, "candidate")
-    workspace.check_weights(opened)
+    opened = trained_model.read(run, "candidate")
+    trained_model.check_weights(opened)
     (run / WEIGHTS).write_bytes(b"another")
     with pytest.raises(InputError, match=r"model\.weights\.h5: replaced while it was read; wait for dvc repro to end"):
-        workspace.check_weights(opened)
+        trained_model.check_weights(opened)
 
 
 def test_a_lock_without_the_stages_before_training_is_one_line(run):
@@ -154,7 +154,7 @@ def test_a_lock_without_the_stages_before_training_is_one_line(run):
         del tree["stages"][missing]
         finished.write(run, tree)
         with pytest.raises(InputError, match=message):
-            workspace.read(run, "candidate")
+            trained_model.read(run, "candidate")
 
 
 @pytest.mark.parametrize(
@@ -171,14 +171,14 @@ def test_a_parameter_that_is_none_is_one_line(run, key, value, message):
     tree["stages"]["train@candidate"]["params"]["params.yaml"][key] = value
     finished.write(run, tree)
     with pytest.raises(InputError, match=f"dvc.lock: train@candidate: {message}"):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 @pytest.mark.parametrize("lock", ["", "schema: '2.0'", "stages: {}"])
 def test_a_lock_without_stages_is_no_finished_run(run, lock):
     (run / "dvc.lock").write_text(lock)
     with pytest.raises(InputError, match="expected a finished stage train@candidate"):
-        workspace.read(run, "candidate")
+        trained_model.read(run, "candidate")
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def relock(folder, values=PARAMETERS):
 
 
 def test_both_roles_of_one_run_and_what_came_of_it(both):
-    opened, about = workspace.read_all(both)
+    opened, about = trained_model.read_all(both)
     assert list(opened) == ["candidate", "control"]
     assert opened["control"][:2] == (both / "models/control/model.weights.h5", ["01", "NA"])
     assert about.parameters["split.by"] == "image"
@@ -215,25 +215,25 @@ def test_a_headline_of_another_run_is_none(both):
     path = both / finished.HEADLINE
     content = path.read_text()
     path.write_text(content.replace("0.25", "0.75"))
-    _, about = workspace.read_all(both)
+    _, about = trained_model.read_all(both)
     assert about.headline is None
     assert "headline.json: not the file that dvc.lock knows, but another run's" in about.amiss
     path.write_text("{}")
     relock(both)
-    assert "headline.json: written by another version of kidneyct" in workspace.read_all(both)[1].amiss
+    assert "headline.json: written by another version of kidneyct" in trained_model.read_all(both)[1].amiss
     path.unlink()
     relock(both)
-    assert "expected a finished stage compare, found none; run dvc repro" in workspace.read_all(both)[1].amiss
+    assert "expected a finished stage compare, found none; run dvc repro" in trained_model.read_all(both)[1].amiss
     path.write_text(content)
     relock(both)
     edited(both, "compare", "deps", "plots/control/history.csv", "0" * 32)
-    _, about = workspace.read_all(both)
+    _, about = trained_model.read_all(both)
     assert about.headline is None
     assert "plots/control/history.csv is of another run: train@control wrote it anew" in about.amiss
 
 
 def test_a_run_that_ends_while_it_is_read_is_not_taken(both, monkeypatch):
-    read = workspace.read
+    read = trained_model.read
 
     def interrupted(folder, role):
         found = read(folder, role)
@@ -241,11 +241,11 @@ def test_a_run_that_ends_while_it_is_read_is_not_taken(both, monkeypatch):
             relock(both, PARAMETERS | {"model.dense_units": 8})
         return found
 
-    monkeypatch.setattr(workspace, "read", interrupted)
+    monkeypatch.setattr(trained_model, "read", interrupted)
     with pytest.raises(InputError, match=r"dvc\.lock: replaced while it was read; wait for dvc repro to end"):
-        workspace.read_all(both)
+        trained_model.read_all(both)
 
 
 def test_both_roles_must_be_there(run):
     with pytest.raises(InputError, match="expected a finished stage train@control, found none; run dvc repro"):
-        workspace.read_all(run)
+        trained_model.read_all(run)

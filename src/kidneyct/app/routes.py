@@ -14,12 +14,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kidneyct import errors
 from kidneyct.app import guard
-from kidneyct.data import images
-from kidneyct.errors import InputError
+from kidneyct.images import decoding
 from kidneyct.maps.methods import METHODS
-from kidneyct.page import heat, report, titles
+from kidneyct.pipeline import errors
+from kidneyct.pipeline.errors import InputError
+from kidneyct.report import heat, report, titles
 
 FOLDER = Path(__file__).parent
 LARGEST = 64 * 2**20  # bytes of an image file
@@ -167,7 +167,7 @@ def _page(models, about, notice):
         size=models.run.image_size,
         largest=LARGEST,
         too_large=TOO_LARGE,
-        formats=f"{', '.join(images.FORMATS)} or DICOM",
+        formats=f"{', '.join(decoding.FORMATS)} or DICOM",
     )
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import sys
 
 from kidneyct.commands import NOTICE
-from kidneyct.errors import InputError
+from kidneyct.pipeline.errors import InputError
 
 NEEDED = ("starlette", "uvicorn")  # the extra `app`
 MOST = 32  # connections at once
@@ -51,11 +51,11 @@ def run(options):
     if options.model is not None and options.workspace is not None:
         raise InputError("--model: the file holds one model and needs no run; leave out --workspace")
     from kidneyct.app import guard, routes
-    from kidneyct.runs import model_file, models, workspace
+    from kidneyct.predict import model_file, models, trained_model
 
     with _bound(guard.ADDRESS, options.port) as listening:
         if options.model is None:
-            opened, about = workspace.read_all(options.workspace or ".")
+            opened, about = trained_model.read_all(options.workspace or ".")
         else:
             opened, about = model_file.read_all(options.model)
         application = routes.application(models.Models(opened), about, NOTICE)

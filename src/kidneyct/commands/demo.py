@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from kidneyct.commands import NOTICE
-from kidneyct.errors import InputError
-from kidneyct.page import titles
+from kidneyct.pipeline.errors import InputError
+from kidneyct.report import titles
 
 SMALLER = (  # all of it in less than five minutes on two cores
     "phantom.patients_per_class=6",
@@ -79,7 +79,7 @@ def _wait(command, environment):
 
 def _start():
     """ImageNet's weights if they can be had."""
-    from kidneyct.network import imagenet
+    from kidneyct.backbone import imagenet
 
     try:
         imagenet.fetch()

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from kidneyct.commands import NOTICE
-from kidneyct.errors import InputError, shown
-from kidneyct.roles import ROLES
+from kidneyct.pipeline.errors import InputError, shown
+from kidneyct.pipeline.roles import ROLES
 
 HELP = "write a finished run's trained model into one file, for others"
 DESCRIPTION = """\
@@ -37,13 +37,13 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kidneyct.runs import model_file, workspace
+    from kidneyct.predict import model_file, trained_model
 
     for option, expected in {"file": "FILE: expected a name", "workspace": "--workspace: expected a folder"}.items():
         if getattr(options, option) == "":
             raise InputError(f"{expected}, found an empty one")
     model_file.check_place(options.file)
-    finished = workspace.finished(options.workspace, options.role)
+    finished = trained_model.finished(options.workspace, options.role)
     network, with_thumbnails = _trained(finished.opened), not options.without_thumbnails
     model_file.write(options.file, finished, network, _card(finished, with_thumbnails), with_thumbnails)
     images = len(finished.opened.thumbnails)
@@ -62,15 +62,16 @@ def run(options):
 
 
 def _trained(opened):
-    from kidneyct.network import classifier, devices
-    from kidneyct.runs import trained
+    from kidneyct.backbone import devices
+    from kidneyct.classifier import classifier
+    from kidneyct.predict import trained
 
     devices.prepare(seed=0)
     return classifier.arrays(trained.network(opened))
 
 
 def _card(finished, with_thumbnails):
-    from kidneyct.page import card
+    from kidneyct.predict import card
 
     try:
         return card.card(finished, with_thumbnails)

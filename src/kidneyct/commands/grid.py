@@ -3,9 +3,9 @@
 import textwrap
 from pathlib import Path
 
-from kidneyct import roles, yaml12
-from kidneyct.draft import draft
-from kidneyct.errors import InputError
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline import roles, yaml12
+from kidneyct.pipeline.errors import InputError
 
 LOGARITHMIC = ("train.fraction", "train.learning_rate")
 WIDTH = 120  # columns of a terminal that the overview fits into
@@ -60,7 +60,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kidneyct.runs import experiments, grid
+    from kidneyct.experiments import experiments, grid
 
     where = dict(map(_where, options.where))
     if options.replicate and not options.parameter:
@@ -102,7 +102,7 @@ def _versions(runs):
 
 def side_by_side(runs):
     """Print a line for each run, at most WIDTH columns; the parameters that differ take what is left, wrapped."""
-    from kidneyct.runs import grid
+    from kidneyct.experiments import grid
 
     differing = grid.differing(runs)
     lines = [list(heading) for heading in zip(*HEADINGS, strict=True)]
@@ -131,9 +131,9 @@ def _short(value):
 
 def over_parameter(runs, parameter, replicates):
     """Print the table over a parameter, and write it and its chart; returns their path without the suffix."""
-    from kidneyct.page import grid as chart
-    from kidneyct.page import titles as page_titles
-    from kidneyct.runs import grid
+    from kidneyct.experiments import grid
+    from kidneyct.experiments import grid_page as chart
+    from kidneyct.report import titles as page_titles
 
     grid.check_comparable(runs, parameter, replicates)
     table = grid.points(runs, parameter)
@@ -141,7 +141,7 @@ def over_parameter(runs, parameter, replicates):
     target = Path("plots") / f"grid-{parameter.replace('.', '-')}"
     named = summary.rename(columns={"value": parameter})
     named[parameter] = [f"{value:g}" if grid.is_number(value) else value for value in summary["value"]]
-    with draft(target.with_suffix(".csv")) as partial:
+    with atomic_write(target.with_suffix(".csv")) as partial:
         named.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
     starts = {run.parameters.get("weights") for run in runs}
     titles = page_titles.models(starts.pop()) if len(starts) == 1 else dict(zip(roles.ROLES, roles.ROLES, strict=True))

@@ -35,8 +35,8 @@ def run(options):
     import shlex
     from pathlib import Path
 
-    from kidneyct.data import phantom, phantom_scans
-    from kidneyct.errors import InputError, shown
+    from kidneyct.pipeline.errors import InputError, shown
+    from kidneyct.sources import phantom, phantom_scans
 
     if not options.folder:
         raise InputError("phantom: expected the name of a folder, found an empty one")

@@ -3,10 +3,10 @@
 import json
 import sys
 
-from kidneyct import errors
 from kidneyct.commands import NOTICE
-from kidneyct.errors import InputError
-from kidneyct.roles import ROLES
+from kidneyct.pipeline import errors
+from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 
 HELP = "classify images with the trained model of a finished run"
 DESCRIPTION = """\
@@ -42,7 +42,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kidneyct.runs import prediction
+    from kidneyct.predict import prediction
 
     for option, expected in {"workspace": "folder", "explain": "folder", "model": "file"}.items():
         if getattr(options, option) == "":
@@ -80,10 +80,10 @@ def run(options):
 
 
 def _opened(options):
-    from kidneyct.runs import model_file, workspace
+    from kidneyct.predict import model_file, trained_model
 
     if options.model is None:
-        return workspace.read(options.workspace or ".", options.role or ROLES[0])
+        return trained_model.read(options.workspace or ".", options.role or ROLES[0])
     for option in ("role", "workspace"):
         if getattr(options, option) is not None:
             raise InputError(f"--model: the file holds one model and needs no run; leave out --{option}")
@@ -100,7 +100,7 @@ def _outcomes(opened, files, pictures, tell):
     """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
-    from kidneyct.runs import models, prediction
+    from kidneyct.predict import models, prediction
 
     network = models.load(opened)
     draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
@@ -115,10 +115,9 @@ def _drawing(network, classes, pictures, tell):
 
     import numpy as np
 
-    from kidneyct.data import examples
-    from kidneyct.maps import explainer, methods
-    from kidneyct.page import panels
-    from kidneyct.runs import prediction
+    from kidneyct.maps import explainer, methods, selection
+    from kidneyct.predict import prediction
+    from kidneyct.report import panels
 
     explain = explainer.explainer(network, methods.PAPER, batch_size=prediction.BATCH_SIZE)
 
@@ -128,7 +127,7 @@ def _drawing(network, classes, pictures, tell):
         for number, (file, result) in enumerate(zip(files, results, strict=True)):
             name, label = shown(file.name), result["class"]
             own = {method: values[number] for method, values in maps.items()}
-            example = examples.Example(name, tensors[number], None, label, result["probability"], own)
+            example = selection.Example(name, tensors[number], None, label, result["probability"], own)
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     drawn = Path(folder) / "maps.png"

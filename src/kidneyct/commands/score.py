@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from kidneyct.draft import draft
-from kidneyct.errors import InputError
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline.errors import InputError
 
 HELP = "measure predictions from any framework on the published series"
 DESCRIPTION = """\
@@ -32,7 +32,7 @@ def add_arguments(parser):
 def run(options):
     import pandas as pd
 
-    from kidneyct.results import score
+    from kidneyct.experiments import score
 
     published = Path("benchmark/series.csv")
     if not published.exists():
@@ -47,7 +47,7 @@ def run(options):
             print(f"  {name.replace('_', ' '):22} {_interval(estimate)}")
     _print_beside(Path("metrics/study.json"))
     if options.out:
-        with draft(options.out) as partial:
+        with atomic_write(options.out) as partial:
             partial.write_text(json.dumps(result, indent=2) + "\n")
     return 0
 

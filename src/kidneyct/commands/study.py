@@ -4,8 +4,8 @@ import contextlib
 import sys
 from pathlib import Path
 
-from kidneyct.draft import draft
-from kidneyct.errors import InputError
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline.errors import InputError
 
 HELP = "run a whole comparison of starts, and put it into one table and one picture"
 DESCRIPTION = """\
@@ -52,7 +52,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from kidneyct.runs import study
+    from kidneyct.experiments import study
 
     if options.jobs < 1:
         raise InputError(f"--jobs: expected a number from 1, found {options.jobs}")
@@ -79,7 +79,7 @@ def _execute(runs, missing, options):
 
     The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
     """
-    from kidneyct.runs import crew, places, study
+    from kidneyct.experiments import crew, places, study
 
     count = min(options.jobs, len(missing))
     place = places.Slurm(crew.HOME, options.cluster_option) if options.cluster else places.Local(count)
@@ -124,8 +124,8 @@ def collect(wanted, runs, name, compute):
     """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
     import json
 
-    from kidneyct import params
-    from kidneyct.runs import study
+    from kidneyct.experiments import study
+    from kidneyct.pipeline import params
 
     values = params.validate().model_dump()
     result = {"study": study.without_folders(wanted.model_dump())}
@@ -135,16 +135,15 @@ def collect(wanted, runs, name, compute):
         result["splits"] = _splits(wanted, runs, name, values, result)
     if not any(result.get(part) for part in ("probes", "splits")):
         raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
-    with draft(f"metrics/{name}.json") as partial:
+    with atomic_write(f"metrics/{name}.json") as partial:
         partial.write_text(json.dumps(result, indent=2) + "\n")
     print(f"metrics/{name}.json")
 
 
 def _probes(wanted, runs, name, values, compute):
     """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
-    from kidneyct.page import probes as charts
-    from kidneyct.results import starts
-    from kidneyct.runs import probes, study
+    from kidneyct.experiments import probe_charts as charts
+    from kidneyct.experiments import probes, starts, study
 
     revisions, classes = study.finished(), values["data"]["classes"]
     finished = [run for run in runs if run.split == "probes" and run.name in revisions]
@@ -163,7 +162,7 @@ def _probes(wanted, runs, name, values, compute):
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
-    with draft(f"plots/{name}-series.csv") as partial:
+    with atomic_write(f"plots/{name}-series.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.4f")
     charts.draw(f"plots/{name}-probes.png", result)
     charts.heat(f"plots/{name}-series.png", table)
@@ -175,10 +174,8 @@ def _probes(wanted, runs, name, values, compute):
 
 def _splits(wanted, runs, name, values, result):
     """Pool the trainings that are finished, by way of splitting."""
-    from kidneyct.page import forest
-    from kidneyct.page import study as page
-    from kidneyct.results import arms
-    from kidneyct.runs import study
+    from kidneyct.experiments import arms, forest, study
+    from kidneyct.experiments import study_page as page
 
     runs = [run for run in runs if run.split != "probes"]
     outcomes = study.pooled(runs, study.finished())
@@ -190,10 +187,10 @@ def _splits(wanted, runs, name, values, result):
     if not splits:
         return splits
     table = arms.table(splits)
-    with draft(f"plots/{name}.csv") as partial:
+    with atomic_write(f"plots/{name}.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.6f")
     forest.forest(f"plots/{name}.png", splits)
-    with draft(f"plots/{name}.html") as partial:
+    with atomic_write(f"plots/{name}.html") as partial:
         told = page.page(result | {"splits": splits}, values, f"plots/{name}.png")
         partial.write_text(told, encoding="utf-8")
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from kidneyct.backbone import gradients, vgg
+from kidneyct.classifier import classifier
 from kidneyct.maps import gradcam, integrated_gradients, saliency, smoothgrad
 from kidneyct.maps.methods import METHODS
-from kidneyct.network import classifier, gradients, vgg
 
 BACKWARD = 3  # forward passes that one backward pass costs (benchmarks/maps.py)
 

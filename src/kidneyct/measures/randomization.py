@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from kidneyct import progress
+from kidneyct.backbone import random_weights
 from kidneyct.measures import faithfulness
-from kidneyct.network import random_weights
+from kidneyct.pipeline import progress
 
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"

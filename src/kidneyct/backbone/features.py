@@ -1,0 +1,119 @@
+"""The output of the frozen blocks and the mean of each block, computed once for every image, in one pass."""
+
+import math
+
+import numpy as np
+
+from kidneyct.backbone import devices, forward, vgg
+from kidneyct.files import arrays
+from kidneyct.pipeline import progress
+from kidneyct.pipeline.errors import InputError
+
+BATCH_SIZE = 32
+SAMPLE = 4  # images that are run beforehand, to tell how long all will take
+PROGRESS = "progress"  # what is kept under this name: how far the features are whole
+
+
+def shape(image_size, frozen_blocks):
+    """Shape of one image's output of the last frozen block; each block halves the side, rounding down."""
+    side = image_size // 2**frozen_blocks
+    return side, side, min(64 * 2 ** (frozen_blocks - 1), 512)
+
+
+def cached(image_size, frozen_blocks):
+    """Whether the features are kept: where 16 bits a value take no more room than 8-bit RGB pixels."""
+    if frozen_blocks == 0:
+        return False
+    return 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
+
+
+def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
+    """Run images (n, s, s, 3) uint8 through all blocks, row by row: the last frozen one's output, and means of all.
+
+    To `path` goes a float16 .npy, (n, h, w, c), or an empty one where that is not `cached`; to `pooled_path` a float32
+    one, (n, 1472), of each block's mean over its places.
+
+    float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
+    5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
+    has no room. In `work`, a `checkpoint.Work`, an interrupted run's batches are found and this one's are left.
+    """
+    kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
+    run, greatest = forward.pooled(base, pixel_scaling, kept), 0.0
+    row = shape(images.shape[1], kept) if kept else ()
+    with (
+        arrays.written(path, np.float16, row, len(images) if kept else 0, work.writing) as rows,
+        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), len(images), work.writing) as means,
+    ):
+        greatest = _resume(rows, means, kept, work)
+        if 0 < means.count < len(images):
+            work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
+        starts = range(means.count, len(images), BATCH_SIZE)
+        sample = images[:SAMPLE]
+        devices.warn_if_long("features", lambda: run(sample), (len(images) - means.count) / len(sample))
+        for start in progress.shown(starts, what="features", unit="batch"):
+            outputs, pooled = run(images[start : start + BATCH_SIZE])
+            outputs, top = in_16_bits(outputs if kept else pooled, path)
+            greatest = max(greatest, top)
+            if kept:
+                rows.append(outputs)
+            means.append(pooled)
+            work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
+        check_signal(greatest, images, path)
+
+
+def in_16_bits(outputs, path):
+    """A batch's features (b, h, w, c) as float16, and the greatest; InputError where that is beyond 16 bits."""
+    top = float(outputs.max())
+    if not top <= float(np.finfo(np.float16).max):
+        raise InputError(
+            f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+            "model.pixel_scaling don't suit each other"
+        )
+    return outputs.astype(np.float16), top
+
+
+def check_signal(greatest, images, path):
+    """InputError where all features of the images are below the steps of 16 bits."""
+    if greatest < 1e-6:
+        raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}")
+
+
+def _save(rows, means, work, greatest):
+    for each in (rows, means):
+        each.to_disk()
+    work.save(PROGRESS, done=means.count, greatest=greatest, checksum=rows.checksum, pooled_checksum=means.checksum)
+
+
+def _resume(rows, means, kept, work):
+    """Keep what rows an interrupted run left; the greatest value in them."""
+    left = work.load(PROGRESS)
+    if not left:
+        return 0.0
+    done = int(left["done"])
+    for each, count, checksum in ((rows, done if kept else 0, "checksum"), (means, done, "pooled_checksum")):
+        if not each.keep(count, int(left[checksum])):
+            work.damaged(PROGRESS, each.file.name)
+            rows.keep(0, 0)
+            return 0.0
+    return float(left["greatest"])
+
+
+def _reason(images):
+    """Why there is no feature: the images or the weights, in words."""
+    starts = range(0, len(images), BATCH_SIZE)
+    if all(np.ptp(images[start : start + BATCH_SIZE], axis=(1, 2)).max() == 0 for start in starts):
+        return f"each of the {len(images):,} images is of one colour throughout; look at the pictures of data.source"
+    return "the initial weights don't pass a signal on"
+
+
+def remainder(network, images, path, frozen_blocks):
+    """What of the network is left to run, and what to feed it.
+
+    The part behind the frozen blocks with the cached features at `path`, where they are cached; otherwise
+    the whole network with the images.
+    """
+    if not cached(images.shape[1], frozen_blocks):
+        return network, images
+    return vgg.part(network, after=vgg.boundary(frozen_blocks)), arrays.read(
+        path, np.float16, (len(images), None, None, None)
+    )

@@ -1,0 +1,105 @@
+"""The paper's network: VGG-16 without its top, Flatten or averages, a dense ReLU layer, a dense softmax layer."""
+
+import math
+
+import keras
+import numpy as np
+import psutil
+
+from kidneyct.backbone import random_weights, vgg, weights_file
+from kidneyct.classifier import normalization
+from kidneyct.pipeline.errors import InputError
+
+SCORES = "scores"  # the layer before the softmax
+
+
+def network(base, dense_units, classes, pixel_scaling, normalize="none", head="flatten", *, seed):
+    """The whole classifier over the layers of `base`: RGB pixels 0..255 in, class probabilities out.
+
+    A plain chain of layers. `normalize` is "none", as in the paper, or "features": a layer between base and head that
+    `normalization.adapt` sets. `head` is "flatten", as in the paper, or "average", each channel's mean over the
+    positions. The head's initial weights are drawn from `seed` alone, so two networks over different bases start with
+    the same head; where it is None they are zeros, for others to take their place. Scores and probabilities are float32
+    whatever the precision.
+    """
+    _affordable(_features(base, head), dense_units)
+    entrance = keras.layers.GlobalAveragePooling2D if head == "average" else keras.layers.Flatten
+    layers = [
+        vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
+        *base.layers[1:],  # block5_pool: (n, h // 32, w // 32, 512)
+        *([normalization.layer()] if normalize == "features" else []),
+        entrance(name=head),
+        keras.layers.Dense(dense_units, activation="relu", kernel_initializer="zeros", name="dense"),
+        keras.layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name=SCORES),
+        keras.layers.Softmax(dtype="float32", name="probabilities"),
+    ]
+    model = vgg.chain(base.input.shape[1:], layers, "vgg16")
+    if seed is not None:
+        for number, name in enumerate(("dense", SCORES)):
+            kernel = model.get_layer(name).kernel
+            kernel.assign(random_weights.keras_glorot(tuple(kernel.shape), seed + number))
+    return model
+
+
+def _features(base, head):
+    """How many numbers enter the dense layer."""
+    return base.output.shape[-1] if head == "average" else math.prod(base.output.shape[1:])
+
+
+def _affordable(features, dense_units):
+    """InputError where the dense layer's weights and Adam's two moments of each, at 32 bits, are beyond the memory."""
+    needed, memory = 3 * 4 * features * dense_units, psutil.virtual_memory().total
+    if needed > memory:
+        raise InputError(
+            f"model.dense_units: {dense_units} units on {features} features need {needed / 2**30:,.0f} GiB in training "
+            f"and this machine has {memory / 2**30:,.0f}; lower model.dense_units or preprocess.image_size"
+        )
+
+
+def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize="none", head="flatten"):
+    """The network with the weights that training left in a file, `models/<role>/model.weights.h5`.
+
+    InputError where the file is damaged or of another network.
+    """
+    model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, head, seed=None)
+    weights_file.load([layer for layer in model.layers if layer.weights], weights, "run dvc repro for a new one")
+    return model
+
+
+def arrays(network):
+    """All weights of a network, "layer/weight" -> float32 array."""
+    return {
+        f"{layer.name}/{weight.name}": np.asarray(keras.ops.convert_to_numpy(weight), "float32")
+        for layer in network.layers
+        for weight in layer.weights
+    }
+
+
+def shapes(base, dense_units, classes, normalize, head):
+    """The shapes of what `arrays` gives of the network over a base, without the cost of building its head."""
+    channels = base.output.shape[-1]
+    found = {f"{layer.name}/{weight.name}": tuple(weight.shape) for layer in base.layers for weight in layer.weights}
+    if normalize == "features":
+        moments = {"mean": (channels,), "variance": (channels,), "count": ()}
+        found |= {f"{normalization.NAME}/{name}": shape for name, shape in moments.items()}
+    dense = {"dense": (_features(base, head), dense_units), SCORES: (dense_units, classes)}
+    for name, (inputs, units) in dense.items():
+        found |= {f"{name}/kernel": (inputs, units), f"{name}/bias": (units,)}
+    return found
+
+
+def filled(base, arrays, dense_units, classes, pixel_scaling, normalize, head):
+    """The network over a base with the weights that `arrays` gave of another one, of the same `shapes`."""
+    model = network(base, dense_units, classes, pixel_scaling, normalize, head, seed=None)
+    for layer in model.layers:
+        own = [arrays[f"{layer.name}/{weight.name}"] for weight in layer.weights]
+        if own:
+            layer.load_own_variables({str(number): array for number, array in enumerate(own)})
+    return model
+
+
+def freeze(network, frozen_blocks):
+    """Mark the layers of the first blocks as not trainable, all others as trainable."""
+    for layer in network.layers:
+        block = layer.name.startswith("block") and int(layer.name[len("block")])
+        layer.trainable = not (block and block <= frozen_blocks)

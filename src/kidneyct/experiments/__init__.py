@@ -1,0 +1,1 @@
+"""A study over many runs: what to run, its probes, its pooled results and their charts."""

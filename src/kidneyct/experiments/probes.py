@@ -1,0 +1,265 @@
+"""The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
+
+import hashlib
+import inspect
+import io
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+from dvc.api import DVCFileSystem
+
+from kidneyct.files import index
+from kidneyct.files.atomic import atomic_write
+from kidneyct.leakage import null_controls
+from kidneyct.pipeline import progress
+from kidneyct.pipeline.errors import InputError, altered
+from kidneyct.probe import balance, logistic, probe
+from kidneyct.series import inference as thumbnail_series
+from kidneyct.series import names, split
+
+HOME = Path(".study/probes")
+RANDOM = "random"  # the control's draws
+CURVE = 3  # cuts, and draws, behind the curves of the primary start and of random weights
+BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
+SHARES = (0.1, 0.25, 0.5)  # of the training series
+BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
+
+
+class Images(NamedTuple):
+    """What all starts of a study have in common, a row for each image."""
+
+    names: np.ndarray  # (n,)
+    codes: np.ndarray  # (n,) int
+    series: np.ndarray  # (n,) int
+    thumbnails: np.ndarray  # (n, 25, 25)
+    sizes: np.ndarray  # (n, 2) width and height
+
+
+class Task(NamedTuple):
+    """One computation: a model's probabilities for every image, each from folds that have not seen its series."""
+
+    model: str  # a start, "random 0", …, or a baseline
+    part: str  # of `probe.parts`, or of BASELINES
+    cut: int
+    share: float = 1.0
+
+
+def images(revision, classes):
+    """The `Images` of a finished run."""
+    files = DVCFileSystem(".", rev=revision)
+    with files.open("data/index.csv", "r") as file:
+        table = index.read(file)
+    with files.open("data/series.csv", "r") as file:
+        series = numbered(index.read(file)["series"].to_numpy(), table["image"])
+    return Images(
+        table["image"].to_numpy(str),
+        index.codes(table["label"], classes),
+        series,
+        _array(files, "data/thumbnails.npy"),
+        table[["width", "height"]].to_numpy(),
+    )
+
+
+def numbered(series, images):
+    """Series (n,) counted from 0 in the natural order of their images' names.
+
+    So a seed cuts them alike whichever of their images there are, and as benchmark/cuts.py does.
+    """
+    order = names.order(list(images))
+    _, first = np.unique(series[order], return_index=True)
+    return first.argsort().argsort()[np.unique(series, return_inverse=True)[1]]
+
+
+def pooled(revision, role, count):
+    """A finished run's pooled features (n, 1472) of a role; InputError where they are of other images than `count`."""
+    path = f"data/features/{role}-pooled.npy"
+    found = _array(DVCFileSystem(".", rev=revision), path)
+    if found.shape != (count, sum(probe.CHANNELS)):
+        raise altered(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")
+    return found
+
+
+def _array(files, path):
+    with files.open(path, "rb") as file:
+        return np.load(io.BytesIO(file.read()))
+
+
+def features(runs, revisions, shared):
+    """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
+    greys = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)  # width, height, three greys
+    found = {
+        "thumbnails": thumbnail_series.flat(shared.thumbnails),
+        "acquisition": greys[:, 2:],
+        "acquisition, size": greys,
+        "nearest thumbnail": shared.thumbnails,
+    }
+    for run in runs:
+        if run.name in revisions:
+            name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
+            role = run.target.partition("@")[2]
+            found[name] = pooled(revisions[run.name], role, len(shared.codes))
+    return found
+
+
+def tasks(models, cuts):
+    """What is to compute for these models, complete comparisons first: every model by one cut, then by the next."""
+    draws = [name for name in models if name.startswith(f"{RANDOM} ")]
+    starts = [name for name in models if name not in BASELINES and name not in draws]
+    whole = [
+        Task(name, name if name in BASELINES else probe.ALL, cut)
+        for cut in range(cuts)
+        for name in (*BASELINES, *starts, *draws)
+    ]
+    curved = [*starts[:1], *draws[:CURVE]]
+    few = range(min(CURVE, cuts))
+    blocks = [Task(name, part, cut) for cut in few for part in probe.parts() if part != probe.ALL for name in curved]
+    shares = [Task(name, probe.ALL, cut, share) for cut in few for share in SHARES for name in curved]
+    beyond = [Task(name, BEYOND, cut) for cut in few for name in curved]
+    return whole + blocks + shares + beyond
+
+
+def places(wanted, models, shared, folds, slices, by="series"):
+    """Where each task's result is kept, task -> path, under a name that tells what it is made of.
+
+    InputError where a class has fewer series than there are folds.
+    """
+    _check(shared, folds)
+    made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
+    files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
+    code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
+    way = [] if by == "series" else [by]
+    bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
+    return {
+        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:], *way)}.npz"
+        for task in wanted
+    }
+
+
+def compute(kept, models, shared, folds, slices, by="series"):
+    """Compute what of `places` is not there yet, in its order and on all processors, each result kept at once."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    missing = {task: path for task, path in kept.items() if not path.exists()}
+    jobs = (
+        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices, by)
+        for task, path in missing.items()
+    )
+    done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
+    for _ in progress.shown(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
+        pass
+
+
+def gathered(kept):
+    """What is there: (model, part, share) -> probabilities (d, c, n, k), by draw and cut, and the strengths chosen.
+
+    Of each kind of task so many cuts as every model of it has; the draws of the control are one model, RANDOM.
+    """
+    there = {task: path for task, path in kept.items() if path.exists()}
+    groups, cuts = {}, {}
+    for task in kept:
+        drawn = task.model.startswith(f"{RANDOM} ")
+        groups.setdefault((RANDOM if drawn else task.model, task.part, task.share), {}).setdefault(task.model, [])
+    for (_, part, share), members in groups.items():
+        kind = probe.ALL if part in BASELINES else part
+        for model in members:
+            unbroken = next(cut for cut in range(len(kept) + 1) if Task(model, part, cut, share) not in there)
+            cuts[kind, share] = min(cuts.get((kind, share), unbroken), unbroken)
+    found, chosen = {}, {}
+    for (name, part, share), members in groups.items():
+        count = cuts[probe.ALL if part in BASELINES else part, share]
+        if count:
+            loaded = [[_load(there[Task(model, part, cut, share)]) for cut in range(count)] for model in members]
+            found[name, part, share] = np.stack([[one["probabilities"] for one in each] for each in loaded])
+            chosen[name, part, share] = [
+                (strength, edge)
+                for each in loaded
+                for one in each
+                for strength, edge in zip(one["strengths"].tolist(), one["edges"].tolist(), strict=True)
+            ]
+    return found, chosen
+
+
+def _load(path):
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def _check(shared, folds):
+    """InputError where a class has fewer series than there are folds."""
+    _, actual = probe.by_series(np.zeros((len(shared.codes), shared.codes.max() + 1)), shared.codes, shared.series)
+    counts = np.bincount(actual, minlength=shared.codes.max() + 1)
+    if counts.min() < folds:
+        raise InputError(
+            f"probes.folds: expected at most {counts.min()}, as many as the rarest class has series, found {folds}"
+        )
+
+
+def _digest(*parts):
+    content = json.dumps([part.hex() if isinstance(part, bytes) else part for part in parts])
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+def _made(path, task, values, shared, folds, slices, by):
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    fold = cut(shared, folds, task.cut, by)
+    arrays = out_of_fold(task, values, shared, fold, slices)
+    with atomic_write(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def cut(shared, folds, seed, by):
+    """The fold of each image (n,): whole series dealt at random, or, by block, runs of neighbouring series."""
+    if by == "series":
+        return logistic.dealt(shared.codes, shared.series, folds, seed)
+    result, runs = np.empty(len(shared.codes), int), [1 / folds] * folds
+    for number in range(folds):
+        parts = split.by_block(shared.codes, shared.series, shared.names, runs, number, 0.0, seed)
+        result[parts == "test"] = number
+    return result
+
+
+def out_of_fold(task, values, shared, fold, slices):
+    """`probabilities` (n, k) float32, each image's from a model that has not seen its fold, and what was chosen.
+
+    `fold` (n,) is each image's. Of the nearest thumbnail the probabilities are 0 and 1.
+    """
+    classes = int(shared.codes.max()) + 1
+    result = np.zeros((len(fold), classes), "float32")
+    strengths, edges = [], []
+    for number in range(fold.max() + 1):
+        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        if task.part == "nearest thumbnail":
+            position, _ = thumbnail_series.nearest(values[test], values[train])
+            result[test, shared.codes[train][position]] = 1
+            continue
+        train = train[share_of(shared.codes[train], shared.series[train], task.share, task.cut)]
+        own = np.asarray(values[:, probe.parts().get(task.part, slice(None))])
+        given = shared.codes[train], shared.series[train], shared.series[train]
+        model = logistic.tuned(own[train], *given, classes, slices, seed=task.cut)
+        result[test] = logistic.probabilities(model, own[test])
+        if task.part == BEYOND:
+            inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
+            both = np.zeros((len(fold), classes + 3))
+            both[:, classes:] = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)[:, 2:]
+            for rows, seen in ((train, inner), (test, result[test])):
+                both[rows, :classes] = np.log(np.maximum(seen, 1e-6))
+            model = logistic.tuned(both[train], *given, classes, slices, seed=task.cut)
+            result[test] = logistic.probabilities(model, both[test])
+        strengths.append(model.strength)
+        edges.append(model.edge)
+    return {"probabilities": result, "strengths": np.array(strengths), "edges": np.array(edges, str)}
+
+
+def share_of(codes, series, share, seed):
+    """Which rows (n,) bool are of a share of each class's series, two at least; a larger share holds a smaller one."""
+    names, members = np.unique(series, return_inverse=True)
+    _, of_series = probe.by_series(np.zeros((len(codes), int(codes.max()) + 1)), codes, series)
+    chosen = np.zeros(len(names), bool)
+    order = np.random.default_rng(seed).permutation(len(names))
+    for code in np.unique(of_series):
+        own = order[of_series[order] == code]
+        chosen[own[: max(2, round(share * len(own)))]] = True
+    return chosen[members]

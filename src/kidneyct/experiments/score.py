@@ -1,0 +1,83 @@
+"""Predictions from any framework on the published series: checked, measured, and set beside the study's models."""
+
+import numpy as np
+import pandas as pd
+
+from kidneyct.experiments import probing
+from kidneyct.experiments.probing import METRICS
+from kidneyct.files import tables
+from kidneyct.images.container import listed
+from kidneyct.pipeline.errors import InputError
+from kidneyct.probe import probe
+from kidneyct.statistics import pooled
+
+SUM = 1e-3  # how far a row's probabilities may be from 1 in all
+
+
+def read(path, published, classes):
+    """Predictions in a CSV file as codes (n,), series (n,) text, probabilities (n, k) and whether they are such.
+
+    The file has a column `image` and one for each class, or `predicted`; `published` is benchmark/series.csv. Every
+    open series must be there, of each one image or more. InputError has a line for each kind of fault.
+    """
+    table = tables.load(path, "a table of predictions", dtype={"image": str, "predicted": str}, keep_default_na=False)
+    scored = all(label in table for label in classes)
+    if "image" not in table or not (scored or "predicted" in table):
+        raise InputError(
+            f"{path}: expected a column image and a column for each of {', '.join(classes)}, or predicted; found "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    known = published.set_index("image")
+    opened = published[published["use"] == "open"]
+    names = table["image"]
+    own = known.reindex(names)
+    absent = sorted(set(opened["series"]) - set(own["series"]))
+    faults = {
+        "images that benchmark/series.csv does not have": names[own["series"].isna().to_numpy()],
+        "images twice or more": names[names.duplicated()].unique(),
+        "images of the locked series, which are for one final test": names[(own["use"] == "locked").to_numpy()],
+        "open series without an image": absent,
+    } | (_of_probabilities(table, classes) if scored else _of_labels(table, classes))
+    lines = [f"{path}: {len(found):,} {kind}: {listed(list(found))}" for kind, found in faults.items() if len(found)]
+    if lines:
+        raise InputError("\n".join(lines))
+    codes = pd.Categorical(own["class"], categories=classes).codes.astype(int)
+    if scored:
+        probabilities = table[list(classes)].to_numpy(float)
+    else:
+        probabilities = np.eye(len(classes))[pd.Categorical(table["predicted"], categories=classes).codes]
+    return codes, own["series"].to_numpy(str), probabilities, scored
+
+
+def _of_probabilities(table, classes):
+    values = table[list(classes)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    numbers = np.isfinite(values).all(axis=1)
+    within = numbers & ((values >= 0) & (values <= 1)).all(axis=1)
+    whole = np.abs(values.sum(axis=1) - 1) <= SUM
+    return {
+        "images with a probability that is no number from 0 to 1": table["image"][~within],
+        "images whose probabilities do not sum to 1": table["image"][within & ~whole],
+    }
+
+
+def _of_labels(table, classes):
+    unknown = table["image"][~table["predicted"].isin(classes).to_numpy()]
+    return {f"images predicted as none of {', '.join(classes)}": unknown}
+
+
+def score(codes, series, probabilities, scored, classes):
+    """Every measure of the study: of slices and, by mean probability, of whole series, with intervals over series.
+
+    Arguments are what `read` gives. Without probabilities there is no macro AUROC and no log-loss.
+    """
+    counted = pooled.counts(codes, probabilities.argmax(axis=1), series, len(classes))
+    slices = dict(zip(pooled.names(classes), pooled.estimate([counted]), strict=True))
+    of_series, actual = probe.by_series(probabilities, codes, series)
+    whole = probing.estimate(of_series[None, None], actual)
+    left_out = () if scored else ("macro_auroc", "log_loss")
+    return {
+        "images": len(codes),
+        "series": len(actual),
+        "slices": slices,
+        "of_series": {name: whole[name] for name in METRICS if name not in left_out},
+    }

@@ -1,0 +1,203 @@
+"""The probes of a study put together: every start against random draws, thumbnails and the acquisition."""
+
+import numpy as np
+import pandas as pd
+
+from kidneyct.experiments import probing
+from kidneyct.files.rounding import rounded
+from kidneyct.probe import probe
+
+RANDOM = "random"
+MARGIN = 0.05  # of equivalence, in AUROC
+PRIMARY = "macro_auroc"
+PARTS = ("series", "training", "cuts", "draws")  # of a standard error
+
+
+def summarise(found, chosen, codes, series, classes):
+    """What `study.json` says of probes.
+
+    `found` is (model, part, share) -> (d, c, n, k): probabilities of n images by draw and cut, of a start d is 1.
+    `chosen` has under the same keys (strength, edge) of each fit. `codes` and `series` (n,) are the images'. The first
+    model that is neither random nor a baseline is the primary start.
+    """
+    models = {model: values for (model, part, share), values in found.items() if share == 1 and part in WHOLE}
+    tables = {key: _by_series(values, codes, series) for key, values in found.items()}
+    actual = probe.by_series(np.eye(len(classes))[codes], codes, series)[1]
+    whole = {model: tables[model, part, 1.0] for model, part, share in found if share == 1 and part in WHOLE}
+    starts = [model for model in whole if model != RANDOM and model not in BASELINES]
+
+    def estimates(model, against=None):
+        return probing.estimate(model, actual, against)
+
+    return {
+        "images": len(codes),
+        "series": len(actual),
+        "series_by_class": {label: int((actual == code).sum()) for code, label in enumerate(classes)},
+        "cuts": next(iter(whole.values())).shape[1],
+        "draws": len(whole[RANDOM]),
+        "curves": _curves(found),
+        "models": {
+            model: estimates(values)
+            | {"slices": _slices(models[model], codes, classes)}
+            | _penalties(next(chosen[key] for key in chosen if key[0] == model and key[1] in WHOLE and key[2] == 1))
+            for model, values in whole.items()
+        },
+        "contrasts": _contrasts(whole, starts, estimates),
+        "blocks": {
+            model: {
+                part: estimates(tables[model, part, 1.0])[PRIMARY]
+                for part in probe.parts()
+                if (model, part, 1.0) in tables
+            }
+            for model in (starts[0], RANDOM)
+        },
+        "shares": {
+            model: {
+                f"{share:g}": estimates(tables[model, probe.ALL, share])[PRIMARY]
+                for share in sorted({share for name, part, share in tables if name == model and part == probe.ALL})
+            }
+            for model in (starts[0], RANDOM)
+        },
+        "draw_values": _draw_values(whole[RANDOM], actual),
+        "beyond_acquisition": {
+            model: _beyond(tables[model, BEYOND, 1.0], whole["acquisition"], actual)
+            for model in (*starts, RANDOM)
+            if (model, BEYOND, 1.0) in tables
+        },
+    }
+
+
+WHOLE = (probe.ALL, "thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
+BASELINES = WHOLE[1:]
+BEYOND = "with acquisition"
+SECONDARY = (  # (one, other); "primary" stands for the primary start
+    ("primary", "thumbnails"),
+    ("primary", "acquisition"),
+    ("primary", "imagenet, unit pixels"),
+    (RANDOM, "thumbnails"),
+    (RANDOM, "acquisition"),
+    ("photographs", RANDOM),
+    ("he", RANDOM),
+)
+
+
+def _curves(found):
+    """How many cuts and draws lie behind the curves by block and by share."""
+    parts = [values.shape for (_, part, share), values in found.items() if part not in WHOLE or share < 1]
+    return {
+        "draws": max((shape[0] for shape in parts), default=0),
+        "cuts": min((shape[1] for shape in parts), default=0),
+    }
+
+
+def _by_series(values, codes, series):
+    """(d, c, n, k) by image to (d, c, g, k), the mean over each series' images."""
+    return np.stack([[probe.by_series(table, codes, series)[0] for table in cuts] for cuts in values])
+
+
+def _contrasts(whole, starts, estimates):
+    """ "one less other" -> estimates, the primary contrast first; p of the secondary ones is corrected (Holm)."""
+    pairs = [(starts[0], RANDOM)] + [
+        (one, other)
+        for one, other in ((starts[0] if one == "primary" else one, other) for one, other in SECONDARY)
+        if one in whole and other in whole
+    ]
+    result = {f"{one} less {other}": estimates(whole[one], whole[other]) for one, other in pairs}
+    primary, *secondary = result
+    for names in ([primary], secondary):
+        for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+            result[name][PRIMARY] = gap
+    return result
+
+
+def _slices(values, codes, classes):
+    """Measures of slices, means over draws and cuts, and the standard deviation over cuts of their accuracy."""
+    each = [[probe.evaluate(table, codes, np.arange(len(codes)), classes) for table in cuts] for cuts in values]
+    flat = [one for cuts in each for one in cuts]
+    names = ("log_loss", "accuracy", "balanced_accuracy", "macro_f1")
+    result = {name: np.mean([one[name] for one in flat]) for name in names}
+    recall = {label: np.mean([one["recall"][label] for one in flat]) for label in classes}
+    spread = np.mean([[one["accuracy"] for one in cuts] for cuts in each], axis=0)
+    return rounded(result | {"recall": recall} | ({"sd_over_cuts": spread.std(ddof=1)} if len(spread) > 1 else {}))
+
+
+def _penalties(fits):
+    """How often each strength was chosen, and how often at an edge of those tried."""
+    strengths = sorted({strength for strength, _ in fits})
+    return {
+        "strengths": {f"{strength:.2g}": sum(own == strength for own, _ in fits) for strength in strengths},
+        "at_edge": sum(edge in ("lowest", "highest") for _, edge in fits),
+    }
+
+
+def _draw_values(table, actual):
+    """Macro AUROC of each draw, its mean over cuts."""
+    values = [np.mean([probe.macro_auroc(cut, actual)["macro_auroc"] for cut in cuts]) for cuts in table]
+    return [round(float(value), 6) for value in values]
+
+
+def _beyond(both, alone, actual):
+    """Log-loss of series by the acquisition alone less that with a network's probabilities: above 0, it knows more."""
+    return probing.estimate(alone[:, : both.shape[1]], actual, both)["log_loss"]
+
+
+def heat(found, codes, series, names, classes):
+    """A line a series, by class and difficulty: its class, images, and each model's mean probability of its class."""
+    columns = {}
+    for (model, part, share), values in found.items():
+        if share == 1 and part in WHOLE:
+            of_series, actual = probe.by_series(values.mean(axis=(0, 1)), codes, series)
+            columns[model] = of_series[np.arange(len(actual)), actual]
+    first = pd.Series(names).groupby(np.unique(series, return_inverse=True)[1]).first()
+    table = pd.DataFrame({"first_image": first.to_numpy(), "class": np.array(classes)[actual]})
+    table["images"] = np.unique(series, return_counts=True)[1]
+    table = table.assign(**columns)
+    first = next(model for model in columns if model != RANDOM and model not in BASELINES)
+    return table.sort_values(["class", first], kind="stable").reset_index(drop=True)
+
+
+def sentences(result):
+    """What the plan says of each contrast, in its order."""
+    told = []
+    for pair, values in result["contrasts"].items():
+        gap = values[PRIMARY]
+        one, other = pair.split(" less ")
+        ends = f"{_points(gap)} points of macro AUROC"
+        if gap["low"] > 0 or gap["high"] < 0:
+            shown = "" if gap.get("p_holm", 0) < 0.05 else f"; not shown once corrected, p {gap['p_holm']:.3f}"
+            told.append(f"{one} is {'better' if gap['low'] > 0 else 'worse'} than {other}: {ends}{shown}")
+        elif max(-gap["low"], gap["high"]) <= MARGIN:
+            told.append(f"{one} and {other} are equivalent within {100 * MARGIN:.0f} points: {ends}")
+        else:
+            told.append(f"{one} and {other}: not settled by these series: {ends}")
+    return told
+
+
+def tables(result):
+    """The figures as they stand in docs/results.md, name -> Markdown: models, and contrasts, in per cent and points."""
+    models = ["| by whole series | macro AUROC | balanced accuracy | slices: accuracy | macro F1 |"]
+    models.append("|---|---:|---:|---:|---:|")
+    for name, values in result["models"].items():
+        slices = values["slices"]
+        models.append(
+            f"| {name} | {_percent(values[PRIMARY])} | {_percent(values['balanced_accuracy'])} "
+            f"| {100 * slices['accuracy']:.1f} | {100 * slices['macro_f1']:.1f} |"
+        )
+    contrasts = [
+        f"| macro AUROC, points | gap | {' | '.join(PARTS)} | p (Holm) |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for pair, values in result["contrasts"].items():
+        gap = values[PRIMARY]
+        p = gap["p_holm"]
+        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in PARTS)
+        contrasts.append(f"| {pair} | {_points(gap)} | {parts} | {'< 0.001' if p < 0.001 else f'{p:.3f}'} |")
+    return {"models": "\n".join(models), "contrasts": "\n".join(contrasts)}
+
+
+def _percent(estimate):
+    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
+
+
+def _points(gap):
+    return f"{100 * gap['value']:+.1f} ({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})"

@@ -1,0 +1,249 @@
+"""What an interrupted stage leaves for its next run, in `.unfinished/`, which neither git nor DVC looks at.
+
+A stage works in `.unfinished/<stage>/<key>/`. The key is a digest of all that its results depend on, so that no run
+goes on with what other inputs gave. The folder goes when the stage is done, and when the same stage starts with
+another key.
+"""
+
+import contextlib
+import errno
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from kidneyct.files import arrays
+from kidneyct.files.atomic import entries_to_disk, to_disk
+from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline.errors import InputError
+
+FOLDER = ".unfinished"
+COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
+PACKAGES = ("numpy", "pillow", "keras", "ncnn", "tensorflow", "jax", "torch")
+COUNT = "count"  # of the arrays in a file
+SHARE = 0.05  # of the time, at most, goes into saving
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Work:
+    """The folder of one stage at work; what is saved there is whole or not there."""
+
+    def __init__(self, folder, title):
+        """`title` begins each line that is printed, such as "features of the candidate"."""
+        self.folder, self.title = Path(folder), title
+        self._saved, self._cost = time.monotonic(), 0.0
+        self._saving, self._found = True, False
+
+    def say(self, text):
+        print(f"{self.title}: {text}", flush=True)
+
+    def save(self, name, **arrays):
+        """Keep arrays under a name, in the place of what was kept there. Where the disk is full, the stage goes on."""
+        path = self.folder / f"{name}.npz"
+        partial = path.with_suffix(".partial")
+        if not self._saving:
+            return
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, **{COUNT: len(arrays)}, **arrays)
+                to_disk(file)
+            os.replace(partial, path)
+            entries_to_disk(self.folder)
+        except OSError as error:
+            self._saving = False
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            self.say(f"{path}: can't be written ({error.strerror}); an interrupted run would lose what follows")
+
+    def load(self, name):
+        """The arrays that were kept under a name, name -> array; None where there are none or they are damaged."""
+        path = self.folder / f"{name}.npz"
+        try:
+            with np.load(path) as kept:  # which checks each array's checksum
+                arrays = dict(kept)
+            if arrays.pop(COUNT) == len(arrays):
+                return arrays
+        except FileNotFoundError:
+            return None
+        except Exception:  # a damaged file can make a decoder fail in any way
+            pass
+        self.damaged(name, path)
+        return None
+
+    def damaged(self, name, path):
+        """Forget what was kept under a name, as a file is not what was saved; and say so."""
+        self.forget(name)
+        self.say(f"{path}: damaged, as an interruption may leave it; what it held is computed again")
+
+    def forget(self, name):
+        (self.folder / f"{name}.npz").unlink(missing_ok=True)
+
+    def kept(self, name, compute):
+        """The dict of arrays that `compute()` gives; an interrupted run's where it came so far."""
+        arrays = self.load(name)
+        if arrays is not None:
+            self._found = True
+            return arrays
+        if self._found:
+            self._found = False
+            self.say(f"goes on at {name}")
+        # In the order in which they are read back: sums of floats depend on it.
+        arrays = {key: np.asarray(values, order="C") for key, values in compute().items()}
+        self.save(name, **arrays)
+        return arrays
+
+    def now_and_then(self, save):
+        """Call `save()`, but so seldom that it takes no more than SHARE of the time."""
+        start = time.monotonic()
+        if (start - self._saved) * SHARE >= self._cost:
+            save()
+            self._saved = time.monotonic()
+            self._cost = self._saved - start
+
+    @contextlib.contextmanager
+    def writing(self, path):
+        """A file in the folder that becomes `path` once it is written; InputError where the disk is full."""
+        path = Path(path)
+        partial = self.folder / path.name
+        with enough_room(path):
+            yield partial
+            with partial.open("rb") as file:
+                to_disk(file)
+            _move(partial, path)
+
+
+@contextlib.contextmanager
+def enough_room(path):
+    """A full disk while `path` is written is an InputError."""
+    try:
+        yield
+    except OSError as error:
+        # h5py tells the reason in the text alone.
+        if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):
+            raise InputError(
+                f"{path}: no room left on the disk; free some and run dvc repro again, which goes on from here"
+            ) from None
+        raise
+
+
+@contextlib.contextmanager
+def work(stage, title, device):
+    """A stage's `Work`, such as that of "train@candidate", with what an interrupted run of the same inputs left there.
+
+    `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it. If
+    another process is at work in it, this one starts from nothing in a folder of its own.
+    """
+    top = _project() / FOLDER
+    key = _key(stage, device)
+    try:
+        top.mkdir(exist_ok=True)
+        entrance = filelock.FileLock(top / "lock")
+        with entrance:
+            (top / stage).mkdir(exist_ok=True)
+            for folder in (top / stage).iterdir():
+                if folder.name != key:
+                    _remove(folder)
+            folder = top / stage / key
+            lock = _lock(folder)
+            if not lock:
+                folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=top / stage))
+                lock = _lock(folder)
+    except OSError as error:
+        raise InputError(f"{top}: expected a folder to write to, found: {error.strerror or error}") from None
+    try:
+        yield Work(folder, title)
+        lock.release()
+        with entrance:
+            _remove(folder)
+            with contextlib.suppress(OSError):  # not empty
+                (top / stage).rmdir()
+    finally:
+        lock.release()
+
+
+def _project():
+    """The project's folder; from inside a copy that DVC made of it for an experiment, the project's own."""
+    parts = Path.cwd().parts
+    for number in range(len(parts)):
+        if parts[number : number + len(COPIES)] == COPIES:
+            return Path(*parts[:number])
+    return Path()
+
+
+def _key(stage, device):
+    """A digest of the stage's parameters, the content of its dependencies, and what computes."""
+    what = {
+        "parameters": params.nested(params.load(stage)),
+        "dependencies": {path: _digest(path) for path in _dependencies(stage)},
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "device": device,
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # such as where it goes by the name tensorflow-cpu
+        return None
+
+
+def _dependencies(stage):
+    name, _, item = stage.partition("@")
+    entry = yaml12.read("dvc.yaml")["stages"][name]
+    return [path.replace("${item}", item) for path in entry.get("do", entry)["deps"]]
+
+
+def _digest(path):
+    """None where there is no such file; the stage itself says so. Of an array over shards, that of its list."""
+    if os.path.isdir(path):
+        listed = Path(path) / arrays.SHARDS
+        return _digest(listed) if listed.exists() else {name: _digest(Path(path) / name) for name in os.listdir(path)}
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _lock(folder):
+    """The lock of a folder, made if need be; None where another process holds it."""
+    folder.mkdir(exist_ok=True)
+    lock = filelock.FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return None
+    return lock
+
+
+def _remove(folder):
+    """Remove a folder in which no other process is at work."""
+    lock = _lock(folder)
+    if lock:
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(source, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(source, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = path.with_name(f"{path.name}.partial")
+        shutil.copyfile(source, beside)
+        with beside.open("rb") as file:
+            to_disk(file)
+        os.replace(beside, path)
+    entries_to_disk(path.parent)

@@ -1,0 +1,117 @@
+"""Work over many items on Ray: on this machine, or on the cluster that RAY_ADDRESS names. Nothing else needs Ray."""
+
+import contextlib
+import json
+import logging
+import os
+import pickle
+import secrets
+import tempfile
+import zlib
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kidneyct.pipeline.errors import InputError, shown
+
+EXTRA = "pip install -c constraints.txt -e '.[ray]'"
+STORE = 256 * 2**20  # bytes of Ray's own store on this machine: what passes through it is small
+# Of the environment, what may change a result; on this machine all of it is handed on.
+HANDED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
+
+
+def each(begin, items, title, heavy=False):
+    """What `begin()(item)` returns for each item, in their order: dicts that JSON can hold.
+
+    `begin` is called once in each process. It, the items and what they name must be as good elsewhere: modules of this
+    package, absolute paths of a folder that all machines share. A `heavy` function computes on all cores, or on a GPU,
+    and a machine runs one; of others it runs one a core. An item whose process is killed is begun again. The first
+    InputError in the items' order ends it.
+    """
+    with _ray() as ray:
+        options, places = _places(ray, heavy)
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        packed = [{"item": zlib.compress(pickle.dumps(item))} for item in items]
+        rows = ray.data.from_items(packed, override_num_blocks=len(packed)).map(
+            _Process,
+            fn_constructor_args=(begin,),
+            compute=ray.data.ActorPoolStrategy(size=min(places, len(packed)), max_tasks_in_flight_per_actor=1),
+            **options,
+        )
+        try:
+            for row in tqdm(rows.iter_rows(), desc=title, total=len(packed), unit="shard", disable=None):
+                if row["error"]:
+                    raise InputError(row["error"])
+                yield json.loads(row["found"])
+        except ray.exceptions.RayTaskError:  # a mistake of ours
+            raise
+        except ray.exceptions.RayError as error:
+            raise InputError(
+                f"{title}: Ray gave up ({shown(' '.join(str(error).split()))}); run it again, which goes on from here"
+            ) from None
+
+
+class _Process:
+    """A process of the pool."""
+
+    def __init__(self, begin):
+        self.do = begin()
+
+    def __call__(self, row):
+        try:
+            found = self.do(pickle.loads(zlib.decompress(row["item"])))
+            return {"found": json.dumps(found), "error": ""}
+        except InputError as error:
+            return {"found": "", "error": str(error)}
+
+
+def _places(ray, heavy):
+    """What Ray is to reserve for a process, and how many of these fit in."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+    if heavy and gpus:
+        return {"num_gpus": 1}, gpus
+    cores = min(int(node["CPU"]) for node in nodes) if heavy else 1
+    return {"num_cpus": cores}, sum(int(node["CPU"]) // cores for node in nodes)
+
+
+@contextlib.contextmanager
+def _ray():
+    """Ray, begun, and ended when the block ends; InputError where it is not installed or the cluster not there."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
+    if not os.environ.get("RAY_ADDRESS"):
+        # Ray listens on every network that this machine is on, and runs what it is sent; it reads this when imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise InputError(f"preprocess.shard_images: expected Ray, found none; {EXTRA}, or set it to 0") from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        try:
+            _begin(ray, folder)
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _begin(ray, folder):
+    variables = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    common = {"runtime_env": {"env_vars": variables}, "logging_level": logging.ERROR}
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(address=address, **common)
+        else:
+            ray.init(address="local", include_dashboard=False, object_store_memory=STORE, _temp_dir=folder, **common)
+    except Exception as error:  # Ray fails in many ways
+        raise InputError(
+            f"RAY_ADDRESS: expected {'the address of a running cluster' if address else 'Ray to start on this machine'}"
+            f", found {shown(address or 'none')} ({shown(' '.join(str(error).split()))})"
+        ) from None

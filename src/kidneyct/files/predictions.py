@@ -1,0 +1,41 @@
+"""A model's predictions: the table that all that come later read a class or a probability from.
+
+So two classes of nearly one probability are never told apart in two ways.
+"""
+
+import numpy as np
+import pandas as pd
+
+from kidneyct.files import index
+from kidneyct.pipeline.errors import altered
+
+PROBABILITY = "probability of "  # the columns that hold the classes' probabilities begin so
+
+
+def tabulate(table, rows, classes, probabilities):
+    """A line for each of `rows` of the split `table`: image, label, predicted and a probability for each class.
+
+    `probabilities` is (len(rows), classes).
+    """
+    predictions = table.loc[rows, ["image", "label"]]
+    predictions["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
+    predictions[[PROBABILITY + label for label in classes]] = probabilities
+    return predictions
+
+
+def read(path, classes):
+    """A predictions table from a file; InputError where it is none, or lacks a probability of one of the classes."""
+    table = index.read(path)
+    for column in [PROBABILITY + label for label in classes]:
+        values = table[column] if column in table else pd.Series(["none"])
+        if not (pd.api.types.is_numeric_dtype(values) and values.between(0, 1).all()):
+            raise altered(path, f"a column {column}, of numbers from 0 to 1", "none")
+    for column in ("label", "predicted"):
+        index.codes(table[column], classes)
+    return table
+
+
+def certainty(predictions):
+    """The probability of each line's predicted class, (n,)."""
+    columns = predictions.columns.get_indexer(PROBABILITY + predictions["predicted"])
+    return predictions.to_numpy()[np.arange(len(predictions)), columns].astype(float)

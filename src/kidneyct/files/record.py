@@ -1,0 +1,93 @@
+"""What made a result: versions, device, seeds. DVC neither keeps nor hashes it, as it may hold dates and paths."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline import params
+from kidneyct.pipeline.errors import InputError
+
+FOLDER = Path("records")
+PACKAGES = (
+    "dvc",
+    "h5py",
+    "keras",
+    "ncnn",
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "jax",
+    "torch",
+    "ray",
+    "faiss-cpu",
+)
+SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
+    "CUDA_VISIBLE_DEVICES",
+    "KERAS_BACKEND",
+    "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+
+
+def write(stage, seconds):
+    """Write records/STAGE.json, of a stage ("train@candidate") that took so many seconds.
+
+    A stage whose result DVC takes from its cache is not run: the record here is then of the last one that was. Where it
+    can't be written, a line says so, and the result stays.
+    """
+    path = FOLDER / f"{stage}.json"
+    try:
+        with atomic_write(path) as partial:
+            partial.write_text(json.dumps(made_by(stage, seconds), indent=2) + "\n", encoding="utf-8")
+    except InputError as error:
+        print(f"no record of what made this result: {error}", file=sys.stderr)
+    return path
+
+
+def made_by(stage, seconds):
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    found = {
+        "stage": stage,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": None if changed is None else [line[3:] for line in changed.splitlines()],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
+        "parameters": params.validate().model_dump(),
+    }
+    devices = sys.modules.get("kidneyct.backbone.devices")  # None in a stage that computes without Keras
+    return found | ({"device": devices.describe(devices.precision())} if devices else {})
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*arguments):
+    """What git says, or None outside a repository."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return None if done.returncode else done.stdout.rstrip()

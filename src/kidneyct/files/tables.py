@@ -1,0 +1,90 @@
+"""Tables that stages leave for others, as CSV: read with a check of what they are."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kidneyct.pipeline.errors import altered, missing
+
+WHOLE, NUMBER, SHARE, FLAG, TEXT = "whole numbers from 0", "numbers", "numbers from 0 to 1", "only 0 and 1", "text"
+HISTORY = {"epoch": WHOLE, "loss": NUMBER, "accuracy": SHARE, "val_loss": NUMBER, "val_accuracy": SHARE, "kept": FLAG}
+RATES = {
+    "learning_rate": NUMBER,
+    "epochs": WHOLE,
+    "kept_epoch": WHOLE,
+    "val_loss": NUMBER,
+    "val_accuracy": SHARE,
+    "stopped": FLAG,
+    "edge": TEXT,
+    "kept": FLAG,
+}
+BEYOND = {"lowest": "lower", "highest": "higher"}  # of a rate at this edge of the list, what was not tried
+PAIRS = {"test": WHOLE, "training": WHOLE, "correlation": NUMBER}
+RELIABILITY = {"low": SHARE, "high": SHARE, "confidence": SHARE, "accuracy": SHARE, "count": WHOLE}
+CASCADE = {"method": TEXT, "step": TEXT, "image": WHOLE}  # of its correlations some are missing
+
+
+def kept(trials):
+    """The line of a rates.csv or history.csv that is kept, as a record."""
+    return trials[trials["kept"] == 1].iloc[0].to_dict()
+
+
+def read(path, columns):
+    """A table with at least these columns, name -> what they hold, and a line or more; one that is `kept` if it has
+    that column.
+
+    InputError where it is missing, cut short or not such a table.
+    """
+    text = [name for name, kind in columns.items() if kind == TEXT]
+    table = load(path, "a table", dtype=dict.fromkeys(text, str), na_values=[""], keep_default_na=False)
+    fault = _fault(table, columns)
+    if fault:
+        raise altered(path, f"a table of {', '.join(columns)}", fault)
+    return table
+
+
+def load(path, expected, **options):
+    """Any table with a line of names, by pandas' `read_csv` with its options; `path` may be an open text file.
+
+    InputError where it is missing, no text, cut short, or has lines of too many values; it says what was `expected`.
+    """
+    name = getattr(path, "path", getattr(path, "name", path)) if hasattr(path, "read") else path
+    try:
+        text = path.read() if hasattr(path, "read") else Path(path).read_bytes().decode("utf-8")
+        table = pd.read_csv(io.StringIO(text), **options)
+    except FileNotFoundError:
+        raise missing(name) from None
+    except Exception as error:  # what is no table can make the reader fail in any way
+        raise altered(name, expected, f"none ({error})") from None
+    if not text.endswith("\n"):
+        raise altered(name, expected, "a last line that is cut short")
+    if not isinstance(table.index, pd.RangeIndex):
+        raise altered(name, expected, "lines of more values than the first has names")
+    return table
+
+
+def _fault(table, columns):
+    """What keeps a table from being one of these columns, in words; None if nothing does."""
+    absent = [name for name in columns if name not in table]
+    if absent:
+        return f"no column {', '.join(absent)}"
+    if not len(table):
+        return "no line below their names"
+    for name, kind in columns.items():
+        if not _holds(table[name], kind):
+            return f"another {name} than {kind}"
+    if "kept" in columns and table["kept"].sum() != 1:
+        return f"{table['kept'].sum()} lines that are kept, not one"
+    return None
+
+
+def _holds(values, kind):
+    if kind == TEXT:
+        return values.notna().all()
+    if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool or not np.isfinite(values).all():
+        return False
+    if kind in (WHOLE, FLAG) and not pd.api.types.is_integer_dtype(values):
+        return False
+    return values.min() >= {NUMBER: -np.inf}.get(kind, 0) and values.max() <= {SHARE: 1, FLAG: 1}.get(kind, np.inf)

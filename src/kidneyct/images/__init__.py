@@ -1,0 +1,1 @@
+"""From an archive to tensors, thumbnails and the index, each image decoded once."""

@@ -1,0 +1,191 @@
+"""Decoding: every readable image of the archive becomes a row of two arrays and a line of the index."""
+
+import contextlib
+import hashlib
+import io
+import json
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+
+from kidneyct.files import arrays, index, parallel
+from kidneyct.files.atomic import atomic_write
+from kidneyct.images import container, window
+from kidneyct.pipeline import progress
+from kidneyct.pipeline.errors import InputError, shown
+
+THUMBNAIL_SIZE = 25
+FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
+EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
+PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
+BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
+
+
+def decode(content, name, formats=FORMATS, chosen=None):
+    """An image file's bytes as an RGB picture, as `decode_lean` reads it."""
+    return decode_lean(content, name, formats, chosen).convert("RGB")
+
+
+def decode_lean(content, name, formats=FORMATS, chosen=None):
+    """An image file's bytes as an upright picture, grey (mode L) where its channels are equal, else RGB.
+
+    Upright is as its EXIF says; InputError, naming the image, if it can't be read. A grey PNG of 16 bits is seen
+    through `chosen`, as `preprocess.window`, where that is given. Refused are also other pictures of more than 8 bits a
+    channel, animations, and pictures that are transparent somewhere: what is seen there depends on what lies behind. Of
+    a JPEG of several pictures the first is taken, its main one.
+    """
+    try:
+        picture = Image.open(io.BytesIO(content), formats=formats)
+        depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
+        deep = chosen is not None and depth == 16 and picture.mode == window.MODE
+        if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
+            raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
+        if picture.format == "PNG" and picture.is_animated:
+            raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
+        ImageOps.exif_transpose(picture, in_place=True)
+        if deep:
+            if "transparency" in picture.info:
+                raise InputError(f"{name}: expected an opaque picture, found a transparent grey; save it without it")
+            picture = window.grey(picture, name, chosen)
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            if picture.getchannel("A").getextrema()[0] < 255:
+                raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
+        return _lean(picture)
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise InputError(f"{name}: larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
+    except UnidentifiedImageError:
+        expected = "" if formats == FORMATS else f" as {' or '.join(formats)}"
+        raise InputError(f"{name}: not a readable image{expected} (no known format); replace or remove it") from None
+    except Exception as error:  # a damaged file can make a decoder fail in any way
+        raise InputError(f"{name}: not a readable image ({shown(error)}); replace or remove it") from None
+
+
+def _lean(picture):
+    """The same picture without what it says three times: CT is grey, and all that follows then costs a third."""
+    if picture.mode in ("1", "L"):
+        return picture.convert("L")
+    colours = picture if picture.mode == "RGB" else picture.convert("RGB")
+    red, green, blue = colours.split()
+    equal = all(ImageChops.difference(red, other).getbbox() is None for other in (green, blue))
+    return red if equal else colours
+
+
+def _mode(picture, depth):
+    return picture.mode if picture.mode not in EIGHT_BIT_MODES else f"{picture.mode} of {depth} bits"
+
+
+def tensor(picture, image_size):
+    """A picture squeezed to (image_size, image_size, 3) uint8, bilinear over the whole source area."""
+    return np.asarray(picture.resize((image_size, image_size), Image.Resampling.BILINEAR).convert("RGB"))
+
+
+def thumbnail(picture):
+    """A picture as (25, 25) uint8 grey, each value the mean of its source area."""
+    return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
+
+
+def _unchanged(picture):
+    return picture
+
+
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=_unchanged, work=None):
+    """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
+
+    `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
+    3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
+    the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
+    where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
+    16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back. In
+    `work`, a `checkpoint.Work`, an interrupted run's images are found and this one's are left.
+    """
+    # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
+    with (
+        container.opened(archive) as opened,
+        decoded(opened, archive, images, image_size, folder, chosen, changed, work) as found,
+    ):
+        lines, rejected = found
+        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        check_rejected(archive, images, rejected, allowed, folder)
+        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+    return len(lines), len(rejected)
+
+
+@contextlib.contextmanager
+def decoded(opened, archive, images, image_size, folder, chosen, changed, work=None, threads=parallel.THREADS):
+    """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
+
+    def row(entry):
+        content = opened.read(entry.member)
+        picture = changed(decode_lean(content, entry.image, chosen=chosen))
+        digest = hashlib.sha256(content).hexdigest()
+        return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
+
+    place = work.writing if work else atomic_write
+    with (
+        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
+        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
+    ):
+        lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
+        done = len(lines) + len(rejected)
+        if 0 < done < len(images):
+            work.say(f"goes on at image {done + 1:,} of {len(images):,}")
+        with parallel.in_order(row, images[done:], threads) as found:  # Pillow leaves the other threads running
+            for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
+                try:
+                    pixels, small, about = result()
+                except InputError as error:
+                    reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
+                    rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
+                    continue
+                pictures.append(pixels[None])
+                thumbnails.append(small[None])
+                lines.append((entry.image, entry.label, *about))
+                if work:
+                    work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
+        yield lines, rejected
+
+
+def _save(both, lines, rejected, work):
+    for rows in both:
+        rows.to_disk()
+    text = json.dumps([lines, rejected]).encode()
+    work.save(PROGRESS, tables=np.frombuffer(text, np.uint8), checksums=[rows.checksum for rows in both])
+
+
+def _resume(both, work):
+    """Keep what rows of both arrays an interrupted run left; its lines of both tables, none where rows are damaged."""
+    kept = work.load(PROGRESS)
+    if not kept:
+        return [], []
+    lines, rejected = json.loads(kept["tables"].tobytes())
+    damaged = [
+        rows.file.name
+        for rows, checksum in zip(both, kept["checksums"], strict=True)
+        if not rows.keep(len(lines), checksum)
+    ]
+    if damaged:
+        for rows in both:
+            rows.keep(0, 0)
+        work.damaged(PROGRESS, damaged[0])
+        return [], []
+    return lines, rejected
+
+
+def check_rejected(archive, images, rejected, allowed, folder):
+    """InputError where images that can't be read are more than `allowed`, or all of a class."""
+    shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
+    more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
+    found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {shown_ones}{more}"
+    if len(rejected) > allowed:
+        raise InputError(
+            f"{found}; all are listed in {folder / 'rejected.csv'}; mend them, or leave them out with "
+            f"preprocess.allow_corrupt: {len(rejected)} (found {allowed})"
+        )
+    names = {image for image, *_ in rejected}
+    lost = sorted({entry.label for entry in images} - {entry.label for entry in images if entry.image not in names})
+    if lost:
+        raise InputError(f"{found}; none is left of class {', '.join(lost)}; mend them")

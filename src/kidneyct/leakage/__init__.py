@@ -1,0 +1,1 @@
+"""What crosses a split, and what can be told without a network."""

@@ -1,0 +1,255 @@
+"""A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
+
+import itertools
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+from kidneyct.backbone import forward, interpolation
+from kidneyct.files.rounding import rounded as rounded_to
+from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
+from kidneyct.maps.methods import METHODS
+from kidneyct.measures import faithfulness, focus, localization, randomization
+from kidneyct.pipeline import progress
+
+BATCH_SIZE = 8
+RANDOMISED_IMAGES = 4  # of those measured, evenly spaced
+RANDOMISED_SAMPLES, RANDOMISED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
+DIGITS = 4
+BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction of a measure
+SETTINGS = {  # how finely all this is measured, for whoever reads the results
+    "curve_points": len(faithfulness.SHARES) + 2,
+    "road_shares": len(faithfulness.ROAD_SHARES),
+    "smoothgrad_samples": smoothgrad.SAMPLES,
+    "integrated_gradients_steps": integrated_gradients.STEPS,
+    "randomised_images": RANDOMISED_IMAGES,
+    "randomised_smoothgrad_samples": RANDOMISED_SAMPLES,
+    "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
+    "uninformative_above": randomization.UNINFORMATIVE,
+}
+
+
+def anew(name, compute):
+    """What measures take their arrays from where nothing is kept for later."""
+    return compute()
+
+
+def passes(images):
+    """Forward passes that measuring so many images costs, all told (benchmarks/maps.py)."""
+    steps = len(randomization.VGG_BLOCKS) + 1
+    cascade = steps * explainer.passes(RANDOMISED_SAMPLES, RANDOMISED_STEPS)
+    each = explainer.passes() + faithfulness.pictures_measured(len(METHODS))
+    return images * each + min(images, RANDOMISED_IMAGES) * cascade
+
+
+def rounded(tree):
+    """Nested numbers as plain ones of four digits."""
+    return rounded_to(tree, DIGITS)
+
+
+def summary(values, chances):
+    """What a measure (n,) of the images comes to, beside its chance level (n,) on the same images.
+
+    `value` is the mean, `chance` the mean chance level, `gain` the mean of value less chance; `low` and `high`,
+    `gain_low` and `gain_high` are 95 % t intervals, images taken as independent, and left out for a single image.
+    """
+    values, chances = np.asarray(values, "float64"), np.asarray(chances, "float64")
+    return rounded(_interval("", values) | {"chance": chances.mean()} | _interval("gain", values - chances))
+
+
+def proportion(hits, chances):
+    """The same of hits (n,), 1 or 0, with Wilson's interval: no hit among few is no certainty. The gain has none."""
+    hits, chances = np.asarray(hits, "float64"), np.asarray(chances, "float64")
+    result = {"value": hits.mean()}
+    if len(hits) > 1:
+        result |= dict(zip(("low", "high"), proportion_confint(hits.sum(), len(hits), method="wilson"), strict=True))
+    return rounded(result | {"chance": chances.mean(), "gain": (hits - chances).mean()})
+
+
+def _interval(name, values):
+    mean, prefix = values.mean(), f"{name}_" if name else ""
+    result = {name or "value": mean}
+    if len(values) > 1:
+        reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        result |= {f"{prefix}low": mean - reach, f"{prefix}high": mean + reach}
+    return result
+
+
+def judged(name, cell):
+    """A measure's summary with a verdict where it can be had: is it "better", "worse" or "level" with chance?
+
+    By the interval of the gain; none for a single image, and none where neither direction is the good one.
+    """
+    direction = BETTER.get(name)
+    if direction is None or "gain_low" not in cell:
+        return cell
+    if cell["gain_low"] <= 0 <= cell["gain_high"]:
+        return cell | {"verdict": "level"}
+    return cell | {"verdict": "better" if cell["gain"] * direction > 0 else "worse"}
+
+
+def mapped(network, images, classes, seed, batch_size, kept=anew):
+    """All maps of the images, method -> (n, h', w') float32, batch by batch."""
+    explain = explainer.explainer(network, batch_size=batch_size)
+    parts = [
+        kept(
+            f"maps of images from {at.start + 1:,} of {len(images):,}",
+            lambda at=at: explain(images[at], classes[at], seed, first=at.start),
+        )
+        for at in saliency.batches(len(images), batch_size)
+    ]
+    return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
+
+
+def faithful(predict, images, classes, relevance, seed, kept=anew):
+    """insertion, deletion and road of each method: method -> measure -> summary."""
+    names = [*relevance, faithfulness.RANDOM]
+
+    def of_image(row):
+        maps = {method: maps[row] for method, maps in relevance.items()}
+        found = faithfulness.measure(predict, images[row], classes[row], maps, seed + row)
+        return {measure: np.array([values[name] for name in names]) for measure, values in found.items()}
+
+    measured = [
+        kept(f"faithfulness of image {row + 1:,} of {len(images):,}", lambda row=row: of_image(row))
+        for row in progress.shown(range(len(images)), what="faithfulness", unit="image")
+    ]
+
+    def values(measure, method):
+        return [image[measure][names.index(method)] for image in measured]
+
+    return {
+        method: {
+            measure: judged(measure, summary(values(measure, method), values(measure, faithfulness.RANDOM)))
+            for measure in ("insertion", "deletion", "road")
+        }
+        for method in relevance
+    }
+
+
+def focused(images, relevance, seed):
+    """gini, entropy and energy inside the body of each method: method -> measure -> summary.
+
+    The chance of the first two is that of smooth random maps, of the third the body's share of the picture.
+    """
+    bodies = [focus.body(image) for image in images]
+    random = np.abs(faithfulness.random_maps(len(images), images.shape[1:3], seed))
+    return {
+        method: {
+            "gini": summary([focus.gini(each) for each in maps], [focus.gini(each) for each in random]),
+            "entropy": summary([focus.entropy(each) for each in maps], [focus.entropy(each) for each in random]),
+            "body": summary(
+                [focus.energy(each, body) for each, body in zip(maps, bodies, strict=True)],
+                [body.mean() for body in bodies],
+            ),
+        }
+        for method, maps in relevance.items()
+    }
+
+
+def localized(relevance, masks):
+    """pointing and energy of each method on the images with a lesion: method -> measure -> summary, or nothing.
+
+    `masks` are (n, H, W) bool. `ratio` is energy over its chance, the lesion's share of the picture. Against
+    lesion size: `size_correlation`, Spearman's, of the area with that ratio, from three images on; and
+    pointing and energy of the smaller and of the larger lesions, split at the median area.
+    """
+    size = next(iter(relevance.values())).shape[1:]
+    lesions = np.stack([localization.resize(mask, size) for mask in masks])
+    rows = np.flatnonzero(lesions.any(axis=(1, 2)))
+    if not len(rows):
+        return {}
+    lesions = lesions[rows]
+    areas = lesions.mean(axis=(1, 2))
+    targets = np.array([localization.enlarged(mask).mean() for mask in lesions])
+    ranks = np.argsort(areas, kind="stable")
+    halves = {"smaller_lesions": ranks[: len(ranks) // 2], "larger_lesions": ranks[len(ranks) // 2 :]}
+    results = {}
+    for method, values in relevance.items():
+        pairs = list(zip(values[rows], lesions, strict=True))
+        hits = np.array([localization.pointing(*pair) for pair in pairs])
+        inside = np.array([focus.energy(*pair) for pair in pairs])
+
+        def both(chosen, hits=hits, inside=inside):
+            return {
+                "pointing": proportion(hits[chosen], targets[chosen]),
+                "energy": judged("energy", summary(inside[chosen], areas[chosen])),
+            }
+
+        results[method] = both(slice(None)) | {"ratio": rounded(np.mean(inside / areas)), "images": len(rows)}
+        if len(rows) > 2 and np.ptp(areas) > 0 and np.ptp(inside / areas) > 0:
+            results[method]["size_correlation"] = rounded(stats.spearmanr(areas, inside / areas).statistic)
+        results[method] |= {name: both(half) for name, half in halves.items() if len(rows) > 1}
+    return results
+
+
+def randomized(network, images, classes, seed, batch_size, kept=anew):
+    """Cascading randomisation on a few of the images: its table, and method -> results.
+
+    The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
+    `images` and `uninformative`; only `images`, 0, where the network's map is the same everywhere on each of them.
+    """
+    chosen = np.unique(np.linspace(0, len(images) - 1, RANDOMISED_IMAGES).round().astype(int))
+    images, classes = images[chosen], classes[chosen]
+    settings = {"batch_size": batch_size, "samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}
+    explain = explainer.explainer(network, **settings)
+    steps = itertools.count()
+
+    def maps():
+        return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed))
+
+    table = randomization.cascade(network, maps, seed)
+    flags = randomization.uninformative(table)
+    results = {}
+    for method, rows in table.groupby("method", sort=False):
+        rows = rows.dropna()
+        results[method] = {"images": rows["image"].nunique()}
+        if len(rows):
+            steps = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
+            results[method]["steps"] = rounded({step: _interval("", values.to_numpy()) for step, values in steps})
+            results[method] |= rounded({"chance": rows["chance"].mean()}) | {"uninformative": flags[method]}
+    return table, results
+
+
+def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
+    """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
+
+    `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
+    settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
+    step, image, correlation, chance) of the cascading randomisation. `kept(name, compute)` gives the arrays that
+    `compute()` gives, or those that an interrupted run got there, as `checkpoint.Work.kept` does.
+    """
+    computed = mapped(network, images, classes, seed, batch_size, kept)
+    relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
+    run = forward.whole(network)
+
+    def predict(pictures):
+        return np.concatenate([run(pictures[at]) for at in saliency.batches(len(pictures), batch_size)])
+
+    faith = faithful(predict, images, classes, relevance, seed, kept)
+    focal = focused(images, relevance, seed)
+    local = {} if masks is None else localized(relevance, masks)
+    table, random = randomized(network, images, classes, seed, batch_size, kept)
+    results = {}
+    for method in relevance:
+        results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}
+        if method in local:
+            results[method]["localisation"] = local[method]
+    return {"images": len(images), "settings": SETTINGS, "maps": results}, table
+
+
+def best(measured):
+    """The map of most worth in such a dict: method, its ROAD and ROAD's chance level, 0.
+
+    The highest ROAD among the maps that randomised weights do not leave alike; `method` is "none" where all are.
+    """
+    informative = {
+        method: results["road"]["value"]
+        for method, results in measured["maps"].items()
+        if not results["randomisation"].get("uninformative", True)
+    }
+    if not informative:
+        return {"method": "none"}
+    method = max(informative, key=informative.get)
+    return {"method": method, "road": informative[method]}

@@ -1,1 +1,0 @@
-"""Drawing what the others computed: pictures and the page of a run. Computes nothing of it anew."""

@@ -1,0 +1,168 @@
+"""Multinomial logistic regression with an L2 penalty whose strength whole series choose, as for linear probes.
+
+Kornblith et al. 2019 (arXiv:1805.08974, appendix A.2) fit L-BFGS on fixed features and choose the penalty by held-out
+data. Here a class weighs as much as another, and within a class a series as much as another.
+"""
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from kidneyct.probe import balance
+
+STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
+UNTUNED = 10  # the position in STRENGTHS, 0.01, that is taken where a class has one unit only
+FOLDS = 3
+SLICES = 8  # of a series, evenly spaced, that are fitted: more are nearly the same pictures
+
+
+class Model(NamedTuple):
+    """A fitted regression: what standardises, what spans the fitted rows, the regression itself, and its choice."""
+
+    scaler: StandardScaler
+    basis: np.ndarray | None  # (d, r); None stands for all d dimensions
+    regression: Any
+    classes: int
+    strength: float
+    edge: str = "none"  # of STRENGTHS that was chosen: lowest, highest or none; untuned where nothing chose
+    losses: tuple = ()  # weighted log-loss of the held-out rows, for each of STRENGTHS
+
+
+def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
+    """Fit features (n, d) with codes (n,) below `classes`, the penalty chosen by inner folds: a Model.
+
+    Of each of the `series` (n,) at most `slices` rows are used. An inner fold holds whole `units` (n,): series where
+    the outer split is by series, images where it is by image. The chosen strength has the lowest weighted log-loss over
+    the held-out rows of FOLDS folds, or of as many as the rarest class has units.
+    """
+    rows = evenly(series, slices)
+    features, codes = np.asarray(features[rows], float), np.asarray(codes)[rows]
+    series, units = np.asarray(series)[rows], np.asarray(units)[rows]
+    weights = balance.weights(codes, series)
+    folds = dealt(codes, units, FOLDS, seed)
+    if folds is None:
+        return fit(features, codes, weights, classes, STRENGTHS[UNTUNED])._replace(edge="untuned")
+    held = [folds == fold for fold in range(folds.max() + 1)]
+    paths = [path(features[~rows], codes[~rows], weights[~rows], classes, STRENGTHS) for rows in held]
+    losses = np.empty(len(STRENGTHS))
+    for number, models in enumerate(zip(*paths, strict=True)):
+        if number == 0:  # what a fold's models see of the held-out rows is the same at every strength
+            seen = [projected(model, features[rows]) for model, rows in zip(models, held, strict=True)]
+        told = np.empty(len(codes))
+        for model, rows, own in zip(models, held, seen, strict=True):
+            told[rows] = log_losses(_probabilities(model, own), codes[rows])
+        losses[number] = np.average(told, weights=weights)
+    best = int(losses.argmin())
+    edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
+    model = fit(features, codes, weights, classes, STRENGTHS[best])
+    return model._replace(edge=edge, losses=tuple(losses))
+
+
+def held_out(features, codes, series, units, classes, strength, slices=SLICES, seed=0):
+    """Probabilities (n, classes) of each row from a fit, at this strength, to the folds of `tuned` that lack its unit.
+
+    They stand to the fitted rows as a model's probabilities do to rows that it has not seen, so that another model can
+    be fitted on them. Wants a second unit of each class.
+    """
+    folds, result = dealt(codes, units, FOLDS, seed), np.zeros((len(codes), classes))
+    for fold in range(folds.max() + 1):
+        rest = np.flatnonzero(folds != fold)
+        rest = rest[evenly(series[rest], slices)]
+        model = fit(features[rest], codes[rest], balance.weights(codes[rest], series[rest]), classes, strength)
+        result[folds == fold] = probabilities(model, features[folds == fold])
+    return result
+
+
+def fit(features, codes, weights, classes, strength):
+    """The Model of rows (n, d) with codes (n,) and weights (n,), at one of scikit-learn's C."""
+    return next(path(features, codes, weights, classes, [strength]))
+
+
+def path(features, codes, weights, classes, strengths):
+    """Yield the Model at each strength, each fit beginning where the one before ended.
+
+    Fewer rows than dimensions are rotated into their own span first. The penalty and the fitted values are the same
+    there, as no part of the coefficients lies outside it, and a step costs n² instead of n d.
+    """
+    scaler = StandardScaler().fit(features)
+    standard = scaler.transform(features)
+    basis = np.linalg.qr(standard.T)[0] if len(standard) < standard.shape[1] else None
+    standard = standard if basis is None else standard @ basis
+    regression = LogisticRegression(warm_start=True, max_iter=2000)
+    if len(np.unique(codes)) == 1:
+        regression = _Constant(codes[0])
+    for strength in strengths:
+        regression.set_params(C=strength).fit(standard, codes, sample_weight=weights)
+        yield Model(scaler, basis, copy.copy(regression), classes, float(strength))
+
+
+class _Constant:
+    """What is fitted where all rows are of one class."""
+
+    def __init__(self, code):
+        self.classes_ = np.array([code])
+
+    def set_params(self, C):
+        return self
+
+    def fit(self, *given, **weights):
+        return self
+
+    def predict_proba(self, features):
+        return np.ones((len(features), 1))
+
+
+def probabilities(model, features):
+    """Probabilities (m, classes) of features (m, d); 0 for a class that was not fitted."""
+    return _probabilities(model, projected(model, features))
+
+
+def projected(model, features):
+    """Features (m, d) as the model's regression sees them: standardised, and rotated into the span of its rows."""
+    standard = model.scaler.transform(np.asarray(features, float))
+    return standard if model.basis is None else standard @ model.basis
+
+
+def _probabilities(model, seen):
+    result = np.zeros((len(seen), model.classes))
+    result[:, model.regression.classes_] = model.regression.predict_proba(seen)
+    return result
+
+
+def log_losses(probabilities, codes):
+    """Each row's log-loss in nats, (n,); a probability counts as 1e-15 at least, so that none is infinite."""
+    return -np.log(np.maximum(probabilities[np.arange(len(codes)), codes], 1e-15))
+
+
+def evenly(series, most):
+    """Row numbers, ascending, of at most `most` rows of each series (n,), evenly spaced, first and last included."""
+    order = np.argsort(series, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(np.asarray(series)[order])) + 1)
+    return np.sort(np.concatenate([group[places(len(group), most)] for group in groups]))
+
+
+def places(count, most):
+    """At most `most` whole numbers below `count`, evenly spaced, 0 and the last included."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def dealt(codes, units, folds, seed):
+    """The fold of each row (n,) int: whole units, those of a class dealt in turn; None where a class has one only.
+
+    There are as many folds as the rarest class has units, if these are fewer.
+    """
+    names, members = np.unique(units, return_inverse=True)
+    counts = np.zeros((len(names), int(np.max(codes)) + 1), int)
+    np.add.at(counts, (members, codes), 1)
+    of_unit = counts.argmax(axis=1)  # a unit's commonest class
+    fewest = np.unique(of_unit, return_counts=True)[1].min()
+    if fewest < 2:
+        return None
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(of_unit[order], kind="stable")]
+    fold = np.empty(len(names), int)
+    fold[order] = np.arange(len(names)) % min(folds, fewest)
+    return fold[members]

@@ -1,0 +1,1 @@
+"""Drawing what the others computed: pictures and the page of a run. Computes nothing itself."""

@@ -1,0 +1,152 @@
+"""Both models' numbers side by side: confusion, calibration, learning, and what randomised weights leave of a map."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kidneyct.report import canvas, titles
+from kidneyct.statistics import confusion
+
+# Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
+METHOD_STYLES = {
+    "saliency": ("#0072B2", "o"),
+    "smoothgrad": ("#56B4E9", "s"),
+    "integrated_gradients": ("#009E73", "^"),
+    "gradcam": ("#D55E00", "D"),
+    "gradcam_plus_plus": ("#CC79A7", "v"),
+}
+
+
+def confusion_pair(path, matrices, classes, titles):
+    """Both confusion matrices side by side, as figures 3 and 4: counts, coloured by share of the row.
+
+    `matrices` are (classes, classes) int, rows the actual class; `titles` stand above the panels.
+    """
+    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="compressed")  # square panels would push titles out
+    panels = figure.subplots(1, len(matrices))
+    for axes, matrix, title in zip(panels, matrices, titles, strict=True):
+        shares = confusion.shares(matrix)
+        drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(matrix.shape):
+            axes.text(
+                column,
+                row,
+                f"{matrix[row, column]}\n{shares[row, column]:.0%}",
+                ha="center",
+                va="center",
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
+        axes.set_xticks(range(len(classes)), classes)
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("actual")
+        axes.set_title(title, fontsize=11)
+    figure.colorbar(drawn, ax=panels, shrink=0.85, label="share of the actual class")
+    canvas.save(figure, path)
+
+
+def reliability_pair(path, tables, titles):
+    """Both models' reliability side by side, above a histogram of their confidences.
+
+    `tables` are `calibration.reliability`'s, `titles` stand above the panels.
+    """
+    figure = Figure(figsize=(10.5, 7.2), facecolor="white", layout="constrained")
+    panels = figure.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))
+    styles = canvas.STYLES.values()
+    for column, table, title, (colour, marker, _, _) in zip(panels.T, tables, titles, styles, strict=True):
+        chart, histogram = column
+        width, centre = table["high"] - table["low"], (table["low"] + table["high"]) / 2
+        chart.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle=":", label="confidence = accuracy")
+        chart.vlines(
+            table["confidence"], table["confidence"], table["accuracy"], color="0.6", linewidth=3, label="error"
+        )
+        chart.plot(table["confidence"], table["accuracy"], marker, color=colour, markersize=7, label="images of a bin")
+        chart.set_title(title, fontsize=11)
+        chart.set_xlim(-0.02, 1.02)
+        chart.set_ylim(-0.02, 1.02)
+        chart.legend(loc="upper left", fontsize=8, frameon=False)
+        bars = histogram.bar(centre, table["count"], width * 0.92, color=colour)
+        histogram.bar_label(bars, fontsize=7)
+        histogram.margins(y=0.2)
+        histogram.set_xlabel("confidence: probability of the predicted class")
+    panels[0][0].set_ylabel("accuracy")
+    panels[1][0].set_ylabel("test images")
+    canvas.save(figure, path)
+
+
+def similarity_curve(path, table, similarity):
+    """By threshold of similarity the number of series, of series of two classes, and a look-up among other series.
+
+    `table` is `thresholds.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
+    the picture says why.
+    """
+    figure = Figure(figsize=(8.5, 2.9), facecolor="white", layout="constrained")
+    if not len(table):
+        figure.text(0.5, 0.5, "not computed: too many images, its time grows with their square", ha="center")
+        return canvas.save(figure, path)
+    counts, look_up = figure.subplots(1, 2)
+    counts.plot(table["similarity"], table["series"], "o-", color="#0072B2", markersize=4, label="series")
+    counts.plot(table["similarity"], table["mixed"], "s--", color="#D55E00", markersize=4, label="of several classes")
+    counts.set_ylabel("inferred series")
+    look_up.plot(table["similarity"], table["nearest_thumbnail"], "o-", color="#009E73", markersize=4)
+    look_up.set_ylabel("accuracy of the nearest\nthumbnail of another series")
+    look_up.set_ylim(-0.02, 1.02)
+    for axes in (counts, look_up):
+        axes.axvline(similarity, color="0.5", linestyle=":", label="series.similarity here")
+        axes.set_xlabel("series.similarity")
+        axes.grid(axis="y", color="0.92")
+    counts.set_ylim(0, None)
+    counts.legend(fontsize=8, frameon=False)
+    canvas.save(figure, path)
+
+
+def learning_curves(path, histories, names):
+    """Accuracy and loss by epoch of both models: training light, validation strong."""
+    figure = Figure(figsize=(10.5, 4.4), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, (metric, title) in zip(panels, {"accuracy": "accuracy", "loss": "cross-entropy"}.items(), strict=True):
+        for history, name, (colour, marker, line, fill) in zip(histories, names, canvas.STYLES.values(), strict=True):
+            axes.plot(history["epoch"], history[metric], line, color=colour, alpha=0.45, label=f"{name}, training")
+            style = {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 4}
+            axes.plot(history["epoch"], history[f"val_{metric}"], line, **style, label=f"{name}, validation")
+        axes.set_title(title, fontsize=11)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(axis="y", color="0.9")
+    panels[0].set_ylim(-0.02, 1.02)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9, frameon=False
+    )
+    canvas.save(figure, path)
+
+
+def randomization_chart(path, tables, names, threshold):
+    """How a map's likeness to the trained network's falls as blocks are randomised, a panel a model.
+
+    `tables` are cascades (method, step, image, correlation), steps in order; lines are means over the images. Above
+    `threshold` at the last step a map is uninformative.
+    """
+    figure = Figure(figsize=(5.2 * len(tables), 4.2), facecolor="white", layout="constrained")
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, table, name in zip(panels, tables, names, strict=True):
+        means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
+        for method, steps in means.groupby("method", sort=False):
+            colour, marker = METHOD_STYLES[method]
+            axes.plot(
+                steps["step"],
+                steps["correlation"],
+                color=colour,
+                marker=marker,
+                label=titles.MAPS[method],
+                markersize=5,
+            )
+        axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
+        axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
+        axes.set_ylim(min(-0.25, np.nanmin([0, *means["correlation"]]) - 0.05), 1.05)
+        axes.set_title(f"{name}: uninformative if it ends in the grey", fontsize=10)
+        axes.set_xlabel("randomised from the scores down to …")
+        axes.tick_params(axis="x", rotation=30)
+    panels[0].set_ylabel("rank correlation with the trained model's map")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+    )
+    canvas.save(figure, path)

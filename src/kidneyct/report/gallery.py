@@ -1,0 +1,77 @@
+"""Pictures for the page, written into it."""
+
+import base64
+import io
+
+from PIL import Image
+
+from kidneyct.pipeline.errors import altered, missing
+from kidneyct.report import heat, titles
+
+WIDTH = 1400  # pixels: wider charts are made smaller
+ROOM = 2_800_000  # bytes of cards, so that the page stays below 5 MB
+
+
+def cards(examples):
+    """Cards of the test images explained, and how many are left out to keep the page small.
+
+    `examples` has a list of `Example`s for each role. An image is shown once a role, a mistake among the examples too.
+    """
+    fitting, left_out, room, shown = [], 0, ROOM, set()
+    for role, of_role in examples.items():
+        for example in of_role:
+            key = role, example.label, example.name
+            if key in shown:
+                continue
+            shown.add(key)
+            tiles = [(title, encoded(Image.fromarray(pixels), quality=75)) for title, pixels in _tiles(example)]
+            size = sum(len(source) for _, source in tiles)
+            if size > room:
+                left_out += 1
+                continue
+            room -= size
+            fitting.append(
+                {
+                    "role": role,
+                    "name": example.name,
+                    "label": example.label,
+                    "predicted": example.predicted,
+                    "probability": example.probability,
+                    "right": example.label == example.predicted,
+                    "tiles": tiles,
+                }
+            )
+    return fitting, left_out
+
+
+def _tiles(example):
+    """(title, pixels) of an example's original and maps."""
+    return [
+        ("original", example.image),
+        *(
+            (titles.MAPS[method] + ("" if values.any() else " (no evidence)"), heat.picture(example.image, values))
+            for method, values in example.maps.items()
+        ),
+    ]
+
+
+def chart(path):
+    """A PNG as {source, width, height}; photographs among them are compressed with a loss."""
+    try:
+        picture = Image.open(path, formats=["PNG"]).convert("RGB")
+    except FileNotFoundError:
+        raise missing(path) from None
+    except Exception as error:  # a damaged file can make a decoder fail in any way
+        raise altered(path, "a picture", f"none ({error})") from None
+    if picture.width > WIDTH:
+        picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
+    few = picture.getcolors(maxcolors=4096) is not None
+    return {"source": encoded(picture, None if few else 82), "width": picture.width, "height": picture.height}
+
+
+def encoded(picture, quality=None):
+    """A picture as a data URI: WebP, lossless unless a quality is given."""
+    buffer = io.BytesIO()
+    options = {"lossless": True} if quality is None else {"quality": quality}
+    picture.save(buffer, "WEBP", method=4, **options)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"

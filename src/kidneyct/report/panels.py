@@ -1,0 +1,174 @@
+"""Pictures made of images: what the models look at, and test images beside training images."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kidneyct.maps.methods import PAPER
+from kidneyct.pipeline import errors
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.report import canvas, heat, titles
+
+LEGEND = (
+    f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
+    "Research software, not for clinical use."
+)
+
+PICTURED = 24  # suspects at most
+
+
+def explanations(path, examples, title, none="none among the test images"):
+    """As the paper's figures 5 and 6, with more maps: a row an `Example`, its original and a panel for each map.
+
+    `none` is what is written where there are no examples.
+    """
+    if not examples:
+        return _message(path, title, none)
+    methods = list(examples[0].maps)
+    figure, panels = _grid(title, len(examples), 1 + len(methods))
+    for row, example in zip(panels, examples, strict=True):
+        row[0].imshow(example.image)
+        for axes, method in zip(row[1:], methods, strict=True):
+            _show_map(axes, example, method)
+        actual = "" if example.label is None else f"actual {example.label}\n"
+        _name_row(row[0], f"{example.name}\n{actual}{_verdict(example)}")
+    for axes, heading in zip(panels[0], ["original", *(titles.MAPS[method] for method in methods)], strict=True):
+        axes.set_title(heading, fontsize=10)
+    canvas.save(figure, path)
+
+
+def explanation_pairs(path, pairs, names):
+    """The same images under both models: original, then each model's saliency map and Grad-CAM.
+
+    `pairs` holds an `Example` of each model for every image; `names` says which model is which.
+    """
+    figure, panels = _grid("The same images, both models", len(pairs), 1 + len(PAPER) * len(names))
+    for row, pair in zip(panels, pairs, strict=True):
+        row[0].imshow(pair[0].image)
+        _name_row(row[0], f"{pair[0].name}\nactual {pair[0].label}")
+        for number, example in enumerate(pair):
+            first = 1 + len(PAPER) * number
+            for axes, method in zip(row[first:], PAPER, strict=False):
+                _show_map(axes, example, method)
+            row[first].text(
+                0.03,
+                0.03,
+                _verdict(example),
+                transform=row[first].transAxes,
+                fontsize=7,
+                color="white",
+                bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 2},
+            )
+    panels[0][0].set_title("original", fontsize=9)
+    for number, name in enumerate(names):
+        for place, method in enumerate(PAPER):
+            heading = f"{name if place == 0 else ''}\n{titles.MAPS[method]}"
+            panels[0][1 + len(PAPER) * number + place].set_title(heading, fontsize=9)
+    canvas.save(figure, path)
+
+
+def leakage_pairs(path, pairs, table, images, series, columns=4):
+    """The closest pairs across the split: each test image above its nearest training image.
+
+    `pairs` is a table of rows of the index, test and training, and of the correlation of their thumbnails; `table`
+    is the split, `images` (n, h, w, 3) and `series` (n,) in its order.
+    """
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(2.6 * columns, 6.6 * lines + 0.5), facecolor="white", layout="constrained")
+    panels = figure.subplots(2 * lines, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for number, pair in enumerate(pairs.itertuples()):
+        line, column = divmod(number, columns)
+        above, below = panels[2 * line][column], panels[2 * line + 1][column]
+        above.imshow(images[pair.test])
+        below.imshow(images[pair.training])
+        above.set_title(f"test: {_file(table, pair.test)}\nseries {series[pair.test]}", fontsize=8)
+        same = "same" if table["label"][pair.test] == table["label"][pair.training] else "ANOTHER"
+        below.set_title(
+            f"training: {_file(table, pair.training)}\nseries {series[pair.training]}, "
+            f"correlation {pair.correlation:.4f}\n{same} class",
+            fontsize=8,
+        )
+    figure.suptitle("Test images and the training images nearest to them", fontsize=12)
+    canvas.save(figure, path)
+
+
+def suspects(path, listed, images, columns=6):
+    """The first PICTURED test images of a suspects.csv, the most confident first, with label and answers below each.
+
+    `listed` is its table, `images` (n, h, w, 3).
+    """
+    title = "Labels to look at"
+    if not len(listed):
+        return _message(path, title, "none listed")
+    shown = listed.head(PICTURED)
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(2.1 * columns, 2.75 * lines + 0.8), facecolor="white", layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for number, (axes, suspect) in enumerate(zip(panels.flat, shown.to_dict("records"), strict=False), start=1):
+        axes.imshow(images[suspect["row"]])
+        says = ", ".join(f"{suspect[role]:.0%}" for role in ROLES)
+        name = errors.shown(suspect["image"].split("/")[-1], 26)
+        axes.set_title(
+            f"{number}: {name}\nlabel {errors.shown(suspect['label'], 22)}\n"
+            f"both say {errors.shown(suspect['both_say'], 22)}\n({says})",
+            fontsize=7.5,
+        )
+    more = f"; {len(listed) - len(shown)} more in plots/suspects.csv" if len(listed) > len(shown) else ""
+    figure.suptitle(f"{title}: both models contradict them (probabilities: {', '.join(ROLES)}){more}", fontsize=11)
+    canvas.save(figure, path)
+
+
+def _file(table, row):
+    return table["image"][row].split("/")[-1]
+
+
+def _verdict(example):
+    mark = "" if example.label is None else ", right" if example.predicted == example.label else ", WRONG"
+    return f"predicted {example.predicted}\n{example.probability:.1%}{mark}"
+
+
+def _show_map(axes, example, method):
+    values, size = example.maps[method], example.image.shape[:2]
+    axes.imshow(heat.picture(example.image, values))
+    top = heat.top(values, size)
+    axes.text(0.03, 0.97, f"{top:.2g}", color="white", fontsize=6, ha="left", va="top", transform=axes.transAxes)
+    if not values.any():
+        height, width = size
+        style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
+        axes.text(width / 2, height / 2, "no positive\nevidence", **style)
+
+
+def _name_row(axes, text):
+    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
+
+
+def _grid(title, rows, columns):
+    """A figure of square panels without ticks, a band for the title above and for the legend below."""
+    width, height = 2.0 * columns + 1.5, 2.0 * rows + 1.45
+    figure = Figure(figsize=(width, height), facecolor="white")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.7 / height, wspace=0.04, hspace=0.04
+    )
+    for axes in panels.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.suptitle(title, fontsize=12, y=1 - 0.2 / height, va="center")
+    bar = figure.add_axes((0.5 - 0.9 / width, 0.45 / height, 1.8 / width, 0.1 / height))
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap=heat.HEAT, aspect="auto")
+    bar.set_xticks([])
+    bar.set_yticks([])
+    bar.text(-0.03, 0.5, "0", transform=bar.transAxes, fontsize=7, ha="right", va="center")
+    bar.text(1.03, 0.5, "maximum", transform=bar.transAxes, fontsize=7, ha="left", va="center")
+    figure.text(0.5, 0.2 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)
+    return figure, panels
+
+
+def _message(path, title, text):
+    figure = Figure(figsize=(6, 1.6), facecolor="white")
+    figure.suptitle(title, fontsize=12)
+    figure.text(0.5, 0.4, text, ha="center")
+    canvas.save(figure, path)

@@ -1,0 +1,1 @@
+"""Which images are slices of one scan, and the split that follows from it: lists of rows."""

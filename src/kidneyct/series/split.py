@@ -1,0 +1,310 @@
+"""Which rows train, validate and test."""
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from kidneyct.files.index import DROPPED, PARTS, UNUSED, rows
+from kidneyct.pipeline.errors import InputError
+from kidneyct.series import names
+
+TRIES = 50
+
+
+def plan(index, series, classes, settings, fraction, seed):
+    """The split file of an index: image, label and split, which is a part of PARTS, DROPPED or UNUSED.
+
+    `series` (n,) are the images', `settings` those of params.yaml's section split; `fraction` of the training rows
+    are used, drawn from `seed`. InputError where a part would lack one of the classes.
+    """
+    if settings.contradictory == "error":
+        refuse_contradictory(index)
+    kept = ~contradictory(index) if settings.contradictory == "drop" else np.ones(len(index), bool)
+    labels = index["label"].to_numpy()
+    for label in classes:
+        if not np.any(labels[kept] == label):
+            raise InputError(
+                f"split.contradictory: drop leaves no image of class {label}, each is filed under another class too; "
+                "remove the wrong ones"
+            )
+    table = index[["image", "label"]].assign(split=DROPPED)
+    parts = divide(labels[kept], series[kept], index["image"].to_numpy()[kept], settings)
+    _check_classes(labels[kept], parts)
+    table.loc[kept, "split"] = parts
+    training = rows(table, "train")
+    used = share_of(labels, None if settings.by == "image" else series, training, fraction, seed)
+    table.loc[np.setdiff1d(training, used), "split"] = UNUSED
+    return table
+
+
+def divide(labels, series, images, settings):
+    """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed.
+
+    `images` (n,) are names.
+    """
+    shares, seed = (settings.test, settings.validation), settings.seed
+    fold = (settings.folds, settings.fold, settings.validation)
+    if settings.by == "block":
+        runs = [1 / settings.folds] * settings.folds if settings.folds > 1 else [*shares, 1 - sum(shares)]
+        return by_block(labels, series, images, runs, settings.fold, settings.validation, seed)
+    if settings.by == "series":
+        return (
+            by_series_fold(labels, series, *fold, seed)
+            if settings.folds > 1
+            else by_series(labels, series, *shares, seed)
+        )
+    return by_image_fold(labels, *fold, seed) if settings.folds > 1 else by_image(labels, *shares, seed)
+
+
+def by_image(labels, test, validation, seed):
+    """The paper's way: images drawn at random, in the classes' proportions.
+
+    `test` and `validation` are shares of all n images, rounded to whole images. Returns (n,) strings of
+    PARTS. InputError where a part would lack a class.
+    """
+    labels = np.asarray(labels)
+    parts = np.full(len(labels), "train", dtype=object)
+    rest = _draw_images(parts, "test", np.arange(len(labels)), labels, test, seed)
+    _draw_images(parts, "validation", rest, labels, validation, seed)
+    _check_classes(labels, parts)
+    return parts
+
+
+def by_image_fold(labels, folds, fold, validation, seed):
+    """As `by_image`, the test part being one of `folds` parts of equal size that hold each image once; from 0."""
+    labels = np.asarray(labels)
+    _check_fold(folds, fold)
+    fewest, count = _fewest(labels)
+    if count < folds:
+        raise InputError(f"split.folds: expected at most {count}, the images of class {fewest}; found {folds}")
+    parts = np.full(len(labels), "train", dtype=object)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    rest, test = list(splitter.split(labels, labels))[fold]
+    parts[test] = "test"
+    _draw_images(parts, "validation", rest, labels, validation, seed)
+    _check_classes(labels, parts)
+    return parts
+
+
+def by_series(labels, series, test, validation, seed):
+    """Whole series drawn at random, each on one side, the classes' proportions as near as whole series allow.
+
+    `test` and `validation` are shares of all n images. Returns (n,) strings of PARTS, each with a series of
+    every class. InputError where a class has fewer than three series.
+    """
+    shares = {"train": 1 - test - validation, "validation": validation, "test": test}
+    return np.array(list(shares), object)[_assign(np.asarray(labels), series, list(shares.values()), seed)]
+
+
+def by_series_fold(labels, series, folds, fold, validation, seed):
+    """As `by_series`, the test part being one of `folds` parts of about equal size that hold each series once."""
+    labels, series = np.asarray(labels), np.asarray(series)
+    _check_fold(folds, fold)
+    parts = np.full(len(labels), "train", dtype=object)
+    in_test = _assign(labels, series, [1 / folds] * folds, seed) == fold
+    parts[in_test] = "test"
+    rest = np.flatnonzero(~in_test)
+    share = validation * len(labels) / len(rest)
+    if share >= 1:
+        raise _too_much(validation, 1 - 1 / folds)
+    chosen = _assign(labels[rest], series[rest], [1 - share, share], seed)
+    parts[rest[chosen == 1]] = "validation"
+    return parts
+
+
+def by_block(labels, series, images, runs, fold, validation, seed):
+    """Neighbouring series together: of each class these lie in the natural order of their first image, on a circle.
+
+    The seed draws where the circle begins. It is cut into runs of whole series that hold about the shares `runs` of the
+    class's images. The run `fold` is the test part, the series behind it are validation, of about that share of all the
+    class's images, and the others train. A series of several classes counts in its commonest. Returns (n,) strings of
+    PARTS. InputError where a class has too few series.
+    """
+    labels, generator = np.asarray(labels), np.random.default_rng(seed)
+    _check_fold(len(runs), fold)
+    if validation >= 1 - runs[fold]:
+        raise _too_much(validation, 1 - runs[fold])
+    parts = np.full(len(labels), "train", dtype=object)
+    rows = names.order(images)
+    _, first, members, sizes = np.unique(np.asarray(series)[rows], True, True, True)
+    classes, codes = np.unique(labels[rows], return_inverse=True)
+    counts = np.zeros((len(first), len(classes)), int)  # (series, classes)
+    np.add.at(counts, (members, codes), 1)
+    for code, label in enumerate(classes):
+        own = np.flatnonzero(counts.argmax(axis=1) == code)
+        needed = max(len(runs), len(PARTS))
+        if len(own) < needed:
+            raise _too_few(needed, len(own), label)
+        own = own[np.argsort(first[own])]
+        own = np.roll(own, -generator.integers(len(own)))
+        begin, end = [0, *_cuts(sizes[own], runs), len(own)][fold : fold + 2]
+        tested, rest = np.split(np.roll(own, -begin), [end - begin])
+        if len(rest) < 2:
+            raise _too_few(len(own) + 1, len(own), label)
+        share = min(1, validation * sizes[own].sum() / sizes[rest].sum())
+        validated = rest[: _cuts(sizes[rest], [share, 1 - share])[0]]
+        parts[rows[np.isin(members, tested)]] = "test"
+        parts[rows[np.isin(members, validated)]] = "validation"
+    return parts
+
+
+def _cuts(sizes, shares):
+    """Where to cut a row of series of these sizes (m,) into runs that hold about these shares, none without a series.
+
+    Returns the number of series before each cut.
+    """
+    ends, cuts = np.cumsum(sizes), [0]
+    for at, target in enumerate(np.cumsum(shares)[:-1] * ends[-1]):
+        within = slice(cuts[-1], len(sizes) - (len(shares) - 1 - at))
+        cuts.append(cuts[-1] + 1 + int(np.abs(ends[within] - target).argmin()))
+    return cuts[1:]
+
+
+def _too_much(validation, beside):
+    return InputError(f"split.validation: found {validation}, expected less than the {beside:g} beside a fold")
+
+
+def _too_few(parts, found, label):
+    return InputError(
+        f"split.by: this needs {parts} series or more of each class here, one for each part; found {found} "
+        f"of class {label}; add scans, lower split.folds, raise series.similarity, or set split.by: image"
+    )
+
+
+def _draw_images(parts, part, rest, labels, share, seed):
+    """Set `share` of all images to `part`, drawn from the rows `rest`; returns the rows that are left."""
+    count = round(share * len(labels))
+    try:
+        rest, chosen = train_test_split(rest, test_size=count, stratify=labels[rest], random_state=seed)
+    except ValueError as error:
+        raise InputError(
+            f"split.{part}: {count} of {len(labels)} images can't be drawn in the classes' proportions "
+            f"({error}); add images or change split.{part}"
+        ) from None
+    parts[chosen] = part
+    return rest
+
+
+def _check_fold(folds, fold):
+    if fold >= folds:
+        raise InputError(f"split.fold: found {fold}, expected 0 to {folds - 1}, below split.folds")
+
+
+def _check_classes(labels, parts):
+    for label in np.unique(labels):
+        missing = [part for part in PARTS if not np.any((labels == label) & (parts == part))]
+        if missing:
+            raise InputError(
+                f"split: no image of class {label} ({np.sum(labels == label)} images) falls into "
+                f"{' and '.join(missing)}; add images or raise split.test and split.validation"
+            )
+
+
+def _fewest(labels):
+    """The rarest label and its count."""
+    names, counts = np.unique(labels, return_counts=True)
+    return names[counts.argmin()], counts.min()
+
+
+def _assign(labels, series, shares, seed):
+    """Which of several parts each image goes to, (n,) int: whole series, `shares` of every class's images.
+
+    Series come in a random order, the larger ones rather first; each goes to the part that lacks most of its
+    classes. Of a few such draws the one nearest to the shares is kept. Every part gets a series of each class.
+    """
+    names, codes = np.unique(labels, return_inverse=True)
+    _, groups = np.unique(series, return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(names)), int)  # (series, classes)
+    np.add.at(counts, (groups, codes), 1)
+    held_by = (counts > 0).sum(axis=0)
+    if held_by.min() < len(shares):
+        name, found = names[held_by.argmin()], held_by.min()
+        raise _too_few(len(shares), found, name)
+    targets = np.outer(shares, counts.sum(axis=0))  # (parts, classes)
+    generator = np.random.default_rng(seed)
+    best, best_distance = None, np.inf
+    for _ in range(TRIES):
+        order = np.argsort(-counts.sum(axis=1) * generator.uniform(0.5, 1.5, len(counts)), kind="stable")
+        chosen, held = _fill(counts, targets, order)
+        distance = np.abs(held - targets).sum() + (len(labels) if (held == 0).any() else 0)
+        if distance < best_distance:
+            best, best_distance = chosen, distance
+    return best[groups]
+
+
+def _fill(counts, targets, order):
+    """Part of each series, (series,) int, and how many images each part then holds, (parts, classes)."""
+    chosen, held = np.zeros(len(counts), int), np.zeros_like(targets)
+    left = (counts > 0).sum(axis=0)  # series still to come, by class
+    for one in order:
+        of = counts[one] > 0
+        lacking = held[:, of] == 0  # (parts, its classes)
+        needed = (lacking & (left[of] <= lacking.sum(axis=0))).any(axis=1)
+        room = (targets - held) @ counts[one]
+        if needed.any():
+            room[~needed] = -np.inf
+        chosen[one] = room.argmax()
+        held[chosen[one]] += counts[one]
+        left -= of
+    return chosen, held
+
+
+def contradictory(index):
+    """Rows whose file is found, byte for byte, under another label too; (n,) bool. Wants label and sha256."""
+    return (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
+
+
+def refuse_contradictory(index, path="data/index.csv"):
+    """InputError where one file is found under two labels, naming them; the index lies at `path`."""
+    doubled = index[contradictory(index)]
+    if len(doubled):
+        groups = [" = ".join(group) for _, group in doubled.groupby("sha256", sort=False)["image"]]
+        more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
+        raise InputError(
+            f"{path}: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
+            "or set split.contradictory: drop to use none of them, keep to use all"
+        )
+
+
+def external(index, rule, path):
+    """The split of an external test set, whose index lies at `path`: image, label and split, "test" or DROPPED.
+
+    One file under two classes is an error, dropped or kept, as the `rule` split.contradictory says.
+    """
+    if rule == "error":
+        refuse_contradictory(index, path)
+    table = index[["image", "label"]].assign(split="test")
+    if rule == "drop" and len(index):
+        table.loc[contradictory(index), "split"] = DROPPED
+        if (table["split"] == DROPPED).all():
+            raise InputError(
+                f"{path}: split.contradictory: drop leaves no image, each is filed under another class too; remove the "
+                "wrong ones"
+            )
+    return table
+
+
+def share_of(labels, series, training, share, seed):
+    """Some of the training rows, in the classes' proportions: images, or whole series where `series` (n,) is not None.
+
+    `labels` (n,) are all images'. A larger share holds the rows of a smaller one. InputError where a class would
+    be left without any.
+    """
+    if share == 1:
+        return training
+    labels, chosen = np.asarray(labels), []
+    groups = np.arange(len(labels)) if series is None else np.asarray(series)
+    for label in np.unique(labels[training]):
+        of_class = training[labels[training] == label]
+        names, counts = np.unique(groups[of_class], return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        sizes = counts[order].cumsum() / len(of_class)
+        ends = np.concatenate([[0], sizes])  # the share that the first 0, 1, 2, … groups make
+        taken = len(ends) - 1 - np.abs(ends - share)[::-1].argmin()  # the nearest, the larger of equals
+        if taken == 0:
+            unit = "images" if series is None else "series"
+            raise InputError(
+                f"train.fraction: {share:g} of the {len(order)} training {unit} of class {label} leaves none; "
+                f"expected {sizes[0] / 2:.2g} or more"
+            )
+        chosen.append(of_class[np.isin(groups[of_class], names[order[:taken]])])
+    return np.sort(np.concatenate(chosen))

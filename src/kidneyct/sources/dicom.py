@@ -1,0 +1,307 @@
+"""One DICOM file: its CT slices in Hounsfield units, and what of its header groups and orders them.
+
+Chapters of the standard are PS3.3's. Nothing here prints or keeps a name, an identifier or a date.
+"""
+
+import hashlib
+import logging
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from kidneyct.images import window
+from kidneyct.pipeline.errors import InputError, shown
+
+SUFFIX = ".dcm"
+DIRECTORY = "DICOMDIR"  # the name of a list of files, which is none itself
+PREAMBLE, MAGIC = 128, b"DICM"
+START = PREAMBLE + len(MAGIC)  # bytes that show whether a file is DICOM
+CT = "1.2.840.10008.5.1.4.1.1.2"  # CT Image Storage; .1 and .2 are the enhanced ones of many frames
+CTS = {CT, f"{CT}.1", f"{CT}.2"}
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+AIR = -1000  # HU; what padding becomes
+LEAST, GREATEST = -32768, 32767  # HU that a 16-bit PNG holds
+UNITS = {"", "HU", "US"}  # RescaleType: Hounsfield units, or not specified
+AS_SEEN = (1, 0, 0, 0, 1, 0)  # ImageOrientationPatient of a patient on the back: rows to the left, columns to the back
+
+
+class NoSlice(InputError):
+    """A sound DICOM file that is no axial CT slice, such as a report, a localizer or an MR image."""
+
+
+class Slice(NamedTuple):
+    frame: int  # its number in the file, from 0
+    patient: str  # PatientID, may be empty
+    study: str  # StudyInstanceUID, may be empty
+    series: str  # SeriesInstanceUID, may be empty
+    height: float | None  # mm along the body, from ImagePositionPatient
+    number: int  # InstanceNumber, or the frame's
+    window: tuple | None  # the file's first centre and width, HU
+    digest: bytes  # of its stored pixels
+    remarks: tuple  # what is worth telling, in words
+
+
+def is_dicom(content):
+    """Whether bytes, the first 132 or more, begin as a DICOM file does."""
+    return content[PREAMBLE:START] == MAGIC
+
+
+def slices(content):
+    """The CT slices in a file's bytes, a list of Slice.
+
+    NoSlice says what else a sound file is; InputError what is wrong with one that should hold slices. Neither names
+    the file.
+    """
+    with _told():
+        data = _parsed(content)
+        kind = data.get("SOPClassUID", "")
+        if kind not in CTS and (kind or data.get("Modality") != "CT"):
+            raise NoSlice(f"no CT image but {_kind(data)}")
+        if _is_localizer(data):
+            raise NoSlice("a localizer (ImageType)")
+        if data.get("SamplesPerPixel", 1) != 1 or "PALETTE" in str(data.get("PhotometricInterpretation", "")):
+            raise NoSlice(f"a colour picture ({shown(data.get('PhotometricInterpretation', 'no interpretation'))})")
+        if str(data.get("BurnedInAnnotation", "")).upper() == "YES":
+            raise NoSlice("a picture with text in its pixels (BurnedInAnnotation), which may be a name")
+        if "PixelData" not in data:
+            raise InputError("no pixel data, perhaps as it is cut short; fetch it again")
+        _check_pixels(data)
+        pixels = hashlib.sha256(data.PixelData)
+        found = [_slice(data, frame, pixels) for frame in range(_frames(data))]
+        return found
+
+
+def hounsfield(content, frames):
+    """Yield of some frames of a file's bytes the Hounsfield units, (H, W) int16, and how many did not fit into these.
+
+    Stored values are rescaled (C.11.1.1.2) and rounded to whole units; padding (C.7.5.1.1.2) becomes air. InputError
+    where a frame can't be decoded.
+    """
+    with _told():
+        data = _parsed(content)
+    for frame in frames:
+        with _told():
+            units = _units(data, frame)
+            beyond = int(((units < LEAST) | (units > GREATEST)).sum())
+        yield units.clip(LEAST, GREATEST).astype(np.int16), beyond
+
+
+def _units(data, frame):
+    """The Hounsfield units of a frame, (H, W) float64 of whole numbers."""
+    from pydicom.pixels import pixel_array
+
+    stored = pixel_array(data, index=frame, raw=True, correct_unused_bits=False)
+    if stored.shape != (data.Rows, data.Columns) or stored.dtype.kind not in "iu":
+        raise InputError(f"its pixels are {stored.dtype} {stored.shape}, not {data.Rows}x{data.Columns}")
+    padding = _padding(data, stored)
+    unused = data.BitsAllocated - data.BitsStored  # what stands there, such as an old overlay, is no part of the value
+    slope, intercept = _rescale(data, frame)
+    units = np.floor(((stored << unused) >> unused) * slope + intercept + 0.5)
+    units[padding] = AIR
+    return units
+
+
+def picture(content, name, chosen=window.FILE):
+    """A DICOM file's one slice as an RGB picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
+    try:
+        found = slices(content)
+        if len(found) > 1:
+            raise InputError(f"expected one slice, found {len(found)} frames; save one of them")
+        ((units, _),) = hounsfield(content, [0])
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    centre, width = (found[0].window or window.SOFT_TISSUE) if chosen == window.FILE else chosen
+    return Image.fromarray(window.linear(units, centre, width)).convert("RGB")
+
+
+class _told:
+    """Inside, whatever fails is an InputError of one line, and pydicom and GDCM say nothing else."""
+
+    def __enter__(self):
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+        self.quiet = warnings.catch_warnings()
+        self.quiet.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, kind, error, trace):
+        self.quiet.__exit__(kind, error, trace)
+        if isinstance(error, Exception) and not isinstance(error, (InputError, MemoryError)):
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"not readable as DICOM ({shown(reason)}); fetch it again") from None
+
+
+def _parsed(content):
+    import io
+
+    import pydicom
+    from pydicom import uid
+
+    _quieten()
+    if DEFLATED.encode() in content[:4096]:  # a few bytes might unpack to any number
+        raise InputError("a deflated file (Deflated Explicit VR Little Endian); save it with another transfer syntax")
+    data = pydicom.dcmread(io.BytesIO(content), force=True)
+    announced = data.file_meta.get("MediaStorageSOPClassUID")
+    if announced == MEDIA_DIRECTORY:
+        raise NoSlice("a DICOMDIR of another name")
+    if announced and data.get("SOPClassUID") and announced != data.SOPClassUID:
+        raise InputError("not readable as DICOM (another SOPClassUID than its first lines say); fetch it again")
+    if not (data.get("SOPClassUID") or data.get("Modality")):
+        raise InputError(
+            "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or remove it"
+        )
+    if not data.file_meta.get("TransferSyntaxUID"):
+        implicit, little = data.original_encoding
+        explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
+    return data
+
+
+def _quieten():
+    import gdcm
+
+    for switch in ("DebugOff", "WarningOff", "ErrorOff"):
+        getattr(gdcm.Trace, switch)()
+
+
+def _kind(data):
+    """What a file is that is no CT image, in words."""
+    from pydicom import uid
+
+    known = uid.UID(str(data.get("SOPClassUID", ""))).name
+    return shown(known) if known else f"of modality {shown(data.get('Modality', '') or 'unknown')}"
+
+
+def _is_localizer(data):
+    kinds = [data, *(groups.get("CTImageFrameTypeSequence", [{}])[0] for groups in _groups(data, 0))]
+    values = [value for each in kinds for value in _several(each.get("ImageType" if each is data else "FrameType"))]
+    return "LOCALIZER" in [str(value).strip().upper() for value in values]
+
+
+def _several(value):
+    return [] if value is None else [value] if isinstance(value, (str, int, float)) else list(value)
+
+
+def _groups(data, frame):
+    """The functional groups of a frame of an enhanced image (C.7.6.16), its own before those of all frames."""
+    own, shared = data.get("PerFrameFunctionalGroupsSequence"), data.get("SharedFunctionalGroupsSequence")
+    return [*([own[frame]] if own and frame < len(own) else []), *(list(shared[:1]) if shared else [])]
+
+
+def _of(data, frame, sequence, keyword):
+    """An attribute of a frame: from its functional groups, else of the whole file; None where there is none."""
+    for groups in _groups(data, frame):
+        items = groups.get(sequence)
+        if items and items[0].get(keyword) is not None:
+            return items[0].get(keyword)
+    return data.get(keyword)
+
+
+def _frames(data):
+    count = int(data.get("NumberOfFrames") or 1)
+    if count < 1:
+        raise InputError(f"expected 1 frame or more, found {count}; fetch it again")
+    return count
+
+
+def _check_pixels(data):
+    from pydicom.pixels import get_decoder
+
+    rows, columns = int(data.Rows), int(data.Columns)
+    if rows < 1 or columns < 1:
+        raise InputError(f"expected rows and columns, found {rows}x{columns}; fetch it again")
+    if rows * columns > 2 * Image.MAX_IMAGE_PIXELS:
+        raise InputError(f"larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels ({rows}x{columns}); make it smaller")
+    if data.HighBit != data.BitsStored - 1 or data.BitsStored > data.BitsAllocated:
+        raise InputError(
+            f"expected its {data.BitsStored} bits at the lower end of {data.BitsAllocated}, found high bit "
+            f"{data.HighBit}; convert it first"
+        )
+    syntax = data.file_meta.TransferSyntaxUID
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available and syntax.is_encapsulated:
+        raise InputError(f"its compression can't be read ({shown(syntax.name)}); save it uncompressed")
+    expected, there = rows * columns * _frames(data) * data.BitsAllocated // 8, len(data.PixelData)
+    if there < expected and not syntax.is_encapsulated:
+        raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
+
+
+def _rescale(data, frame):
+    """Slope and intercept to Hounsfield units; InputError where the file has none."""
+    slope, intercept, units = (
+        _of(data, frame, "PixelValueTransformationSequence", f"Rescale{name}")
+        for name in ("Slope", "Intercept", "Type")
+    )
+    if slope is None or intercept is None:
+        raise InputError("no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first")
+    slope, intercept = float(slope), float(intercept)
+    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
+        raise InputError(f"expected a rescale slope and intercept, found {slope:g} and {intercept:g}; convert it first")
+    if str(units or "").strip().upper() not in UNITS:
+        raise NoSlice(f"no picture of Hounsfield units (RescaleType {shown(units)})")
+    return slope, intercept
+
+
+def _padding(data, stored):
+    """Where a frame is padding, bool; compared in all bits, as the padding value may have more than are stored."""
+    first = data.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(stored.shape, bool)
+    last = data.get("PixelPaddingRangeLimit", first)
+    first, last = (np.array(int(value) & (2**data.BitsAllocated - 1), f"u{stored.itemsize}") for value in (first, last))
+    low, high = sorted((first.view(stored.dtype), last.view(stored.dtype)))
+    return (stored >= low) & (stored <= high)
+
+
+def _slice(data, frame, pixels):
+    _rescale(data, frame)
+    orientation = _numbers(_of(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
+    position = _numbers(_of(data, frame, "PlanePositionSequence", "ImagePositionPatient"), 3)
+    remarks = []
+    if orientation is None:
+        remarks.append("without ImageOrientationPatient, taken as axial")
+    else:
+        normal = np.cross(orientation[:3], orientation[3:])
+        if abs(normal).argmax() != 2 or not abs(normal).max() > 0:
+            raise NoSlice("no axial slice (ImageOrientationPatient)")
+        if np.abs(np.subtract(orientation, AS_SEEN)).max() > 0.75:  # beyond what a tilted gantry makes
+            remarks.append("stored turned or mirrored (ImageOrientationPatient), taken as stored")
+    if data.get("PhotometricInterpretation") == "MONOCHROME1":  # C.7.6.3.1.2: how it is shown, not what is measured
+        remarks.append("of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted")
+    number = data.get("InstanceNumber") if _frames(data) == 1 else None
+    digest = pixels.copy()
+    digest.update(str(frame).encode())
+    return Slice(
+        frame,
+        *(str(data.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
+        position[2] if position else None,
+        frame if number is None else int(number),
+        _window(data, frame),
+        digest.digest(),
+        tuple(remarks),
+    )
+
+
+def _numbers(value, count):
+    values = [float(each) for each in _several(value)]
+    if not values:
+        return None
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise InputError(f"expected {count} numbers as its position or orientation, found {shown(values)}")
+    return values
+
+
+def _window(data, frame):
+    """The first window of a frame; None where it has none, or what is none."""
+    given = (_several(_of(data, frame, "FrameVOILUTSequence", f"Window{name}")) for name in ("Center", "Width"))
+    try:
+        centre, width = (float(values[0]) for values in given)
+    except (IndexError, TypeError, ValueError):
+        return None
+    return (centre, width) if window.valid(centre, width) else None

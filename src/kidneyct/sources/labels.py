@@ -1,0 +1,87 @@
+"""The table of labels, `data.labels`: which class a file, a series or a patient is of."""
+
+import csv
+import io
+import os
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from kidneyct.images import container
+from kidneyct.pipeline.errors import InputError, no_file, shown
+
+NONE = "none"  # data.labels: the class folders say it
+KEYS = ("file", "series", "patient")
+
+
+class Labels(NamedTuple):
+    path: str
+    key: str  # one of KEYS: what the lines name
+    lines: dict  # value of the key -> (label, number of its line)
+
+
+def read(path, classes):
+    """The table in a CSV file; InputError, with the number of its line, where one is no label of `classes`.
+
+    A value is never told, as it may name a patient.
+    """
+    try:
+        if kind := no_file(os.stat(path).st_mode):
+            raise InputError(f"data.labels: {shown(path)}: expected a CSV file, found {kind}; give the path of one")
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"data.labels: {shown(path)}: {error.strerror}; give the path of a CSV file") from None
+    except (ValueError, csv.Error) as error:
+        raise InputError(
+            f"data.labels: {shown(path)}: not a CSV file in UTF-8 ({shown(error)}); save it anew"
+        ) from None
+    header = [name.strip() for name in rows[0]] if rows else []
+    keys = [key for key in KEYS if key in header]
+    if header.count("label") != 1 or len(keys) != 1 or header.count(keys[0]) != 1:
+        raise InputError(
+            f"data.labels: {shown(path)}: expected a column label and one of {', '.join(KEYS)}, found columns "
+            f"{container.listed(header, 10) or 'none'}; rename or remove columns"
+        )
+    lines, faults = {}, []
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(value.strip() for value in row):
+            continue
+        if len(row) != len(header):
+            faults.append(f"line {number} has {len(row)} values, not {len(header)}")
+            continue
+        value, label = (row[header.index(name)].strip() for name in (keys[0], "label"))
+        if not value:
+            faults.append(f"line {number} names no {keys[0]}")
+        elif label not in classes:
+            faults.append(f"line {number} has the class {shown(label) or 'none'}, not one of {', '.join(classes)}")
+        elif value in lines:
+            faults.append(f"line {number} names the {keys[0]} of line {lines[value][1]} again")
+        else:
+            lines[value] = label, number
+    if faults:
+        raise InputError(f"data.labels: {shown(path)}: {container.listed(faults)}; mend the table")
+    return Labels(path, keys[0], lines)
+
+
+def given(labels, files):
+    """The label of each file that the table names, file -> label.
+
+    `files` are file -> value of the key. InputError where a line names none of them, or a file has no line.
+    """
+    absent = [file for file, value in files.items() if value not in labels.lines]
+    if absent:
+        raise InputError(
+            f"data.labels: {shown(labels.path)}: expected a line for the {labels.key} of each file, found none for "
+            f"{container.listed(absent)}; add them, or take the files away"
+        )
+    taken = Counter(files.values())
+    unknown = [f"line {number}" for value, (_, number) in labels.lines.items() if not taken[value]]
+    if unknown:
+        raise InputError(
+            f"data.labels: {shown(labels.path)}: expected each {labels.key} to be in data.source, found none for "
+            f"{container.listed(unknown)}; remove or mend them"
+        )
+    return {file: labels.lines[value][0] for file, value in files.items()}

@@ -1,0 +1,62 @@
+"""Two models side by side, in numbers."""
+
+import numpy as np
+
+from kidneyct.files import index
+from kidneyct.files.rounding import rounded
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.probe.probe import ALL
+from kidneyct.statistics import agreement
+from kidneyct.statistics import paired as paired_models
+
+PAIRED = ("accuracy", "macro_f1")  # those with an interval
+CALIBRATION = ("expected_calibration_error", "brier_score")
+SHARE = 0.95  # of the kept model's validation accuracy, for the speed of learning
+BOOTSTRAP_SEED = 0  # not the study's: another seed of the training should not move the intervals by itself
+
+
+def compare(evaluations, predictions, histories, series, classes):
+    """The whole of `comparison.json`: both models, and candidate minus control with intervals and tests.
+
+    The first three are dictionaries by role: `evaluation.json`, the predictions table with a line for each test image,
+    and the history by epoch. `series` (n,) are the test images'. `paired.compare` says what the intervals are.
+    """
+    actual = index.codes(predictions[ROLES[0]]["label"], classes)
+    predicted = [index.codes(predictions[role]["predicted"], classes) for role in ROLES]
+    paired = paired_models.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
+    sides = {metric: side_by_side(evaluations, metric) for metric in (*PAIRED, *CALIBRATION)}
+    learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
+    return {
+        "images": paired["images"],
+        "series": paired["series"],
+        **{metric: values | paired.get(metric, {}) for metric, values in sides.items()},
+        "mcnemar": paired["mcnemar"],
+        "agreement": agreement.agreement(actual, *predicted, len(classes)),
+        # A model that knows one class only has learned at no epoch.
+        f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
+        "classes": paired["classes"],
+    }
+
+
+def side_by_side(evaluations, metric):
+    """One metric of both roles, and candidate minus control."""
+    candidate, control = (evaluations[role][metric] for role in ROLES)
+    return {"candidate": candidate, "control": control, "gap": round(candidate - control, 6)}
+
+
+def epochs_to_share(history, share):
+    """First epoch (from 1) whose validation accuracy reaches `share` of the kept epoch's."""
+    accuracy = history["val_accuracy"].to_numpy()
+    kept = accuracy[history["kept"].to_numpy() == 1][0]
+    return int(np.argmax(accuracy >= share * kept)) + 1
+
+
+def probes(found):
+    """Macro AUROC of series by the probes on all blocks, of both roles and the gap; {} where there is none.
+
+    `found` is probe.json by role.
+    """
+    values = {role: found[role][ALL]["series"].get("macro_auroc") for role in ROLES}
+    if None in values.values():
+        return {}
+    return rounded({"probe": {"macro_auroc": values | {"gap": values[ROLES[0]] - values[ROLES[1]]}}})

@@ -1,0 +1,256 @@
+"""Training what is not frozen."""
+
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+
+from kidneyct.backbone import devices
+from kidneyct.classifier.batches import Batches
+from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.progress import Lines
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+HEAD_RATE = 0.001  # while the head trains alone; Keras's default
+STATE = "training"  # the name under which the state of an unfinished training is kept
+
+
+def search(build, codes, train_rows, validation_rows, *, learning_rates, work=None, **settings):
+    """Train a fresh model at each learning rate; keep the one of the lowest validation loss, the first of equals.
+
+    `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
+    trains, and what that runs on; the others are `fit`'s. Returns the kept network, its history, and a table of the
+    trials with a line for each rate: learning_rate, epochs, kept_epoch, val_loss, val_accuracy, stopped (0 where the
+    last epoch came before the validation loss had stopped falling), edge (by `edge`) and kept. A rate at which the loss
+    is not a number is left out and named; InputError where that befalls all.
+    """
+    best, trials, failure = None, [], None
+    for number, rate in enumerate(learning_rates):
+        name = f"rate {number + 1}"
+        finished = work.load(name) if work else None
+        # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
+        network, model, inputs = build()
+        if finished and "failure" in finished:
+            failure = InputError(str(finished["failure"]))
+            work.say(f"learning rate {rate:g} was left out before the interruption: {failure}")
+            continue
+        if finished:
+            history = _table(finished["history"], int(finished["best_epoch"]))
+            work.say(f"learning rate {rate:g} was done before the interruption")
+        else:
+            given = (model, inputs, codes, train_rows, validation_rows)
+            try:
+                history = fit(*given, learning_rate=rate, work=work, **settings)
+            except InputError as error:
+                failure = error
+                print(f"{error}; this rate is left out", flush=True)
+                if work:
+                    work.save(name, failure=str(error))
+                continue
+        kept = history[history["kept"] == 1].iloc[0]
+        trials.append(
+            {
+                "learning_rate": rate,
+                "epochs": len(history),
+                "kept_epoch": int(kept["epoch"]),
+                "val_loss": kept["val_loss"],
+                "val_accuracy": kept["val_accuracy"],
+                "stopped": int(len(history) - kept["epoch"] >= settings["patience"]),
+                "edge": edge(rate, learning_rates),
+            }
+        )
+        better = best is None or kept["val_loss"] < best[0]
+        if finished and better:
+            model.set_weights(_numbered(finished, "weight"))
+        if work and not finished and rate != learning_rates[-1]:
+            weights = _named("weight", model.get_weights() if better else [])
+            best_epoch = int(kept["epoch"]) - 1
+            work.save(name, history=history[list(METRICS)].to_numpy(), best_epoch=best_epoch, **weights)
+            work.forget(STATE)
+        if better:
+            best = kept["val_loss"], network, history, rate
+    if best is None:
+        for number in range(len(learning_rates) if work else 0):
+            work.forget(f"rate {number + 1}")  # a run that failed is tried anew
+        raise failure
+    _, network, history, rate = best
+    trials = pd.DataFrame(trials)
+    trials["kept"] = (trials["learning_rate"] == rate).astype(int)
+    return network, history, trials
+
+
+def edge(rate, rates):
+    """Whether a rate is the "lowest" or the "highest" of those to try, or "none"; "none" where it is the only one."""
+    if len(rates) == 1:
+        return "none"
+    return "lowest" if rate == min(rates) else "highest" if rate == max(rates) else "none"
+
+
+def fit(
+    model,
+    inputs,
+    codes,
+    train_rows,
+    validation_rows,
+    *,
+    epochs,
+    batch_size,
+    learning_rate,
+    patience,
+    seed,
+    optimizer="adam",
+    weight_decay=0,
+    schedule="constant",
+    warmup_epochs=0,
+    head_epochs=0,
+    label_smoothing=0,
+    weights=None,
+    work=None,
+):
+    """Train `model` on the categorical cross-entropy; stop early on the validation loss.
+
+    In the first `head_epochs` the blocks of convolutions keep still and the rate is HEAD_RATE; then all layers that are
+    trainable train, with an optimizer and a schedule of their own. Of these later epochs the weights of the one with
+    the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
+    (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
+    val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
+    not a number. `work`, a `checkpoint.Work`, keeps the state of the training for a run after an interruption, which
+    goes on from there and ends as if nothing had happened.
+    """
+    classes = model.output.shape[-1]
+    options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, **options)
+    progress = Progress(stop, learning_rate, work)
+    done = len(progress.history)
+    if done:
+        work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
+    steps = -(-len(train_rows) // batch_size)
+    validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
+    (sample,) = Batches(inputs, train_rows, batch_size)[0]
+    # A training step costs about three forward passes.
+    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * steps * (epochs - done))
+    at_terminal = sys.stdout.isatty()
+    if not at_terminal:
+        progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
+    rate = _scheduled(learning_rate, schedule, (epochs - head_epochs) * steps, warmup_epochs * steps)
+    blocks = [layer for layer in model.layers if layer.trainable and layer.name.startswith("block")]
+    for end, rate_of_phase in ((head_epochs, HEAD_RATE), (epochs, rate)):
+        if done >= end:
+            continue
+        for layer in blocks:
+            layer.trainable = end == epochs
+        model.compile(
+            optimizer=_optimizer(optimizer, rate_of_phase, weight_decay),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing),
+            metrics=["accuracy"],
+        )
+        model.fit(
+            Batches(inputs, train_rows, batch_size, codes, classes, seed, done, weights),
+            validation_data=validation,
+            epochs=end,
+            initial_epoch=done,
+            callbacks=[stop, progress],
+            shuffle=False,
+            verbose="auto" if at_terminal else 0,
+        )
+        done = end
+    return _table(progress.history, stop.best_epoch)
+
+
+def _scheduled(rate, schedule, steps, warmup):
+    """The rate of each of so many steps: the same, or falling to 0 along a cosine after it has risen to its height."""
+    if schedule == "constant":
+        return rate
+    rise = {"warmup_target": rate, "warmup_steps": warmup} if warmup else {}
+    return keras.optimizers.schedules.CosineDecay(0.0 if warmup else rate, steps - warmup, **rise)
+
+
+def _optimizer(name, rate, weight_decay):
+    if name == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    return keras.optimizers.Adam(rate)
+
+
+class Progress(keras.callbacks.Callback):
+    """How far a training has come: METRICS of each epoch in `history`; every now and then the whole state, in `work`.
+
+    It stands behind `stop`, the early stopping, whose state is a part of it.
+    """
+
+    def __init__(self, stop, learning_rate, work):
+        super().__init__()
+        self.stop, self.learning_rate, self.work = stop, learning_rate, work
+        state = work.load(STATE) if work else None
+        self.state = state if state and state["learning_rate"] == learning_rate else None
+        self.history = self.state["history"].tolist() if self.state else []
+        self.lines = None  # where they are to be told of every batch
+
+    def on_train_begin(self, logs=None):
+        state, self.state = self.state, None
+        if not state:
+            return
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        for name, variables in self._variables().items():
+            for variable, value in zip(variables, _numbered(state, name), strict=True):
+                variable.assign(value)
+        if "best" in state:  # it has none while the head trains alone
+            self.stop.wait, self.stop.best_epoch = int(state["wait"]), int(state["best_epoch"])
+            self.stop.best = float(state["best"])
+            self.stop.best_weights = _numbered(state, "best_weight") or self.model.get_weights()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            self._diverged("loss")
+        if self.lines:
+            self.lines.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append([logs[name] for name in METRICS])
+        if not np.isfinite(logs["val_loss"]):
+            self._diverged("validation loss")
+        over = self.model.stop_training or len(self.history) == self.params["epochs"]
+        if self.work and not over:
+            self.work.now_and_then(self._save)
+
+    def _variables(self):
+        """All that training changes: weights, the states of random layers, the optimizer's moments and counters."""
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _save(self):
+        stop, arrays = self.stop, {}
+        if stop.best is not None:
+            last = stop.best_epoch == len(self.history) - 1  # its weights are the model's, so they are not saved twice
+            arrays |= {"wait": stop.wait, "best": stop.best, "best_epoch": stop.best_epoch}
+            arrays |= _named("best_weight", [] if last else stop.best_weights)
+        for name, variables in self._variables().items():
+            arrays |= _named(name, [keras.ops.convert_to_numpy(variable) for variable in variables])
+        self.work.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **arrays)
+
+    def _diverged(self, loss):
+        if self.work:
+            self.work.forget(STATE)
+        epoch = len(self.history) + (loss == "loss")
+        raise InputError(
+            f"train: the {loss} was not a number in epoch {epoch}; lower train.learning_rate "
+            f"(now {self.learning_rate:g}) or set train.precision to float32"
+        )
+
+
+def _table(history, best_epoch):
+    """METRICS of each epoch (epochs, 4) as the table that `fit` returns; `best_epoch` counts from 0."""
+    table = pd.DataFrame(history, columns=METRICS)
+    table.insert(0, "epoch", np.arange(1, len(table) + 1))
+    table["kept"] = (table["epoch"] == best_epoch + 1).astype(int)
+    return table
+
+
+def _named(name, arrays):
+    return {f"{name} {number}": values for number, values in enumerate(arrays)}
+
+
+def _numbered(arrays, name):
+    """The arrays that `_named` gave a name, in their order."""
+    count = sum(key.startswith(f"{name} ") for key in arrays)
+    return [arrays[f"{name} {number}"] for number in range(count)]
