@@ -56,7 +56,7 @@ KEYS = {
     "comparison.json": ("images", "series", "accuracy", "classes"),
     "leakage.json": ("accuracy", "near_duplicates", "series", "null_controls"),
     "external.json": ("images",),
-    "suspects.json": ("weak", "listed", "by_chance"),
+    "facts.json": ("images",),
 }
 
 

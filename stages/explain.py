@@ -1,45 +1,61 @@
-"""Map what a role's model looks at: in test images that both models get right, and in its worst mistakes."""
+"""Map what a role's model looks at, in test images that both get right and in its worst mistakes; and measure its maps:
+
+are they faithful, do they depend on what was learned, do they fall on the lesion?
+"""
 
 import numpy as np
 
-from stages import atomic_write, by_role, run
+from stages import atomic_write, by_role, run, write_json
 
 from kidneyct.backbone import devices, forward
 from kidneyct.classifier import classifier
-from kidneyct.files import arrays, index
+from kidneyct.files import arrays, checkpoint, index
+from kidneyct.images import masks
 from kidneyct.maps import explainer, selection
+from kidneyct.measures import evaluation
 from kidneyct.pipeline import params
 
 BATCH_SIZE = 8
 
 
 def main(role):
-    p = params.load(f"explain@{role}")
-    classes = p.data.classes
+    stage, title = f"explain@{role}", f"maps of the {role}"
+    p = params.load(stage)
+    classes, folder = p.data.classes, f"data/maps/{role}"
     table = index.read("data/split.csv")
-    images = arrays.images("data/images.npy", len(table))
-    predictions = by_role(index.read, "plots/{}/predictions.csv")
-    index.test_rows(table, {f"plots/{each}/predictions.csv": of_role for each, of_role in predictions.items()})
-    devices.prepare(seed=0)
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
-    network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
-
+    images = arrays.images("data/images/images.npy", len(table))
+    predictions = by_role(index.read, "models/{}/predictions.csv")
+    index.test_rows(table, {f"models/{each}/predictions.csv": of_role for each, of_role in predictions.items()})
     right = selection.rightly(table, predictions.values())
     chosen = selection.choose(table, classes, p.explain.images_per_class, preferred=right)
     mistakes = selection.mistakes(table, predictions[role], p.explain.mistakes)
-    rows = np.concatenate([chosen, mistakes]).astype(int)
-    pixels = images[rows]
-    run = forward.whole(network)
-    devices.warn_if_long(
-        f"maps of the {role}",
-        lambda: run(pixels[:BATCH_SIZE]),
-        explainer.passes() * len(rows) / BATCH_SIZE,
-    )
-    explained = selection.predicted(table, predictions[role], classes, rows)
-    maps = explainer.explainer(network, batch_size=BATCH_SIZE)(pixels, explained, p.seed)
-    mistaken = np.arange(len(rows)) >= len(chosen)
-    with atomic_write(f"data/maps/{role}.npz") as partial:
-        np.savez_compressed(partial, rows=rows, mistake=mistaken, **maps)
+    shown = np.concatenate([chosen, mistakes]).astype(int)
+    measured = selection.spread(table, classes, p.explain.measured_images)
+
+    devices.prepare(seed=0)
+    device = devices.describe("float32")
+    print(f"{title}: {device}", flush=True)
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
+    network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
+    whole, sample = forward.whole(network), images[shown[:BATCH_SIZE]]
+    passes = explainer.passes() * len(shown) + evaluation.passes(p.explain.measured_images)
+    devices.warn_if_long(title, lambda: whole(sample), passes / BATCH_SIZE)
+
+    def explained(rows):
+        return images[rows], selection.predicted(table, predictions[role], classes, rows)
+
+    with checkpoint.work(stage, title, device) as work:
+        explain = explainer.explainer(network, batch_size=BATCH_SIZE)
+        maps = work.kept("maps", lambda: explain(*explained(shown), p.seed))
+        with atomic_write(f"{folder}/maps.npz") as partial:
+            mistaken = np.arange(len(shown)) >= len(chosen)
+            np.savez_compressed(partial, rows=shown, mistake=mistaken, **maps)
+        lesions = masks.read("data/archive.zip", table["image"][measured])
+        result, cascade = evaluation.measure(network, *explained(measured), lesions, p.seed, BATCH_SIZE, work.kept)
+        with work.writing(f"{folder}/maps.json") as path:
+            write_json(path, result)
+        with work.writing(f"{folder}/randomisation.csv") as path:
+            cascade.to_csv(path, index=False, float_format="%.6f")
 
 
 if __name__ == "__main__":

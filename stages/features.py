@@ -1,32 +1,43 @@
-"""Run every image through a role's start, once: the frozen blocks' output, and the mean of each block."""
+"""Write a role's initial weights, the one file in which the two models differ; and run every image through them, once.
 
-from stages import place, run
+Kept are the frozen blocks' output and the mean of each block.
+"""
 
-from kidneyct.backbone import devices, feature_shards, features, vgg
+from stages import atomic_write, run
+
+from kidneyct.backbone import devices, feature_shards, features, vgg, weights
 from kidneyct.files import arrays, checkpoint
-from kidneyct.pipeline import params
+from kidneyct.pipeline import params, roles
 
 
 def main(role):
-    stage = f"features@{role}"
+    stage, title = f"features@{role}", f"features of the {role}"
     p = params.load(stage)
-    images = arrays.images("data/images.npy")
-    image_size = images.shape[1]
-    paths = place(f"data/features/{role}.npy"), place(f"data/features/{role}-pooled.npy")
+    folder = f"data/features/{role}"
+    start = p.weights if hasattr(p, "weights") else roles.CONTROL
+    images = arrays.images("data/images/images.npy")
+    image_size, sharded = images.shape[1], isinstance(images, arrays.Shards)
     if not features.cached(image_size, p.model.frozen_blocks):
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
-    title, weights = f"features of the {role}", f"models/{role}/initial.weights.h5"
-    what = (images, p.model.pixel_scaling, p.model.frozen_blocks, *paths)
-    if isinstance(images, arrays.Shards):
-        with checkpoint.work(stage, title, "Ray") as work:  # this process leaves the devices to Ray's
-            feature_shards.compute(weights, *what, work)
-        return
-    devices.prepare(seed=0)
-    device = devices.describe("float32")
+    device = "Ray" if sharded else devices.describe("float32")
     print(f"{title}: {device}", flush=True)
-    base = vgg.initialised(weights, image_size)
     with checkpoint.work(stage, title, device) as work:
-        features.compute(base, *what, work)
+        initial = work.folder / "initial.weights.h5"
+        if not initial.exists():
+            devices.prepare(p.seed)
+            base = weights.initial(start, role, p.seed, p.model.pixel_scaling, p.model.transferred_blocks)
+            with atomic_write(initial) as partial:
+                base.save_weights(partial)
+        what = images, p.model.pixel_scaling, p.model.frozen_blocks, f"{folder}/features.npy", f"{folder}/pooled.npy"
+        if sharded:  # this process leaves the devices to Ray's
+            feature_shards.compute(initial, *what, work)
+        else:
+            devices.prepare(seed=0)
+            features.compute(vgg.initialised(initial, image_size), *what, work)
+        with work.writing(f"{folder}/{initial.name}"):
+            pass  # it lies there already
+    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < vgg.BLOCKS else ""
+    print(f"{title}: {len(images):,} images; initial weights: {start}{part}")
 
 
 if __name__ == "__main__":

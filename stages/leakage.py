@@ -14,24 +14,24 @@ PAIRS_PER_CLASS = 2
 
 def main():
     p = params.load("leakage")
-    files = index.read("data/index.csv")
+    files = index.read("data/images/index.csv")
     table = index.read("data/split.csv")
-    thumbnails = arrays.thumbnails("data/thumbnails.npy", len(files))
+    thumbnails = arrays.thumbnails("data/images/thumbnails.npy", len(files))
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
     inferred = index.read_inferred("data/series.csv")
-    index.same_rows({"data/index.csv": files, "data/split.csv": table, "data/series.csv": series})
+    index.same_rows({"data/images/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     similarity = p.series.similarity
     units = np.arange(len(table)) if p.split.by == "image" else series
     result, baselines = leakage.measure(
         files, thumbnails, series, codes, table["split"], similarity, units, p.probe.slices, inferred
     )
-    rejected = len(index.read("data/rejected.csv"))
-    write_json("metrics/leakage.json", result | {"rejected_images": rejected})
+    rejected = len(index.read("data/images/rejected.csv"))
+    write_json("metrics/leakage/leakage.json", result | {"rejected_images": rejected})
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
     for name, values in baselines.items():
         predicted[name] = np.array(p.data.classes)[values]
-    with atomic_write("plots/baselines.csv") as partial:
+    with atomic_write("metrics/leakage/baselines.csv") as partial:
         predicted.to_csv(partial, index=False)
     pairs = leakage.closest_pairs(
         thumbnails,
@@ -42,10 +42,10 @@ def main():
         PAIRS_PER_CLASS,
         similarity=None if inferred is None else similarity,
     )
-    with atomic_write("plots/pairs.csv") as partial:
+    with atomic_write("metrics/leakage/pairs.csv") as partial:
         pairs.to_csv(partial, index=False, float_format="%.6f")
     groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
-    with atomic_write("plots/similarity.csv") as partial:
+    with atomic_write("metrics/leakage/similarity.csv") as partial:
         thresholds.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
     accuracy = result["accuracy"]
     print(

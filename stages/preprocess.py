@@ -15,18 +15,18 @@ ARCHIVE = "data/archive.zip"
 def main():
     p = params.load("preprocess")
     entries = archive.images(ARCHIVE, p.data.classes)
-    with atomic_write("data/patients.csv") as partial:
+    with atomic_write("data/images/patients.csv") as partial:
         partial.write_bytes(archive.patients(ARCHIVE))
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
     changed = functools.partial(grey.seen, how=p.preprocess.grey)
-    what = ARCHIVE, entries, size, allowed, Path("data"), p.preprocess.window, changed
+    what = ARCHIVE, entries, size, allowed, Path("data/images"), p.preprocess.window, changed
     with checkpoint.work("preprocess", "preprocess", device=None) as work:
         if p.preprocess.shard_images:
             kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
         else:
             masks.check(ARCHIVE, entries)
             kept, rejected = decoding.preprocess(*what, work)
-    left_out = f", {rejected} that can't be read left out: see data/rejected.csv" if rejected else ""
+    left_out = f", {rejected} that can't be read left out: see data/images/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 
 

@@ -13,14 +13,14 @@ def main(role):
     p = params.load(f"probe@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
-    pooled = arrays.read(f"data/features/{role}-pooled.npy", np.float32, (len(table), sum(probe.CHANNELS)))
+    pooled = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(table), sum(probe.CHANNELS)))
     series = index.read_series("data/series.csv", len(table))
     units = np.arange(len(table)) if p.split.by == "image" else series
     codes = index.codes(table["label"], classes)
     train, test = index.rows(table, "train"), index.rows(table, "test")
     result, probabilities = probe.probe(pooled, codes, series, units, train, test, classes, p.probe.slices)
-    write_json(f"metrics/{role}/probe.json", result)
-    with atomic_write(f"plots/{role}/probe.csv") as partial:
+    write_json(f"metrics/probe/{role}/probe.json", result)
+    with atomic_write(f"metrics/probe/{role}/predictions.csv") as partial:
         tabulated = predictions.tabulate(table, test, classes, probabilities)
         tabulated.to_csv(partial, index=False, float_format="%.6f")
     whole = result[probe.ALL]

@@ -10,14 +10,17 @@ from kidneyct.series import inference, known_series, neighbours
 
 PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
-TABLES = {"archive": ("data/patients.csv", "data/archive.zip: patients.csv"), "published": (PUBLISHED, PUBLISHED)}
+TABLES = {
+    "archive": ("data/images/patients.csv", "data/archive.zip: patients.csv"),
+    "published": (PUBLISHED, PUBLISHED),
+}
 LINKED = "data/table/table.csv"
 
 
 def main():
     p = params.load("series")
-    table = index.read("data/index.csv")
-    thumbnails = arrays.thumbnails("data/thumbnails.npy", len(table))
+    table = index.read("data/images/index.csv")
+    thumbnails = arrays.thumbnails("data/images/thumbnails.npy", len(table))
     groups = inference.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
     columns = {"series": inferred(thumbnails, groups, p.series.similarity, p.series.approximate_above)}
     known = known_numbers(p.series.table, table["image"])
@@ -50,7 +53,7 @@ def known_numbers(source, images):
         return None
     if source == "published":
         table = known_series.of_published(table, images, where)
-    return known_series.numbers(table, images, index.read("data/rejected.csv")["image"], where)
+    return known_series.numbers(table, images, index.read("data/images/rejected.csv")["image"], where)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from kidneyct.series import split
 def main():
     p = params.load("split")
     series = index.read_series("data/series.csv")
-    images = index.read("data/index.csv")
-    index.same_rows({"data/index.csv": images, "data/series.csv": series})
+    images = index.read("data/images/index.csv")
+    index.same_rows({"data/images/index.csv": images, "data/series.csv": series})
     table = split.plan(images, series, p.data.classes, p.split, p.train.fraction, p.seed)
     index.write(table, "data/split.csv")
     print(table.groupby(["split", "label"]).size().unstack(fill_value=0).to_string())

@@ -1,22 +1,24 @@
-"""Train a role's classifier on the training rows, from its initial weights."""
+"""Train a role's classifier on the training rows, from its initial weights; and predict the test rows."""
 
 import numpy as np
 
 from stages import run
 
 from kidneyct.backbone import devices, features, vgg
-from kidneyct.classifier import classifier, normalization
-from kidneyct.files import arrays, checkpoint, index, tables
+from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.files import arrays, checkpoint, index, predictions, tables
 from kidneyct.pipeline import params
 from kidneyct.probe import balance
 from kidneyct.training import regularization, training
+
+BATCH_SIZE = 32  # of the prediction
 
 
 def main(role):
     stage, title = f"train@{role}", f"training of the {role}"
     p = params.load(stage)
     table = index.read("data/split.csv")
-    images = arrays.images("data/images.npy", len(table))
+    images = arrays.images("data/images/images.npy", len(table))
     classes = p.data.classes
     codes = index.codes(table["label"], classes)
     rows, validation = (index.rows(table, part) for part in ("train", "validation"))
@@ -29,13 +31,15 @@ def main(role):
     if p.train.augment != "none" and p.model.frozen_blocks:
         print(f"{title}: the frozen blocks run on the fly, as train.augment alters each image anew", flush=True)
 
+    cache, weights_file = f"data/features/{role}/features.npy", f"models/{role}/model.weights.h5"
+    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
+
     def build():
         devices.prepare(p.seed, p.train.precision)
-        base = vgg.initialised(f"models/{role}/initial.weights.h5", images.shape[1])
-        head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
+        base = vgg.initialised(f"data/features/{role}/initial.weights.h5", images.shape[1])
         network = classifier.network(base, *head, seed=p.seed)
         classifier.freeze(network, p.model.frozen_blocks)
-        model, inputs = features.remainder(network, images, f"data/features/{role}.npy", p.model.frozen_blocks)
+        model, inputs = features.remainder(network, images, cache, p.model.frozen_blocks)
         if p.model.normalize == "features":
             normalization.adapt(model, inputs, rows)
         if not cached:
@@ -66,12 +70,21 @@ def main(role):
             weights=weights,
             work=work,
         )
-        with work.writing(f"models/{role}/model.weights.h5") as path:
+        with work.writing(weights_file) as path:
             network.save_weights(path)
-        with work.writing(f"plots/{role}/history.csv") as path:
+        with work.writing(f"models/{role}/history.csv") as path:
             history.to_csv(path, index=False, float_format="%.6f")
-        with work.writing(f"plots/{role}/rates.csv") as path:
+        with work.writing(f"models/{role}/rates.csv") as path:
             trials.to_csv(path, index=False, float_format="%.6g")
+        devices.prepare(seed=0)
+        trained = classifier.trained(weights_file, images.shape[1], *head)
+        test = index.rows(table, "test")
+        probabilities = batches.predict(
+            *features.remainder(trained, images, cache, p.model.frozen_blocks), test, BATCH_SIZE
+        )
+        with work.writing(f"models/{role}/predictions.csv") as path:
+            tabulated = predictions.tabulate(table, test, classes, probabilities)
+            tabulated.to_csv(path, index=False, float_format="%.9g")  # all that 32 bits hold
     kept = trials[trials["kept"] == 1].iloc[0]
     print(
         f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "

@@ -1,5 +1,6 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
+import itertools
 import os
 import unicodedata
 from pathlib import Path
@@ -331,9 +332,9 @@ def check_start(weights):
 
 
 def declared(stage, pipeline="dvc.yaml"):
-    """The parameters that dvc.yaml declares for a stage, as dotted names.
+    """The parameters that dvc.yaml declares for a stage, as dotted names; a section there means all its keys.
 
-    "train@control" means the stage train of the role control; InputError where dvc.yaml has no such.
+    "train@control" means the stage train of the role control; InputError where dvc.yaml has no such stage.
     """
     name, at, item = stage.partition("@")
     stages = _read(pipeline).get("stages")
@@ -343,8 +344,9 @@ def declared(stage, pipeline="dvc.yaml"):
     items = entry.get("foreach", [])
     if at and item not in items:
         raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
-    keys = entry.get("do", entry).get("params", [])
-    return list(dict.fromkeys(items[item] if key == "${item}" else key for key in keys))
+    found = [items[item] if key == "${item}" else key for key in entry.get("do", entry).get("params", [])]
+    unfolded = ([each for each in keys() if f"{each}.".startswith(f"{key}.")] or [key] for key in found)
+    return list(dict.fromkeys(itertools.chain.from_iterable(unfolded)))
 
 
 def load(stage, path="params.yaml", pipeline="dvc.yaml"):

@@ -1,0 +1,121 @@
+"""Lay out and decode the external test set as the study's own images, and run both models on it.
+
+Its series are known from its patients.csv, or inferred. Where there is none, `data/external` holds tables without rows.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from stages import atomic_write, run, write_json
+
+from kidneyct.files import arrays, checkpoint, index, predictions
+from kidneyct.images import archive, decoding, grey
+from kidneyct.leakage import overlap
+from kidneyct.pipeline import params
+from kidneyct.pipeline.roles import ROLES
+from kidneyct.series import inference, known_series, split
+from kidneyct.sources import external
+
+FOLDER = Path("data/external")
+ARCHIVE = FOLDER / "archive.zip"
+BATCH_SIZE = 32
+
+
+def main():
+    p = params.load("external")
+    classes = p.data.classes
+    archive.write(ARCHIVE, external.members(p.data.external, classes))
+    rejected = decoded(external.images(ARCHIVE, classes), p.preprocess)
+    files = index.read(FOLDER / "index.csv")
+    parts = split.external(files, p.split.contradictory, FOLDER / "index.csv")
+    rows = index.rows(parts, "test")
+    thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", len(files))
+    columns = series(files, thumbnails, p.series)
+    index.write(files[["image"]].assign(**columns), FOLDER / "series.csv")
+    index.write(parts, FOLDER / "split.csv")
+    for role, probabilities in predicted(rows, classes, p.model).items():
+        with atomic_write(FOLDER / f"{role}.csv") as partial:
+            tabulated = predictions.tabulate(parts, rows, classes, probabilities)
+            tabulated.to_csv(partial, index=False, float_format="%.6f")
+    table = files.iloc[rows].reset_index(drop=True)
+    facts, found = {"images": len(rows)}, table[["image", "label"]]
+    if len(rows):
+        numbers = np.asarray(columns["series"])[rows]
+        found = shared(table, thumbnails[rows], classes, p)
+        facts |= overlap.summary(found, numbers) | {"series_are": "known" if "inferred" in columns else "inferred"}
+        facts["left_out"] = {"unreadable": rejected, "contradictory": len(files) - len(rows)}
+        found.insert(2, "series", numbers)
+        tell(facts, numbers)
+    else:
+        print("no external test set (data.external: none)")
+    write_json(FOLDER / "facts.json", facts)
+    with atomic_write(FOLDER / "images.csv") as partial:
+        found.to_csv(partial, index=False, float_format="%.6f")
+
+
+def decoded(entries, preprocess):
+    """Decode the archive's images; how many can't be read."""
+    size, allowed = preprocess.image_size, preprocess.allow_corrupt
+    with checkpoint.work("external", "external", device=None) as work:
+        what = ARCHIVE, entries, size, allowed, FOLDER, preprocess.window
+        return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey), work)[1]
+
+
+def series(files, thumbnails, asked):
+    """Columns of series.csv: the inferred series, or the known ones with the inferred beside them."""
+    groups = inference.grouped(thumbnails, files["sha256"], files["image"], asked.neighbours)
+    numbers = inference.infer(thumbnails, groups, asked.similarity) if len(files) else []
+    where = f"{ARCHIVE}: {archive.PATIENTS}"
+    table = known_series.parse(archive.patients(ARCHIVE), where)
+    if table.empty:
+        return {"series": numbers}
+    rejected, listed = index.read(FOLDER / "rejected.csv")["image"], str(FOLDER / "index.csv")
+    known = known_series.numbers(table, files["image"], rejected, where, listed, "take it out of data.external")
+    return {"series": known, "inferred": numbers}
+
+
+def predicted(rows, classes, model):
+    """Role -> probabilities (n, c); TensorFlow, slow to load, is loaded only where there are images."""
+    if not len(rows):
+        return {role: np.empty((0, len(classes))) for role in ROLES}
+    from kidneyct.backbone import devices
+    from kidneyct.classifier import classifier, external
+
+    devices.prepare(seed=0)
+    images, found = arrays.images(FOLDER / "images.npy"), {}
+    head = (model.dense_units, len(classes), model.pixel_scaling, model.normalize, model.head)
+    for role in ROLES:
+        network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
+        found[role] = external.predict(network, images, rows, model.frozen_blocks, BATCH_SIZE)
+    return found
+
+
+def shared(table, thumbnails, classes, p):
+    """`overlap.find` of the external images and the study's."""
+    study, own_split = index.read("data/images/index.csv"), index.read("data/split.csv")
+    own_series = index.read_series("data/series.csv")
+    index.same_rows({"data/images/index.csv": study, "data/split.csv": own_split, "data/series.csv": own_series})
+    own = arrays.thumbnails("data/images/thumbnails.npy", len(study))
+    study, units = (
+        study.assign(split=own_split["split"]),
+        np.arange(len(study)) if p.split.by == "image" else own_series,
+    )
+    given = table, thumbnails, study, own, own_series, classes, p.series.similarity, units, p.probe.slices
+    return overlap.find(*given)
+
+
+def tell(facts, numbers):
+    unreadable, contradictory = facts["left_out"].values()
+    left_out = f", {unreadable} that can't be read left out: see {FOLDER}/rejected.csv"
+    twice = f", {contradictory} that are filed under two classes left out"
+    print(
+        f"external: {facts['images']} images of {len(set(numbers))} series, {facts['series_are']}"
+        + left_out * bool(unreadable)
+        + twice * bool(contradictory)
+    )
+
+
+if __name__ == "__main__":
+    run(main)
