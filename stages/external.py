@@ -43,7 +43,7 @@ def main():
     facts, found = {"images": len(rows)}, table[["image", "label"]]
     if len(rows):
         numbers = np.asarray(columns["series"])[rows]
-        found = shared(table, thumbnails[rows], classes, p)
+        found = shared(table, thumbnails[rows], classes, p.series.similarity, p.split.by == "image", p.probe.slices)
         facts |= overlap.summary(found, numbers) | {"series_are": "known" if "inferred" in columns else "inferred"}
         facts["left_out"] = {"unreadable": rejected, "contradictory": len(files) - len(rows)}
         found.insert(2, "series", numbers)
@@ -92,7 +92,7 @@ def predicted(rows, classes, model):
     return found
 
 
-def shared(table, thumbnails, classes, p):
+def shared(table, thumbnails, classes, similarity, by_image, slices):
     """`overlap.find` of the external images and the study's."""
     study, own_split = index.read("data/images/index.csv"), index.read("data/split.csv")
     own_series = index.read_series("data/series.csv")
@@ -100,10 +100,9 @@ def shared(table, thumbnails, classes, p):
     own = arrays.thumbnails("data/images/thumbnails.npy", len(study))
     study, units = (
         study.assign(split=own_split["split"]),
-        np.arange(len(study)) if p.split.by == "image" else own_series,
+        np.arange(len(study)) if by_image else own_series,
     )
-    given = table, thumbnails, study, own, own_series, classes, p.series.similarity, units, p.probe.slices
-    return overlap.find(*given)
+    return overlap.find(table, thumbnails, study, own, own_series, classes, similarity, units, slices)
 
 
 def tell(facts, numbers):
