@@ -69,9 +69,12 @@ def test_params_are_what_the_script_reads(stage):
     assert [key for key in entries if not read & unfolded(key)] == []  # a section is declared for one of its keys
 
 
+KEYS = params.keys()
+
+
 def unfolded(name):
     """The keys of a section; a key itself."""
-    return {key for key in params.keys() if f"{key}.".startswith(f"{name}.")}
+    return {key for key in KEYS if f"{key}.".startswith(f"{name}.")}
 
 
 NAMES = [f"{stage}@{role}" if role else stage for stage in PIPELINE for role in PIPELINE[stage].get("foreach", [""])]

@@ -37,32 +37,32 @@ def folder(run, tmp_path, monkeypatch):
     """A workspace that holds what both stages read, and no more."""
     tables = {
         "data/split.csv": run.table,
-        "data/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
+        "data/images/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
         "data/series.csv": run.table[["image"]].assign(series=run.series),
         "plots/suspects.csv": run.suspects,
-        "plots/external/images.csv": run.external_images,
-        "plots/external/metrics.csv": pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
-        "plots/similarity.csv": pd.DataFrame(
+        "data/external/images.csv": run.external_images,
+        "metrics/comparison/external.csv": pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
+        "metrics/leakage/similarity.csv": pd.DataFrame(
             {"similarity": [0.9, 0.99], "series": [7, 8], "mixed": [1, 0], "nearest_thumbnail": [0.25, 0.5]}
         ),
-        "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
+        "metrics/leakage/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }
-    trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
-    trees |= {"metrics/suspects.json": run.doubt, "metrics/external.json": run.external}
+    trees = {"metrics/leakage/leakage.json": run.leakage, "metrics/comparison/comparison.json": run.comparison}
+    trees |= {"metrics/suspects.json": run.doubt, "metrics/comparison/external.json": run.external}
     bins = {"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]}
     steps = ["trained", "scores", "block1"]
     for role in run.predictions:
-        tables[f"plots/{role}/predictions.csv"] = run.predictions[role]
-        tables[f"plots/{role}/external/predictions.csv"] = run.external_predictions[role]
-        tables[f"plots/{role}/history.csv"] = run.histories[role]
-        tables[f"plots/{role}/rates.csv"] = run.rates[role]
-        tables[f"plots/{role}/reliability.csv"] = pd.DataFrame(bins)
-        tables[f"plots/{role}/randomisation.csv"] = pd.DataFrame(
+        tables[f"models/{role}/predictions.csv"] = run.predictions[role]
+        tables[f"data/external/{role}.csv"] = run.external_predictions[role]
+        tables[f"models/{role}/history.csv"] = run.histories[role]
+        tables[f"models/{role}/rates.csv"] = run.rates[role]
+        tables[f"metrics/comparison/{role}/reliability.csv"] = pd.DataFrame(bins)
+        tables[f"data/maps/{role}/randomisation.csv"] = pd.DataFrame(
             {"method": "saliency", "step": steps, "image": 0, "correlation": [1, 0.5, 0.1], "chance": 0.0}
         )
-        trees[f"metrics/{role}/evaluation.json"] = run.evaluations[role]
-        trees[f"metrics/{role}/maps.json"] = run.measured[role]
-        trees[f"metrics/{role}/probe.json"] = run.probes[role]
+        trees[f"metrics/comparison/{role}/evaluation.json"] = run.evaluations[role]
+        trees[f"data/maps/{role}/maps.json"] = run.measured[role]
+        trees[f"metrics/probe/{role}/probe.json"] = run.probes[role]
     folders = [f"plots/{name}external" for name in ("", "candidate/", "control/")]
     for name in ("data/maps", *folders, *(f"{top}/{role}" for top in ("plots", "metrics") for role in run.predictions)):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
@@ -74,9 +74,9 @@ def folder(run, tmp_path, monkeypatch):
     trees["dvc.yaml"] = {"stages": {stage: {"params": names} for stage, names in pipeline.items()}}
     for name, tree in trees.items():
         (tmp_path / name).write_text(json.dumps(tree))
-    np.save(tmp_path / "data/images.npy", run.images)
+    np.save(tmp_path / "data/images/images.npy", run.images)
     for role, arrays in run.maps.items():
-        np.savez_compressed(tmp_path / f"data/maps/{role}.npz", **arrays)
+        np.savez_compressed(tmp_path / f"data/maps/{role}/maps.npz", **arrays)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -100,11 +100,11 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
 
 
 def test_pictures_name_what_was_kept_and_what_collapsed(folder, monkeypatch):
-    path = folder / "metrics/control/evaluation.json"
+    path = folder / "metrics/comparison/control/evaluation.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"collapsed": True, "untrained": True}))
-    rates = pd.read_csv(folder / "plots/control/rates.csv")
+    rates = pd.read_csv(folder / "models/control/rates.csv")
     tried = [rates.assign(learning_rate=0.0001, kept=0), rates.assign(learning_rate=0.01)]
-    pd.concat(tried).to_csv(folder / "plots/control/rates.csv", index=False)
+    pd.concat(tried).to_csv(folder / "models/control/rates.csv", index=False)
     path = folder / "params.yaml"
     parameters = json.loads(path.read_text())
     parameters["model"]["transferred_blocks"] = 3
@@ -133,7 +133,7 @@ DAMAGED = {
     "zeros": bytes(200),
 }
 TABLES = ("history", "rates", "predictions", "reliability", "randomisation")
-PATHS = ["plots/pairs.csv", "data/split.csv", *(f"plots/control/{name}.csv" for name in TABLES)]
+PATHS = ["metrics/leakage/pairs.csv", "data/split.csv", *(f"plots/control/{name}.csv" for name in TABLES)]
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
@@ -149,7 +149,7 @@ def test_a_damaged_table_is_one_line_that_names_it(folder, path, damage, monkeyp
         draw.main()
     (line,) = str(caught.value).splitlines()
     if (path, damage) == ("data/split.csv", "names alone"):  # its images are then missing in the others
-        path = "data/images.npy"
+        path = "data/images/images.npy"
     assert line.startswith(f"{path}: expected ")
     assert line.endswith(", or make it anew with dvc repro")
 

@@ -107,7 +107,7 @@ def test_the_page_names_no_more_than_fit(tested, monkeypatch):
     text = text_of(section(report.page(tested), "external"))
     assert "Tumor/x3.png" in text
     assert "Cyst/x1.png" not in text
-    assert "1 more are in plots/external/images.csv." in text
+    assert "1 more are in data/external/images.csv." in text
 
 
 def test_claims_item_is_the_truth(tested):

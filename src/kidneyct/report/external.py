@@ -16,7 +16,7 @@ APART = 0.17  # of a line's height, between the two models
 def chart(path, table, names):
     """Each metric with its 95 % interval on the external images, and a stroke for the study's own test images.
 
-    `table` is plots/external/metrics.csv; `names` says what to call each role. Without an external test set the
+    `table` is metrics/comparison/external.csv; `names` says what to call each role. Without an external test set the
     picture says so.
     """
     if not len(table):

@@ -44,7 +44,7 @@ class Run(NamedTuple):
     predictions: dict  # predictions.csv by role
     suspects: pd.DataFrame  # suspects.csv
     doubt: dict  # suspects.json
-    external_images: pd.DataFrame  # plots/external/images.csv
+    external_images: pd.DataFrame  # data/external/images.csv
     external_predictions: dict  # external/predictions.csv by role
     maps: dict  # an explain stage's arrays by role
     charts: dict  # name -> path of a PNG

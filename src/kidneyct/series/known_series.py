@@ -49,7 +49,7 @@ def parse(content, where):
     return pd.DataFrame({"image": image.to_numpy(object), "series": np.array(series, object)})
 
 
-def numbers(table, images, rejected, where, listed="data/index.csv", otherwise="set series.table: none"):
+def numbers(table, images, rejected, where, listed="data/images/index.csv", otherwise="set series.table: none"):
     """Series number of each image of the index, (n,) int, counted from 0 in order of first appearance.
 
     `table` is `parse`'s, `images` and `rejected` are names; of rejected images, and of images in folders that are no
