@@ -24,7 +24,7 @@ try:
 except (ImportError, ValueError) as error:
     raise InputError(
         f"Keras can't start ({error}); KERAS_BACKEND may be {', '.join(BACKENDS)}, whichever is installed "
-        "(docs/backends.md)"
+        "(docs/gpu.md)"
     ) from None
 if keras.backend.backend() not in BACKENDS:
     raise InputError(f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {keras.backend.backend()}")
