@@ -37,6 +37,19 @@ def test_every_parameter_is_on_its_page_with_default_and_range():
     assert list(rows()) == expected
 
 
+def test_the_stages_table_has_their_packages_and_outputs():
+    table = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", Path("docs/architecture.md").read_text(), re.MULTILINE)
+    stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
+    assert [stage for stage, *_ in table] == list(stages)
+    for stage, packages, written in table:
+        body = stages[stage].get("do", stages[stage])
+        deps = (dep.removeprefix("src/kidneyct/").split("/")[0] for dep in body["deps"] if dep.startswith("src/"))
+        assert re.findall(r"`(\w+)`", packages) == list(dict.fromkeys(deps)), stage
+        for out in [*body["outs"], *body.get("metrics", [])]:
+            path = re.sub(r"\$\{\w+\}", "<role>", out if isinstance(out, str) else next(iter(out)))
+            assert f"`{path}`" in written, stage
+
+
 def test_links_and_pictures_within_the_project_lead_somewhere():
     for page in PAGES:
         text = page.read_text()
