@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from benchmarks import page as tables
-from benchmarks import stopwatch
+from benchmarks import stopwatch, tutorial
 from kidneyct.experiments import starts
 from kidneyct.pipeline import params, yaml12
 
@@ -63,6 +63,13 @@ def test_links_and_pictures_within_the_project_lead_somewhere():
                 titles = re.findall(r"^#+ (.+)$", place.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
                 assert anchor in anchors, f"{page}: {path}#{anchor}"
+
+
+def test_the_tutorials_commands_and_what_they_have_to_print():
+    page = "```sh\nls\n```\n\n```text\na  … b\n```\n\n```sh\ntrue\n```\n"
+    assert tutorial.blocks(page) == [("ls\n", "a  … b\n"), ("true\n", None)]
+    assert re.search(tutorial.pattern("a  … b\n"), "so: a 1 2 b")
+    assert not re.search(tutorial.pattern("a  … b\n"), "b a")
 
 
 def test_benchmarks_tables_are_the_results():
