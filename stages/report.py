@@ -69,8 +69,8 @@ def draw_images(read, names, mistakes_asked_for):
     for role, of_role in read.predictions.items():
         what = read.table, of_role, read.images, read.maps[role]
         shown[role], mistakes = selection.explained(*what), selection.explained(*what, mistakes=True)
-        panels.explanations(f"{PICTURES}/explanations-{role}.png", shown[role], f"Model of the {role}")
-        panels.explanations(f"{PICTURES}/mistakes-{role}.png", mistakes, f"Most confident mistakes of the {role}", none)
+        panels.explanations(f"{PICTURES}/explanations_{role}.png", shown[role], f"Model of the {role}")
+        panels.explanations(f"{PICTURES}/mistakes_{role}.png", mistakes, f"Most confident mistakes of the {role}", none)
     panels.explanation_pairs(
         f"{PICTURES}/explanations.png", list(zip(*shown.values(), strict=True)), list(names.values())
     )

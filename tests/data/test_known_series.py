@@ -162,7 +162,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     members = dict(phantom.members(["Cyst", "Stone"], 2, 2, seed=0))
     images = [name.removeprefix(f"{archive.ROOT}/") for name in members if name.startswith(archive.ROOT)]
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data/images").mkdir(parents=True)
     index = pd.DataFrame({"image": images, "label": [name.split("/")[0] for name in images], "width": 1, "height": 1})
     index.assign(sha256=list("abcdefgh")).to_csv("data/images/index.csv", index=False)
     pd.DataFrame(columns=["image", "label", "reason"]).to_csv("data/images/rejected.csv", index=False)
