@@ -109,6 +109,7 @@ def run(workspace, tmp_path, monkeypatch):
             return {role: 0.1 + 0.6 * np.eye(4)[np.where(right[role], codes, 2)] for role in ROLES}
 
         monkeypatch.setattr(external, "predicted", predicted)
+        monkeypatch.setattr(external, "probed", lambda rows, *_: predicted(rows, CLASSES, None))
         workspace(data__external=str(folder), **changes)
         external.main()
 
@@ -137,6 +138,7 @@ def test_planted_near_duplicates_are_found_and_named(run, tmp_path, capsys):
     assert (result["apart"]["images"], result["apart"]["series"]) == (3, 2)
     assert result["apart"]["models"]["control"]["accuracy"]["value"] == 0
     assert result["left_out"] == {"unreadable": 0, "contradictory": 0}
+    assert [result["probe"][role]["accuracy"] for role in ROLES] == [1, 0.2]
     images = pd.read_csv("data/external/images.csv").set_index("image")
     first = images.loc["Cyst/a.png", ["study", "study_split", "near_duplicate"]].tolist()
     assert first == ["Normal/0.png", "train", "training"]

@@ -116,6 +116,7 @@ def test_both_models_are_tested_on_images_from_elsewhere(project):
             columns = table.columns[2:]
             expected = own[role].loc[planted["study"], columns].to_numpy(float)
             assert table.loc[name, columns].to_numpy(float) == pytest.approx(expected, abs=1e-5)
+        assert found["probe"][role]["series"]["count"] == found["series"]
     page = " ".join(project.read("plots/report.html").split())
     assert "Both models on the images of other, a set that is used for nothing else: 19 images" in page
 

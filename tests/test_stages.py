@@ -11,10 +11,10 @@ import pytest
 from house import ROOMS, closure, files, imports, room
 
 import stages
-from stages import series
 
 from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
+from kidneyct.series import known_series
 
 PIPELINE = yaml12.load(Path("dvc.yaml").read_text())["stages"]
 # What every script imports and what can change no result by itself: the values in params.yaml are watched one by one
@@ -58,7 +58,8 @@ def test_deps_hold_the_import_closure_and_no_package_without_need(stage):
 
 
 def test_the_published_series_are_watched():
-    assert series.PUBLISHED in body("series")["deps"]
+    for stage in ("series", "external"):
+        assert known_series.PUBLISHED in body(stage)["deps"]
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

@@ -12,6 +12,7 @@ from kidneyct.images import container
 from kidneyct.pipeline.errors import InputError, shown
 
 COLUMNS = ["image", "series"]
+PUBLISHED = "benchmark/series.csv"  # of Kaggle's data set
 SAVE = "save it as CSV, UTF-8, with commas"
 
 
