@@ -76,6 +76,6 @@ def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path):
     line = refused(tmp_path / "nowhere")
     assert line.startswith("data.external: expected none, or the path of a folder or zip, found nothing at ")
     two = folder(tmp_path / "two", ["train/Cyst/a.jpg", "test/Stone/b.jpg"])
-    assert "expected the class folders in one place, found them in test, train; keep one" in refused(two)
+    assert "in one place, found them in test, train; keep one" in refused(two)
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe").endswith("pipe: expected a folder or zip, found a named pipe")
+    assert refused(tmp_path / "pipe").endswith("pipe: expected a folder or zip, found a pipe or a device")

@@ -166,8 +166,8 @@ def test_a_failure_leaves_no_archive(tmp_path):
 def test_class_folders_that_are_not_there(tmp_path):
     source = ct.put(tmp_path / "in", {"Cyst/a": ct.file(), "Other/b": ct.file()})
     assert refused(source) == (
-        f"{source}: expected folders Cyst, Stone with DICOM files side by side in one place, found none; Stone missing "
-        "or empty; change data.source or data.classes, or give a table as data.labels"
+        f"{source}: expected folders Cyst, Stone with DICOM files side by side in one place, found Cyst, Other; Stone "
+        "missing or empty; change data.classes or data.source, or give a table as data.labels"
     )
     assert f"{tmp_path}/mr: expected CT slices, found none in 1 files; change data.source" in refused(
         ct.put(tmp_path / "mr", {"Cyst/a": ct.shipped("MR_small.dcm")})
