@@ -46,8 +46,8 @@ def test_sources_of_any_depth_end_in_one_layout(tmp_path, make, above, capsys):
     names += ["__MACOSX/Cyst/._a.jpg", "__MACOSX/Stone/._b.jpg", f"{above}Cyst/.hidden.jpg"]
     source = make(tmp_path / "source", names)
     archive.write(tmp_path / "a.zip", user_images.members(source, CLASSES))
-    said = f"{above}Cyst/.hidden.jpg, {above}Cyst/more/d.jpg, {above}Cyst/notes.txt: taken are .jpeg, .jpg, .png files"
-    assert f"left out of the class folders {said}" in capsys.readouterr().out
+    said = ", ".join(f"{above}Cyst/{name}" for name in (".hidden.jpg", "more/d.jpg", "notes.txt"))
+    assert f"left out of the class folders {said}: taken are .jfif, .jpeg, .jpg, .png files" in capsys.readouterr().out
     expected = ["Cyst/a (10).jpeg", "Cyst/a (2).jpg", "Stone/b.PNG"]
     found = archive.images(tmp_path / "a.zip", CLASSES)
     assert [entry.image for entry in found] == expected
@@ -70,10 +70,44 @@ def test_a_zip_as_windows_writes_it(tmp_path):
 
 def test_class_folders_that_are_missing_or_in_two_places(tmp_path):
     line = refused(make_folder(tmp_path / "source", ["Cyst/a.jpg", "Tumor/b.jpg", "Stone/readme.txt"]))
-    assert "expected folders Cyst, Stone with images (.jpeg, .jpg, .png) side by side in one place" in line
-    assert "found Cyst, Tumor; Stone missing or empty; change data.classes or data.source, or give a table" in line
+    assert "expected folders Cyst, Stone with images (.jfif, .jpeg, .jpg, .png) side by side in one place" in line
+    assert "found Cyst, Tumor; Stone missing or empty; other files lie there, 1 of .txt: unpack archives" in line
+    assert "; change data.classes or data.source, or give a table" in line
     names = [f"{place}/{label}/a.jpg" for place in ("train", "test") for label in CLASSES]
     assert "found them in test, train; keep one" in refused(make_folder(tmp_path / "two", names))
+
+
+def test_what_lies_there_instead_is_said(tmp_path):
+    names = ["Cyst/a.jfif", "Stone/1.2.nii.gz", "Stone/1.3.nii.gz", "Stone/x.bmp", "Stone/Dr. A", "patient.zip"]
+    line = refused(make_folder(tmp_path / "source", names))
+    assert "other files lie there, 2 of .nii.gz, 1 of .bmp, 1 of . a, 1 of .zip: unpack archives, and save" in line
+
+
+def test_class_folders_that_look_alike(tmp_path, capsys):
+    """An accent may be written in two ways; other names that are like a class's are named."""
+    one, two = (unicodedata.normalize(form, "Nièr") for form in ("NFC", "NFD"))
+    names = [f"{one}/a.jpg", f"{two}/b.jpg", "Cyst/a.jpg", "cyst/a.jpg", "Cyst /a.jpg", "Cysts/a.jpg"]
+    source = make_folder(tmp_path / "source", names)
+    for classes in (["Cyst", one], ["Cyst", two]):
+        members = dict(user_images.members(source, classes))
+        assert set(members) == {
+            f"{archive.ROOT}/{name}" for name in ("Cyst/a.jpg", f"{classes[1]}/a.jpg", f"{classes[1]}/b.jpg")
+        }
+        assert capsys.readouterr().out == f"{source}: left out Cyst , Cysts, cyst: no class of data.classes\n"
+
+
+def test_names_in_a_zip_that_does_not_say_how_they_are_written(tmp_path):
+    path = tmp_path / "a.zip"
+    for name, encoding in (("é/a", "utf-8"), ("é/a", "cp437"), ("肾囊肿/a", "gbk")):
+        written = name.encode(encoding)
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("x" * len(written), b"1")
+        path.write_bytes(path.read_bytes().replace(b"x" * len(written), written))
+        if encoding == "gbk":
+            assert "expected names in UTF-8, found " in refused(path)
+        else:
+            with container.opened(path) as opened:
+                assert (opened.names, opened.read(name)) == ([name], b"1")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

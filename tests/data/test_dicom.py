@@ -98,6 +98,10 @@ def test_real_files_that_are_no_ct(name, line):
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer (ImageType)"),
         ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "a colour picture (RGB)"),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, "no axial slice (ImageOrientationPatient)"),
+        (
+            {"ImageType": ["DERIVED", "SECONDARY"], "ImageOrientationPatient": None},
+            "a secondary capture without ImageOrientationPatient",
+        ),
         ({"BurnedInAnnotation": "YES"}, "a picture with text in its pixels (BurnedInAnnotation), which may be a name"),
         ({"RescaleType": "OD"}, "no picture of Hounsfield units (RescaleType OD)"),
         ({"SOPClassUID": "1.2.3"}, "no CT image but 1.2.3"),
@@ -148,6 +152,17 @@ def test_a_compression_that_is_not_known_and_one_that_may_burst():
     line = refused(ct.packed(data, uid.HTJ2KLossless))
     assert line.startswith("its compression can't be read (High-Throughput JPEG 2000")
     assert refused(ct.shipped("image_dfl.dcm")).startswith("a deflated file")
+    told = "its transfer syntax is its maker's own (1.2.840.113619.5.2); save it uncompressed"  # GE's
+    assert refused(ct.file().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0")) == told
+
+
+@pytest.mark.parametrize("frames", [2, 2**31 - 1])
+def test_frames_that_are_not_there(frames):
+    data = ct.dataset(NumberOfFrames=frames)
+    data.PixelData = pydicom.encaps.encapsulate([b"x" * 100])
+    data["PixelData"].is_undefined_length = True
+    line = f"expected {frames:,} frames, found 1, as it is cut short; fetch it again"
+    assert refused(ct.packed(data, uid.RLELossless)) == line
 
 
 def test_slope_and_intercept_are_applied_rounded_and_clipped():

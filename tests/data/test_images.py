@@ -320,6 +320,17 @@ def test_an_animation_is_refused():
         decoding.decode(saved(frames[0], save_all=True, append_images=frames[1:]), "a")
 
 
+def test_a_jpeg_of_too_many_scans_is_refused(monkeypatch):
+    content = saved(Image.new("L", (64, 64), 9), "JPEG", progressive=True)
+    scans = content.count(b"\xff\xda")
+    monkeypatch.setattr(decoding, "MOST_SCANNED", scans * 64 * 64)
+    assert decoding.decode(content, "a").size == (64, 64)
+    start, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    again = content[:end] + content[start:end] + content[end:]
+    with pytest.raises(InputError, match=f"a: found {scans + 1} scans, too many for a JPEG of its size; save it anew"):
+        decoding.decode(again, "a")
+
+
 def test_sixteen_bits_of_colour_are_refused_too():
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

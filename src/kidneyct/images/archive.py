@@ -4,7 +4,7 @@ import os
 import shutil
 import unicodedata
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ ROOT = "CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone/CT-KIDNEY-DATASET-Normal-Cyst-
 MASKS = "masks"
 PATIENTS = "patients.csv"  # says which patient or scan each image is of: columns image and series
 TABLES = ("kidneyData.csv", PATIENTS)
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png"}
 KINDS = ", ".join(sorted(SUFFIXES))
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 LONGEST = 255  # bytes of a file's name, as file systems have it
@@ -29,18 +29,20 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def class_folders(names, classes, where, kind, key="data.source", some=False, deep=False):
+def class_folders(names, classes, where, kind, key="data.source", some=False, deep=False, others=()):
     """The label of the files in class folders, name -> label; where these lie, as a path's parts; folders beside them.
 
     InputError where the folders of `classes` are not there once each, side by side. They hold their files, of a `kind`,
     directly, or with `deep` anywhere below. With `some`, a few of the classes will do, if no folder beside them bears
-    another name: that one may hold what seems to be missing. `key` is the parameter that said where.
+    another name: that one may hold what seems to be missing. `key` is the parameter that said where; `others` are files
+    of no such kind.
     """
     places, wanted = defaultdict(set), set(classes)
+    same = _normalized(classes)
     for name in names:
-        folders = PurePosixPath(name).parts[:-1]
+        folders = [same.get(unicodedata.normalize("NFC", part), part) for part in PurePosixPath(name).parts[:-1]]
         for depth in range(0 if deep else max(0, len(folders) - 1), len(folders)):
-            places[folders[:depth]].add(folders[depth])
+            places[tuple(folders[:depth])].add(folders[depth])
     complete = [place for place, folders in places.items() if wanted <= folders]
     if some and not complete:
         complete = [place for place, folders in places.items() if wanted & folders]
@@ -48,6 +50,9 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
         folders = sorted(set().union(*places.values()))
         missing = ", ".join(sorted(wanted - set(folders)))
         found = f"{container.listed(folders, 20) or 'no such folder'}; {missing or 'none'} missing or empty"
+        if kinds := Counter(map(_ending, others)):
+            lying = ", ".join(f"{count} of {shown(kind)}" for kind, count in kinds.most_common(5))
+            found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
         advice = f"change data.classes or {key}{', or give a table as data.labels' * (not some)}"
         if complete:
             found, advice = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}", "keep one"
@@ -70,13 +75,24 @@ def in_folder(name, place, classes):
     """The class below whose folder, of those at a place, a file lies, or None."""
     parts = PurePosixPath(name).parts
     below = parts[len(place) : -1] if parts[: len(place)] == place else ()
-    return below[0] if below and below[0] in classes else None
+    return _normalized(classes).get(unicodedata.normalize("NFC", below[0])) if below else None
+
+
+def _ending(name):
+    *_, before, last = ["", "", *PurePosixPath(name.lower()).suffixes]
+    return f"{before}{last}" if last == ".gz" else last or "no ending"
+
+
+def _normalized(classes):
+    """Classes by names that are the same however an accent is written, as one character or as two."""
+    return {unicodedata.normalize("NFC", label): label for label in classes}
 
 
 def in_class_folders(names, classes, where, key="data.source", some=False):
     """The images among some files, sorted, and the folders beside the class folders; as `class_folders` has them."""
     pictures = [name for name in names if is_image(PurePosixPath(name))]
-    labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some)
+    others = set(names) - set(pictures)
+    labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some, others=others)
     return labelled(labels, where), beside
 
 

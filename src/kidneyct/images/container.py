@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from kidneyct.pipeline.errors import InputError, no_file, shown
 
+UTF_8 = 0x800  # a zip's flag
 LARGEST = 512 * 2**20  # bytes of one file; an image or a mask has less
 
 
@@ -81,7 +82,7 @@ def _zip(path):
             "again"
         ) from None
     with file:
-        members = [(info.filename.replace("\\", "/"), info) for info in file.infolist()]  # as Windows writes them
+        members = [(_name(info, path), info) for info in file.infolist()]
         members = [(name, info) for name, info in members if not name.endswith("/")]
         for name, _ in members:
             if ".." in PurePosixPath(name).parts or re.match("/|[A-Za-z]:/", name):
@@ -92,6 +93,17 @@ def _zip(path):
                 f"{shown(path)}: expected different names, found {listed(twice)} more than once; keep one of each"
             )
         yield dict(members), file
+
+
+def _name(info, path):
+    """A member's name, with / between folders; UTF-8 also where its packer did not say so."""
+    name = info.filename.replace("\\", "/")  # as Windows writes them
+    if not info.flag_bits & UTF_8:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    if re.search("[\u2500-\u259f]", name):  # what zipfile makes of Chinese bytes
+        raise InputError(f"{shown(path)}: expected names in UTF-8, found {shown(name)}; pack it anew, with such names")
+    return name
 
 
 def _from_zip(file, path, name, info):

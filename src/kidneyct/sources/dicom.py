@@ -208,6 +208,7 @@ def _frames(data):
 
 
 def _check_pixels(data):
+    from pydicom.encaps import parse_fragments
     from pydicom.pixels import get_decoder
 
     rows, columns = int(data.Rows), int(data.Columns)
@@ -221,14 +222,21 @@ def _check_pixels(data):
             f"{data.HighBit}; convert it first"
         )
     syntax = data.file_meta.TransferSyntaxUID
+    if syntax.is_private:
+        raise InputError(f"its transfer syntax is its maker's own ({shown(syntax)}); save it uncompressed")
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
         available = False
     if not available and syntax.is_encapsulated:
         raise InputError(f"its compression can't be read ({shown(syntax.name)}); save it uncompressed")
+    if syntax.is_encapsulated:
+        there = parse_fragments(data.PixelData)[0] - 1  # less the table of offsets; a frame has one or more
+        if _frames(data) > there:
+            raise InputError(f"expected {_frames(data):,} frames, found {there:,}, as it is cut short; fetch it again")
+        return
     expected, there = rows * columns * _frames(data) * data.BitsAllocated // 8, len(data.PixelData)
-    if there < expected and not syntax.is_encapsulated:
+    if there < expected:
         raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
 
 
@@ -264,6 +272,8 @@ def _slice(data, frame, pixels):
     orientation = _numbers(_of(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
     position = _numbers(_of(data, frame, "PlanePositionSequence", "ImagePositionPatient"), 3)
     remarks = []
+    if orientation is None and "SECONDARY" in _several(data.get("ImageType")):
+        raise NoSlice("a secondary capture without ImageOrientationPatient")
     if orientation is None:
         remarks.append("without ImageOrientationPatient, taken as axial")
     else:
