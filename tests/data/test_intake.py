@@ -205,12 +205,13 @@ def test_labels_from_a_table(tmp_path, key):
     }
 
 
-def test_a_table_that_names_what_is_no_slice(tmp_path):
+def test_a_table_that_names_what_is_no_slice(tmp_path, capsys):
     source = ct.put(tmp_path / "in", {"x/IM0": ct.file(), "x/mr": ct.shipped("MR_small.dcm")})
     (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\nx/mr,Stone\n")
-    assert "expected files of CT slices, found x/mr (no CT image but MR Image Storage); remove their lines" in refused(
+    assert "expected each file to be in data.source, found none for line 3; remove" in refused(
         source, tmp_path / "labels.csv"
     )
+    assert "left out 1, no CT image but MR Image Storage: x/mr\n" in capsys.readouterr().out
     (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\n")
     assert refused(source, tmp_path / "labels.csv") == (
         f"{source}: expected CT slices of each class, found none of Stone"

@@ -45,9 +45,7 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
     pictures = [name for name in names if archive.is_image(PurePosixPath(name)) and not _is_mask(name)]
     left_out |= dict.fromkeys(pictures, "a picture among DICOM files")
-    if table:
-        of_file, top = _by_table(table, found, left_out), ()
-    else:
+    if not table:
         of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
         left_out |= dict.fromkeys(set(found) - set(of_file), "outside the class folders")
         inside = [name for name in pictures if archive.in_folder(name, top, classes)]
@@ -57,6 +55,9 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
                 f"{container.listed(sorted(of_file), 2)}, {container.listed(inside, 2)}; keep one kind"
             )
     _tell_left_out(left_out, source)
+    if table:
+        keys = {name: name if table.key == "file" else getattr(parts[0], table.key) for name, parts in found.items()}
+        of_file, top = labels.given(table, keys), ()
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
     if absent and not some:
@@ -123,22 +124,6 @@ def _refuse(bad, total, source):
         more = [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
         first = f"{source}: {len(bad)} of {total} files can't be used; mend them, or take them away:"
         raise InputError("\n  ".join([first, *lines, *more]))
-
-
-def _by_table(table, found, left_out):
-    """The label of each file, by a table; also the class of a file that it names must be one with slices."""
-    if table.key == "file":
-        wrong = [f"{shown(name)} ({left_out[name]})" for name in table.lines if name in left_out]
-        if wrong:
-            raise InputError(
-                f"data.labels: {shown(table.path)}: expected files of CT slices, found {'; '.join(wrong[:5])}"
-                + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-                + "; remove their lines"
-            )
-    key = {"file": lambda name: name, "series": lambda name: found[name][0].series}.get(
-        table.key, lambda name: found[name][0].patient
-    )
-    return labels.given(table, {name: key(name) for name in found})
 
 
 def _tell_left_out(left_out, source):
