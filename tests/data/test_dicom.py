@@ -7,7 +7,6 @@ import gdcm
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
 from pydicom import uid
 
 from kidneyct.pipeline.errors import InputError
@@ -140,9 +139,9 @@ def test_what_is_wrong_with_a_slice(changes, line):
     assert refused(ct.file(**changes)).startswith(line)
 
 
-@pytest.mark.parametrize("cut", range(140, len(ct.file()) - 1, 23))
-def test_a_file_that_is_cut_short(cut):
-    assert "fetch it again" in refused(ct.file()[:cut])
+def test_a_file_that_is_cut_short():
+    for cut in range(140, len(ct.file()) - 1, 23):
+        assert "fetch it again" in refused(ct.file()[:cut])
 
 
 def test_a_compression_that_is_not_known_and_one_that_may_burst():
@@ -179,10 +178,7 @@ def test_padding_is_air_also_where_it_needs_more_bits_than_are_stored():
     stored = np.array([[-2000, -1990, -1980, 1024]], "<i2")
     found, _ = units(ct.file(stored, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1990))
     assert found.tolist() == [[-1000, -1000, -3004, 0]]
-
-
-def test_a_sign_in_12_bits():
-    stored = np.array([[0x0FFF, 0x0800, 0x07FF]], "<i2")  # -1, -2048, 2047
+    stored = np.array([[0x0FFF, 0x0800, 0x07FF]], "<i2")  # of 12 bits, one a sign: -1, -2048, 2047
     found, _ = units(ct.file(stored, BitsStored=12, HighBit=11, RescaleIntercept=0))
     assert found.tolist() == [[-1, -2048, 2047]]
 
@@ -250,8 +246,3 @@ def test_what_fails_is_one_line_and_nothing_else_is_said(capfd):
         dicom.picture(bytes(content), "a")
     assert str(caught.value).startswith("a: ")
     assert capfd.readouterr() == ("", "")
-
-
-def test_pictures_of_any_size_are_bounded(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 31)
-    assert refused(ct.file()) == "larger than 62 pixels (8x8); make it smaller"

@@ -156,13 +156,6 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     assert all("expected 128 bytes of pixels, found 68," in line for line in lines[1:-1])
 
 
-def test_a_failure_leaves_no_archive(tmp_path):
-    source = ct.put(tmp_path / "in", {"Cyst/a": ct.file()[:-60]} | STONE)
-    with pytest.raises(InputError):
-        archive.write(tmp_path / "a.zip", user_images.members(str(source), CLASSES))
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
-
-
 def test_class_folders_that_are_not_there(tmp_path):
     source = ct.put(tmp_path / "in", {"Cyst/a": ct.file(), "Other/b": ct.file()})
     assert refused(source) == (
@@ -353,13 +346,6 @@ def test_the_phantom_is_the_same_through_dicom(through_dicom):
             with Image.open(io.BytesIO(phantom.files(one)[0])) as jpeg:
                 loss = np.abs(np.asarray(jpeg).astype(int) - tensors[row])
             assert loss.mean() < 2
-
-
-def test_another_window_reads_the_same_archive(through_dicom, tmp_path):
-    entries = archive.images(through_dicom / "a.zip", phantom.CLASSES)
-    decoding.preprocess(through_dicom / "a.zip", entries, 64, 0, tmp_path, [300, 2000])
-    bone, soft = arrays.images(tmp_path / "images.npy"), arrays.images(through_dicom / "images.npy")
-    assert (bone == 255).mean() < 0.001 < (soft == 255).mean()
 
 
 def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
