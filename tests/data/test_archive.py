@@ -80,7 +80,7 @@ def test_class_folders_that_are_missing_or_in_two_places(tmp_path):
 def test_what_lies_there_instead_is_said(tmp_path):
     names = ["Cyst/a.jfif", "Stone/1.2.nii.gz", "Stone/1.3.nii.gz", "Stone/x.bmp", "Stone/Dr. A", "patient.zip"]
     line = refused(make_folder(tmp_path / "source", names))
-    assert "other files lie there, 2 of .nii.gz, 1 of .bmp, 1 of . a, 1 of .zip: unpack archives, and save" in line
+    assert "other files lie there, 2 of .nii.gz, 1 of . a, 1 of .bmp, 1 of .zip: unpack archives, and save" in line
 
 
 def test_class_folders_that_look_alike(tmp_path, capsys):

@@ -91,7 +91,7 @@ def _normalized(classes):
 def in_class_folders(names, classes, where, key="data.source", some=False):
     """The images among some files, sorted, and the folders beside the class folders; as `class_folders` has them."""
     pictures = [name for name in names if is_image(PurePosixPath(name))]
-    others = set(names) - set(pictures)
+    others = [name for name in names if not is_image(PurePosixPath(name))]
     labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some, others=others)
     return labelled(labels, where), beside
 
