@@ -281,16 +281,11 @@ def test_a_dvc_yaml_with_an_unknown_parameter(tmp_path):
 
 
 def test_a_stage_sees_its_declared_keys_only(tmp_path):
-    asked = {
-        "model.dense_units": 1024,
-        "model.frozen_blocks": 5,
-        "model.pixel_scaling": "unit",
-        "model.normalize": "none",
-        "model.head": "flatten",
-    }
-    p = params.load("evaluate", written(tmp_path, asked))
-    assert vars(p.model) == {name.removeprefix("model."): value for name, value in asked.items()}
-    assert not hasattr(p, "train")
+    """A key by itself, and a section that stands for all its keys."""
+    p = params.load("leakage", written(tmp_path, {"series.similarity": 0.9, "probe.slices": 4}))
+    assert vars(p.probe) == {"slices": 4}
+    assert vars(p.series) == {"neighbours": 0.7, "similarity": 0.9}
+    assert vars(p).keys() == {"data", "series", "split", "probe"}
 
 
 REAL = Path("params.yaml").read_bytes()
