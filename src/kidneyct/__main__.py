@@ -8,13 +8,12 @@ from kidneyct.pipeline import errors
 if __name__ == "__main__" or sys.argv[0].endswith("kidneyct"):  # a program, not what a test imports; before its imports
     errors.end_at_once()
 
-from kidneyct.commands import NOTICE, app, demo, export, grid, phantom, predict, score, study
+from kidneyct.commands import NOTICE, app, demo, export, phantom, predict, score, study
 
 COMMANDS = {
     "app": app,
     "demo": demo,
     "export": export,
-    "grid": grid,
     "phantom": phantom,
     "predict": predict,
     "score": score,
@@ -28,7 +27,6 @@ EXAMPLES = """\
 examples:
   kidneyct demo              a first run, on generated images: both models' accuracy and a page to look at
   kidneyct study             the whole comparison of starts, in one table and one picture
-  kidneyct grid              a line for each finished run: accuracies, gap, leak
   kidneyct predict scan.png  the class that the candidate takes an image for
   kidneyct app               a page to drop images on, with what both models say of them
   kidneyct export FILE       the candidate as one file, for others to predict with

@@ -76,9 +76,9 @@ def test_every_command_s_errors_are_one_line(monkeypatch, capsys, name, error, s
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(door.grid, "run", lambda options: 1 / 0)
+    monkeypatch.setattr(door.study, "run", lambda options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        door.main(["grid"])
+        door.main(["study"])
 
 
 def python(code, **options):
@@ -95,7 +95,7 @@ def test_a_signal_is_one_line_and_the_shells_status():
 
 
 def test_where_no_one_reads_it_ends_quietly():
-    """As `kidneyct grid | head` does."""
+    """As `kidneyct study --plan | head` does."""
     write = "print('x' * 9)\nsys.exit(errors.ended(lambda: [print('x' * 9999) for _ in range(99)] and 0))"
     with python(write, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -112,6 +112,6 @@ def test_a_full_disk_is_one_line_also_at_the_end():
 
 
 def test_names_that_are_no_text_are_printed(monkeypatch, capsys):
-    monkeypatch.setattr(door.grid, "run", lambda options: print("b\udce9d"))
-    assert door.main(["grid"]) == 0
+    monkeypatch.setattr(door.study, "run", lambda options: print("b\udce9d"))
+    assert door.main(["study"]) == 0
     assert capsys.readouterr() == ("b\\udce9d\n", "")

@@ -109,5 +109,5 @@ params.yaml now says data.source: phantom, weights: {start}, and smaller setting
 Next, what gap two random starts show:
   source .venv/bin/activate
   dvc exp run -S weights=none
-  kidneyct grid
+  dvc exp show --only-changed --drop '.*/|params.yaml'
 {NOTICE}"""
