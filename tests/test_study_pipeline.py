@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import sys
 import dvc.api
 import pandas as pd
 import pytest
-from tiny import Project, clone
+from tiny import clone
 
 from kidneyct.files import index
 
@@ -117,27 +116,3 @@ def test_other_weights_retrain_the_candidate_only(study):
         f"{stage}@candidate" for stage in ("initialize", "features", "probe", "train", "evaluate", "evaluate_external")
     }
     assert ran - {"check"} == own | {"compare", "compare_external"}  # and no map
-
-
-def test_two_at_once_train_each_model_once_and_give_the_same_bytes(study):
-    project, *_ = study
-    (project.folder.parent / "two").mkdir()
-    two = Project(shutil.copytree(project.folder, project.folder.parent / "two" / "clone"))
-    written = [f"{path}" for path in ("metrics/study.json", "plots/study.csv", "plots/study.html")]
-    before = {path: two.read(path) for path in written}
-    for path in ("study.log", *written):
-        (two.folder / path).unlink()
-    for name in two.run("git", "for-each-ref", "refs/exps", "--format=%(refname)").split():
-        two.run("git", "update-ref", "-d", name)
-    for file in list((two.folder / ".dvc/cache/runs").glob("*/*/*")):
-        if "stages.train" in file.read_text():
-            shutil.rmtree(file.parent)  # what DVC knows of this training
-    running = start(two, "--jobs", "2")
-    said, _ = running.communicate()
-    assert running.returncode == 0, said + two.read("study.log")
-    assert said.startswith("0 of 4 runs done; now study-file-by-series-0-0-")
-    assert "1 of 4 runs done, about " in said
-    assert {path: two.read(path) for path in written} == before
-    log = two.read("study.log").splitlines()
-    assert log.count("> python -m stages.train control") == 2  # once a fold, as by one worker
-    assert log.count("> python -m stages.train candidate") == 4

@@ -1,74 +1,53 @@
-"""What `kidneyct study` says of several runs at once."""
+"""What `kidneyct study` says while runs are made."""
 
 import pytest
 
 from kidneyct import __main__ as door
 from kidneyct.commands import study as command
-from kidneyct.experiments import crew, study
+from kidneyct.experiments import engine, study
 from kidneyct.pipeline.errors import InputError
 
 RUNS = [study.Run("arm", "split", fold, 0, {}, f"study-{fold}") for fold in range(4)]
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """A study of four runs, the first of them done, whose workers tell of `events`; calls `_execute`."""
-    asked = {}
+def execute(monkeypatch, tmp_path):
+    """`_execute` of a study of four runs, the first of them done, whose engine tells of `events`, each in 600 s."""
+    monkeypatch.chdir(tmp_path)
 
     def call(events):
-        def work(missing, needs, ready, count, place, log):
-            asked.update(missing=missing, ready=ready, count=count)
+        def work(missing, done, jobs):
+            assert (missing, done, jobs) == (RUNS[1:], RUNS[:1], 3)  # no more at once than there are
             yield from events
 
-        monkeypatch.setattr(crew, "work", work)
-        monkeypatch.setattr(study, "needs", lambda runs: {run.name: frozenset([run.name]) for run in runs})
-        options = door._parser().parse_args(["study", "--jobs", "9"])
-        return command._execute(RUNS, RUNS[1:], options), asked
+        monkeypatch.setattr(engine, "work", work)
+        monkeypatch.setattr(command.time, "monotonic", iter(range(0, 10**6, 600)).__next__)
+        return command._execute(RUNS, RUNS[1:], 9)
 
     return call
 
 
-def test_progress_counts_all_workers_and_what_was_lost_is_told(told, capsys):
+def test_progress_is_counted_and_what_failed_is_told_while_the_others_go_on(execute, capsys):
     one, two, three = RUNS[1:]
-    events = [
-        crew.Started(one),
-        crew.Finished(one, 3600.0),
-        crew.Started(two),
-        crew.Started(three),
-        crew.Lost(two, "signal 9", 1),
-        crew.Trouble("no contact"),
-        crew.Trouble("no contact"),
-        crew.Failed(two, InputError("study-2: it is broken")),
-        crew.Finished(three, 60.0),
-    ]
-    failed, asked = told(events)
-    assert [str(error) for error in failed] == ["study-2: it is broken"]
-    assert asked == {"missing": RUNS[1:], "ready": frozenset(["study-0"]), "count": 3}  # no more workers than runs
+    well, broken = engine.Outcome("", "said\n"), engine.Outcome("it is broken", "amiss\n")
+    failed = execute([(one, None), (one, well), (two, None), (three, None), (two, broken), (three, well)])
+    assert failed == ["study-2: it is broken; all that was said is in study.log"]
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         "1 of 4 runs done; now study-1",
-        "2 of 4 runs done, about 40 minutes left; now study-2",
-        "2 of 4 runs done, about 40 minutes left; now study-3",
+        "2 of 4 runs done, about 7 minutes left; now study-2",  # two of 10 minutes, three at once
+        "2 of 4 runs done, about 7 minutes left; now study-3",
     ]
-    assert said.err.splitlines() == [
-        "study-2: killed (signal 9), started again; try 2 of 3",
-        "waiting for Slurm to answer: no contact",
-        "error: study-2: it is broken",
-    ]
+    assert said.err == f"error: {failed[0]}\n"
+    with open("study.log") as log:
+        assert log.read() == "said\namiss\nsaid\n"
 
 
-def test_the_first_failure_ends_it_as_it_would_befall_all(told):
-    with pytest.raises(InputError, match="no such source"):
-        told([crew.Started(RUNS[1]), crew.Failed(RUNS[1], InputError("no such source"))])
+def test_the_first_failure_ends_it_as_it_would_befall_all(execute):
+    with pytest.raises(InputError, match=r"^study-1: no such source; all that was said is in study\.log$"):
+        execute([(RUNS[1], None), (RUNS[1], engine.Outcome("no such source", ""))])
 
 
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["--jobs", "0"], "error: --jobs: expected a number from 1, found 0\n"),
-        (["--cluster-option", "time=1"], "error: --cluster-option: expected --cluster slurm with it, found none\n"),
-    ],
-)
-def test_options_that_can_not_be(words, line, capsys):
-    assert door.main(["study", *words]) == 2
-    assert capsys.readouterr().err == line
+def test_no_jobs_are_one_line(capsys):
+    assert door.main(["study", "--jobs", "0"]) == 2
+    assert capsys.readouterr().err == "error: --jobs: expected a number from 1, found 0\n"

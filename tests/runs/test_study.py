@@ -151,20 +151,6 @@ def test_no_file_is_one_line(project):
         planned()
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (0.001, "0.001"),
-        ("none", "none"),
-        ([0.0001, 0.001], "[0.0001,0.001]"),
-        ("/a b/it's.h5", r"'/a b/it\'s.h5'"),
-        ("$(touch x)", "'$(touch x)'"),
-    ],
-)
-def test_values_in_dvcs_grammar(value, written):
-    assert study.override(value) == written
-
-
 def test_the_projects_own_study_can_be_planned():
     assert len(study.plan_probes(study.read("study.yaml"))) == 4 + 20  # starts, and draws of random weights
     assert len(study.plan(study.read("tuned.yaml"))) == 2 * 5  # arms, folds

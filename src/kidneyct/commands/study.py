@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 
 from kidneyct.files.atomic import atomic_write
@@ -28,11 +29,10 @@ examples:
       run nothing, put together what is there
 
   kidneyct study --jobs 4
-      four runs at once on this machine, which share its processors and GPUs
+      four runs at once on Ray, which share this machine's processors and GPUs
 
-  kidneyct study --jobs 8 --cluster slurm --cluster-option partition=gpu --cluster-option gpus-per-node=1 \\
-      --cluster-option cpus-per-task=4 --cluster-option mem=16G --cluster-option time=4:00:00
-      eight jobs of Slurm at once; this command stays and hands out the runs"""
+  RAY_ADDRESS=auto kidneyct study --jobs 8
+      eight at once on the Ray cluster that this machine belongs to"""
 
 
 def add_arguments(parser):
@@ -40,78 +40,57 @@ def add_arguments(parser):
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--plan", action="store_true", help="list the runs and which are done")
     either.add_argument("--collect", action="store_true", help="only put together what is there")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at once (1)")
-    parser.add_argument("--cluster", choices=["slurm"], help="have Slurm run them, not this machine")
-    parser.add_argument(
-        "--cluster-option",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="what each run asks Slurm for, as sbatch --KEY=VALUE has it; may be given several times",
-    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at once, on Ray (1, without)")
 
 
 def run(options):
-    from kidneyct.experiments import study
+    from kidneyct.experiments import engine, study
 
     if options.jobs < 1:
         raise InputError(f"--jobs: expected a number from 1, found {options.jobs}")
-    if options.cluster_option and not options.cluster:
-        raise InputError("--cluster-option: expected --cluster slurm with it, found none")
     wanted = study.read(options.file)
     runs = (study.plan(wanted) if wanted.arms else []) + (study.plan_probes(wanted) if wanted.probes else [])
-    done = study.finished()
+    done = engine.finished()
     missing = [run for run in runs if run.name not in done]
     if options.plan:
         for each in runs:
             print(f"{'done' if each.name in done else 'to do':5}  {each.name}")
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
-    failed = [] if options.collect or not missing else _execute(runs, missing, options)
+    failed = [] if options.collect or not missing else _execute(runs, missing, options.jobs)
     collect(wanted, runs, Path(options.file).stem, compute=not options.collect)
     if failed:
         print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _execute(runs, missing, options):
-    """Run what is missing, as many at once as are asked for; returns what failed.
+def _execute(runs, missing, jobs):
+    """Run what is missing; returns what failed.
 
     The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
     """
-    from kidneyct.experiments import crew, places, study
+    from kidneyct.experiments import engine, study
 
-    count = min(options.jobs, len(missing))
-    place = places.Slurm(crew.HOME, options.cluster_option) if options.cluster else places.Local(count)
-    needs, names = study.needs(runs), {each.name for each in missing}
-    ready = frozenset().union(*[needs[each.name] for each in runs if each.name not in names])
-    ended, failed, taken, trouble = len(runs) - len(missing), [], [], None
-    with contextlib.closing(crew.work(missing, needs, ready, count, place, study.LOG)) as events:
-        for event in events:
-            match event:
-                case crew.Started(run):
-                    left = f", about {_duration((len(runs) - ended) / count, taken)} left" if taken else ""
-                    print(f"{ended} of {len(runs)} runs done{left}; now {run.name}", flush=True)
-                case crew.Finished(run, seconds):
-                    ended += 1
-                    taken.append(seconds)
-                case crew.Lost(run, why, tried):
-                    _tell(f"{run.name}: killed ({why}), started again; try {tried + 1} of {crew.TRIES}")
-                case crew.Failed(_, error):
-                    if not taken:
-                        raise error
-                    ended += 1
-                    failed.append(error)
-                    _tell(f"error: {error}")
-                case crew.Trouble(text):
-                    if text != trouble:
-                        _tell(f"waiting for Slurm to answer: {text}")
-                    trouble = text
+    done, jobs = [run for run in runs if run not in missing], min(jobs, len(missing))
+    ended, failed, taken, began = len(done), [], [], {}
+    with contextlib.closing(engine.work(missing, done, jobs)) as events:
+        for run, outcome in events:
+            if not outcome:
+                began[run.name] = time.monotonic()
+                left = f", about {_duration((len(runs) - ended) / jobs, taken)} left" if taken else ""
+                print(f"{ended} of {len(runs)} runs done{left}; now {run.name}", flush=True)
+                continue
+            with open(study.LOG, "a", encoding="utf-8") as log:
+                log.write(outcome.said)
+            ended += 1
+            if outcome.error:
+                failed.append(f"{run.name}: {outcome.error}; all that was said is in {study.LOG}")
+                if not taken:
+                    raise InputError(failed[0])
+                print(f"error: {failed[-1]}", file=sys.stderr, flush=True)
+            else:
+                taken.append(time.monotonic() - began[run.name])
     return failed
-
-
-def _tell(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def _duration(count, taken):
@@ -142,10 +121,10 @@ def collect(wanted, runs, name, compute):
 
 def _probes(wanted, runs, name, values, compute):
     """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
+    from kidneyct.experiments import engine, probes, starts, study
     from kidneyct.experiments import probe_charts as charts
-    from kidneyct.experiments import probes, starts, study
 
-    revisions, classes = study.finished(), values["data"]["classes"]
+    revisions, classes = engine.finished(), values["data"]["classes"]
     finished = [run for run in runs if run.split == "probes" and run.name in revisions]
     if not finished:
         return None
@@ -174,11 +153,11 @@ def _probes(wanted, runs, name, values, compute):
 
 def _splits(wanted, runs, name, values, result):
     """Pool the trainings that are finished, by way of splitting."""
-    from kidneyct.experiments import arms, forest, study
+    from kidneyct.experiments import arms, engine, forest, study
     from kidneyct.experiments import study_page as page
 
     runs = [run for run in runs if run.split != "probes"]
-    outcomes = study.pooled(runs, study.finished())
+    outcomes = study.pooled(runs, engine.finished())
     splits = {}
     for split in wanted.splits:
         of_split = {arm: outcomes[arm, split] for arm in wanted.arms if (arm, split) in outcomes}

@@ -4,16 +4,16 @@ import hashlib
 import itertools
 import json
 import re
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kidneyct.experiments import shared
 from kidneyct.files import index, tables
 from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
@@ -92,12 +92,12 @@ def read(path):
     return study
 
 
-def plan(study, path="params.yaml", pipeline="dvc.yaml"):
+def plan(study, path="params.yaml"):
     """The runs of a study, the ways of splitting first, so that complete comparisons come early.
 
     InputError where a run's parameters are not allowed.
     """
-    values, stages = params.validate(path).model_dump(), _stages(pipeline, TARGET)
+    values, stages = params.validate(path).model_dump(), _stages(TARGET)
     folds = _folds(study, values)
     runs = []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
@@ -110,7 +110,7 @@ def plan(study, path="params.yaml", pipeline="dvc.yaml"):
     return runs
 
 
-def plan_probes(study, path="params.yaml", pipeline="dvc.yaml"):
+def plan_probes(study, path="params.yaml"):
     """The runs whose starts are probed, the primary start first, then every draw of the control, then the others.
 
     `arm` is the start's name, or "random" with the draw's seed; each ends with the stage that probes the start.
@@ -119,23 +119,34 @@ def plan_probes(study, path="params.yaml", pipeline="dvc.yaml"):
     values, probes = params.validate(path).model_dump(), study.probes
     first, *others = probes.starts
     order = [(first, 0), *(("random", seed) for seed in range(probes.draws)), *((name, 0) for name in others)]
+    stages = {target: _stages(target) for target in (f"probe@{role}" for role in ROLES)}
     runs = []
     for name, seed in order:
         target = f"probe@{CONTROL if name == 'random' else CANDIDATE}"
         changes = study.settings | probes.settings | probes.starts.get(name, {}) | {"seed": seed}
         effective = _checked(values, changes, name, "probes")
-        own = _name([name, seed], effective, _stages(pipeline, target))
+        own = _name([name, seed], effective, stages[target])
         runs.append(Run(name, "probes", 0, seed, changes, own, target))
     _refuse_doubled(runs)
     return runs
 
 
 def _name(words, values, stages):
-    """An experiment's name: words, and a digest of the parameters and the code that its stages depend on."""
-    made_of = json.dumps([_watched(values, stages), _code(stages)], sort_keys=True)
-    digest = hashlib.sha256(made_of.encode()).hexdigest()[:10]
+    """An experiment's name: words, and a digest of the parameters and the code that its stages depend on.
+
+    `check` is left out, as it reads every parameter and decides no number.
+    """
+    own = [stage for stage in stages if stage.name != "check"]
+    watched = {key: _value(values, key) for stage in own for key in stage.parameters}
+    code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for stage in own for file in _code(stage.deps)}
     words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
-    return "-".join(["study", *words, digest])
+    return "-".join(["study", *words, _digest([watched, code])])
+
+
+def _code(deps):
+    """The Python files among some paths and in their folders."""
+    for path in map(Path, deps):
+        yield from path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
 
 
 def _refuse_doubled(runs):
@@ -188,12 +199,6 @@ def _checked(values, changes, arm, split):
     return nested
 
 
-def needs(runs, path="params.yaml", pipeline="dvc.yaml"):
-    """What each run computes, name -> `shared.needs`."""
-    values = params.validate(path).model_dump()
-    return {run.name: shared.needs(changed(values, run.changes), run.target, pipeline) for run in runs}
-
-
 def changed(values, changes):
     """Nested parameters with some changed by dotted name."""
     values = json.loads(json.dumps(values))
@@ -206,60 +211,66 @@ def changed(values, changes):
     return values
 
 
-def _stages(pipeline, target):
-    """The stages that lead to `target`, but for `check`, as dvc.yaml has them."""
-    stages = yaml12.read(pipeline)["stages"]
-    wanted = dict.fromkeys(name.partition("@")[0] for name in shared.stages(pipeline, target))
-    wanted = [name for name in wanted if name != "check"]
-    return [stages[name].get("do", stages[name]) for name in wanted]
+class _Stage(NamedTuple):
+    """A stage that a run computes."""
+
+    name: str
+    command: str
+    parameters: list  # dotted names
+    deps: list  # paths
+    before: list  # names of the stages that it reads from
 
 
-def _code(stages):
-    """MD5 of each Python file that these stages depend on."""
-    files = {dep for stage in stages for dep in stage["deps"] if dep.endswith(".py")}
-    return {file: hashlib.md5(Path(file).read_bytes()).hexdigest() for file in sorted(files)}
+def _stages(target):
+    """The stages that lead to one, itself included, each after those that it reads from, as DVC resolves dvc.yaml."""
+    found = {}
+
+    def visit(stage):
+        before = sorted(graph.successors(stage), key=lambda other: other.addressing)
+        for other in before:
+            if other.addressing not in found:
+                visit(other)
+        keys = sorted({key for dep in stage.params for key in dep.params})
+        deps = [dep.def_path for dep in stage.deps]
+        names = [other.addressing for other in before]
+        found[stage.addressing] = _Stage(stage.addressing, stage.cmd, keys, deps, names)
+
+    try:
+        with Repo(uninitialized=True) as repo:
+            graph = repo.index.graph
+            visit(next(stage for stage in graph if stage.addressing == target))
+    except DvcException as error:
+        raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
+    return list(found.values())
 
 
-def _watched(values, stages):
-    """The parameters that these stages read, dotted name -> value."""
-    watched = {"weights": values["weights"]}  # read by `initialize`, whose declaration says so by role
-    for key in sorted({key for stage in stages for key in stage.get("params", []) if key != "${item}"}):
-        value = values
-        for part in key.split("."):
-            value = value[part]
-        watched[key] = value
-    return watched
+def needs(runs, path="params.yaml"):
+    """What each run computes, name -> set of digests: two runs that compute the same stage have one in common.
+
+    A stage has a second digest without the seed, as many, such as the features of weights from a file, do not depend
+    on it although a stage before them reads it.
+    """
+    values, stages = params.validate(path).model_dump(), {run.target: _stages(run.target) for run in runs}
+
+    def digests(run, without):
+        effective = changed(values, run.changes | without)
+        found = {}
+        for stage in stages[run.target]:
+            read = {key: _value(effective, key) for key in stage.parameters}
+            found[stage.name] = _digest([stage.command, read, [found[name] for name in stage.before]])
+        return found.values()
+
+    return {run.name: frozenset([*digests(run, {}), *digests(run, {"seed": None})]) for run in runs}
 
 
-def finished():
-    """DVC's experiments of all commits, name -> revision."""
-    listed = _git("for-each-ref", "refs/exps", "--format=%(refname) %(objectname)")
-    pairs = [line.split() for line in listed.splitlines()]
-    # refs/exps/<two letters of the commit>/<the rest>/<name>
-    return {name.split("/")[4]: revision for name, revision in pairs if name.count("/") == 4}
+def _value(values, key):
+    for part in key.split("."):
+        values = values[part]
+    return values
 
 
-def _git(*arguments):
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(f"git {arguments[0]}: {' '.join(done.stderr.split())}; run in the project's folder")
-    return done.stdout
-
-
-def words(run):
-    """What of `dvc exp run` is a run's own."""
-    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
-    return ["-n", run.name, *changes, run.target]
-
-
-def override(value):
-    """A value in the grammar of `dvc exp run -S`."""
-    if isinstance(value, list):
-        return f"[{','.join(map(override, value))}]"
-    text = str(value)
-    if not isinstance(value, str) or re.fullmatch(r"[\w./-]+", text):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _digest(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def outcome(revision):

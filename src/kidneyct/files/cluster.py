@@ -28,7 +28,7 @@ def each(begin, items, title, heavy=False):
     and a machine runs one; of others it runs one a core. An item whose process is killed is begun again. The first
     InputError in the items' order ends it.
     """
-    with _ray() as ray:
+    with begun("preprocess.shard_images", "set it to 0") as ray:
         options, places = _places(ray, heavy)
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
@@ -78,8 +78,11 @@ def _places(ray, heavy):
 
 
 @contextlib.contextmanager
-def _ray():
-    """Ray, begun, and ended when the block ends; InputError where it is not installed or the cluster not there."""
+def begun(asked, without):
+    """Begin Ray, and end it when the block ends; InputError where it is not installed or the cluster not there.
+
+    `asked` is what the user set that needs Ray, and `without` what to do to go without it.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
     if not os.environ.get("RAY_ADDRESS"):
         # Ray listens on every network that this machine is on, and runs what it is sent; it reads this when imported.
@@ -89,7 +92,7 @@ def _ray():
         import ray
         import ray.data
     except ImportError:
-        raise InputError(f"preprocess.shard_images: expected Ray, found none; {EXTRA}, or set it to 0") from None
+        raise InputError(f"{asked}: expected Ray, found none; {EXTRA}, or {without}") from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         try:
