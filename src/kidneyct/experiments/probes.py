@@ -51,7 +51,7 @@ class Task(NamedTuple):
 def images(revision, classes):
     """The `Images` of a finished run."""
     files = DVCFileSystem(".", rev=revision)
-    with files.open("data/index.csv", "r") as file:
+    with files.open("data/images/index.csv", "r") as file:
         table = index.read(file)
     with files.open("data/series.csv", "r") as file:
         series = numbered(index.read(file)["series"].to_numpy(), table["image"])
@@ -59,7 +59,7 @@ def images(revision, classes):
         table["image"].to_numpy(str),
         index.codes(table["label"], classes),
         series,
-        _array(files, "data/thumbnails.npy"),
+        _array(files, "data/images/thumbnails.npy"),
         table[["width", "height"]].to_numpy(),
     )
 
@@ -76,7 +76,7 @@ def numbered(series, images):
 
 def pooled(revision, role, count):
     """A finished run's pooled features (n, 1472) of a role; InputError where they are of other images than `count`."""
-    path = f"data/features/{role}-pooled.npy"
+    path = f"data/features/{role}/pooled.npy"
     found = _array(DVCFileSystem(".", rev=revision), path)
     if found.shape != (count, sum(probe.CHANNELS)):
         raise altered(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")

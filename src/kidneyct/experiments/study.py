@@ -286,18 +286,18 @@ def outcome(revision):
         with files.open(path, "r") as file:
             return index.read(file)
 
-    predictions = {role: table(f"plots/{role}/predictions.csv") for role in ROLES}
+    predictions = {role: table(f"models/{role}/predictions.csv") for role in ROLES}
     result = predictions[ROLES[0]][["image", "label"]].copy()
     for role, own in predictions.items():
         result[role] = own["predicted"].to_numpy()
     result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
-    baselines = table("plots/baselines.csv")[["image", *index.BASELINES]]
+    baselines = table("metrics/leakage/baselines.csv")[["image", *index.BASELINES]]
     result = result.merge(baselines, on="image", validate="one_to_one")
     trainings = {}
     for role in ROLES:
-        with files.open(f"plots/{role}/rates.csv", "r") as file:
+        with files.open(f"models/{role}/rates.csv", "r") as file:
             kept = tables.kept(tables.read(file, tables.RATES))
-        with files.open(f"metrics/{role}/evaluation.json") as file:
+        with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
             evaluation = json.load(file)
         trainings[role] = {
             "learning_rate": float(kept["learning_rate"]),
