@@ -122,24 +122,6 @@ def test_labels_are_moved_apart_as_little_as_can_be():
     )  # as far down as up: 0.26 all
 
 
-BY_IMAGE = {"imagenet": 1, "random": 0.997, "nearest thumbnail": 0.9996, "acquisition": 0.6, "majority class": 0.41}
-BY_SERIES = {"imagenet": 0.76, "random": 0.66, "nearest thumbnail": 0.45, "acquisition": 0.5, "majority class": 0.41}
-
-
-def test_what_splitting_by_image_hides(figure_of):
-    figure = figure_of(probe_charts.by_image_by_series, BY_IMAGE, BY_SERIES)
-    assert figure.get_suptitle() == (
-        "Split by image, ImageNet is right in 100.0 % of slices, the nearest thumbnail in 100.0 %.\n"
-        "Split by whole series, ImageNet is right in 76.0 %, the nearest thumbnail in 45.0 %."
-    )
-    (axes,) = figure.axes
-    ends = [(BY_IMAGE[model], BY_SERIES[model]) for model in BY_IMAGE]
-    assert [tuple(line.get_ydata()) for line in axes.lines] == ends
-    texts = [text.get_text() for text in axes.texts]
-    assert {"random weights  99.7 %", "66.0 %  random weights", "50.0 %  three grey values"} <= set(texts)
-
-
 def test_the_pictures_have_the_same_bytes_and_fit_a_readme(size_of, table):
     assert size_of(lambda path: probe_charts.draw(path, result()))[0] == 1350
     assert size_of(lambda path: probe_charts.heat(path, table))[0] == 1350
-    assert size_of(lambda path: probe_charts.by_image_by_series(path, BY_IMAGE, BY_SERIES))[0] == 1350

@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from kidneyct.experiments import engine, study
-from kidneyct.pipeline import params
 
 STEP = """
 import os, pathlib, sys, time, yaml
@@ -68,7 +67,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path(study.__file__).parents[2]))
-    monkeypatch.setattr(params, "validate", lambda path: params.SimpleNamespace(model_dump=lambda: VALUES))
     Path("step.py").write_text(STEP)
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": PIPELINE}))
     Path("params.yaml").write_text(yaml.safe_dump(VALUES))
@@ -88,7 +86,8 @@ def git(*arguments):
 
 def run(start, fold=0, seed=0):
     changes = {"weights": start, "split.fold": fold, "seed": seed}
-    return study.Run(start, "fold", fold, seed, changes, f"{start}-{fold}" + f"-{seed}" * (seed > 0))
+    needs = frozenset(study.digests(study.stages("compare"), study.changed(VALUES, changes)).values())
+    return study.Run(start, "fold", fold, seed, changes, f"{start}-{fold}", needs=needs)
 
 
 def made(runs, jobs=1):
@@ -134,13 +133,14 @@ def test_what_runs_share_is_computed_once_and_what_fails_is_told(project, jobs):
 
 
 def test_what_two_runs_have_in_common(project):
-    """A digest of `download`; of each other stage one with the seed, which all read by then, and one without."""
-    first, *others = [run("a"), run("b"), run("a", 1), run("a", 0, 1)]
-    needs = study.needs([first, *others])
-    assert len(needs["a-0"]) == 1 + 2 * 4
-    common = [len(needs[first.name] & needs[other.name]) for other in others]
-    # The control's features and `train`; both features; the four without the seed.
-    assert common == [1 + 2 * 2, 1 + 2 * 2, 1 + 4]
+    """Of five stages `download` and what each pair says."""
+    first, start, fold, seed = [run("a"), run("b"), run("a", 1), run("a", 0, 1)]
+    assert len(first.needs) == 5
+    assert len(first.needs & start.needs) == 1 + 2  # the control's features, and what is trained on them
+    assert len(first.needs & fold.needs) == 1 + 2  # both features
+    assert len(first.needs & seed.needs) == 1
+    Path("step.py").write_text(STEP + "# other code\n")
+    assert not first.needs & run("a").needs
 
 
 def until(condition):

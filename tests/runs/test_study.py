@@ -152,5 +152,5 @@ def test_no_file_is_one_line(project):
 
 
 def test_the_projects_own_study_can_be_planned():
-    assert len(study.plan_probes(study.read("study.yaml"))) == 4 + 20  # starts, and draws of random weights
+    assert len(study.plan(study.read("study.yaml"))) == 4 + 20  # starts, and draws of random weights
     assert len(study.plan(study.read("tuned.yaml"))) == 2 * 5  # arms, folds

@@ -49,7 +49,7 @@ def run(options):
     if options.jobs < 1:
         raise InputError(f"--jobs: expected a number from 1, found {options.jobs}")
     wanted = study.read(options.file)
-    runs = (study.plan(wanted) if wanted.arms else []) + (study.plan_probes(wanted) if wanted.probes else [])
+    runs = study.plan(wanted)
     done = engine.finished()
     missing = [run for run in runs if run.name not in done]
     if options.plan:
@@ -125,7 +125,7 @@ def _probes(wanted, runs, name, values, compute):
     from kidneyct.experiments import probe_charts as charts
 
     revisions, classes = engine.finished(), values["data"]["classes"]
-    finished = [run for run in runs if run.split == "probes" and run.name in revisions]
+    finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
     if not finished:
         return None
     shared = probes.images(revisions[finished[0].name], classes)
@@ -156,7 +156,7 @@ def _splits(wanted, runs, name, values, result):
     from kidneyct.experiments import arms, engine, forest, study
     from kidneyct.experiments import study_page as page
 
-    runs = [run for run in runs if run.split != "probes"]
+    runs = [run for run in runs if run.split != study.PROBES]
     outcomes = study.pooled(runs, engine.finished())
     splits = {}
     for split in wanted.splits:

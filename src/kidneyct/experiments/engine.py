@@ -14,7 +14,6 @@ import psutil
 from dvc.config import Config
 from dvc.repo import Repo
 
-from kidneyct.experiments import study
 from kidneyct.files import checkpoint, cluster
 from kidneyct.pipeline.errors import InputError
 
@@ -55,15 +54,14 @@ def work(runs, done, jobs):
             yield run, None
             yield run, experiment(run.name, words(run), project, home)
         return
-    needs = study.needs([*runs, *done])
-    waiting, at_work, ready = list(runs), {}, frozenset().union(*(needs[run.name] for run in done))
+    waiting, at_work, ready = list(runs), {}, frozenset().union(*(run.needs for run in done))
     with cluster.begun("--jobs", "leave it out") as ray:
         task, cores = _task(ray, jobs)
         try:
             while waiting or at_work:
                 for run in list(waiting):
-                    taken = frozenset().union(*(needs[other.name] for other in at_work.values())) - ready
-                    if len(at_work) < jobs and not needs[run.name] & taken:
+                    taken = frozenset().union(*(other.needs for other in at_work.values())) - ready
+                    if len(at_work) < jobs and not run.needs & taken:
                         waiting.remove(run)
                         at_work[task.remote(run.name, words(run), project, home, cores)] = run
                         yield run, None
@@ -73,7 +71,7 @@ def work(runs, done, jobs):
                     outcome = ray.get(ended)
                 except ray.exceptions.RayError as error:
                     outcome = Outcome(f"lost by Ray ({' '.join(str(error).split())[:200]}); call again", "")
-                ready |= frozenset() if outcome.error else needs[run.name]
+                ready |= frozenset() if outcome.error else run.needs
                 yield run, outcome
         finally:
             for left in at_work:

@@ -1,4 +1,4 @@
-"""A study's probes as pictures: how far the starts lie apart, which scans nobody gets, what cutting by image hides."""
+"""A study's probes as pictures: how far the starts lie apart, and which scans nobody gets."""
 
 import itertools
 import textwrap
@@ -230,50 +230,3 @@ def heat(path, table):
 def unseen(table):
     """Which series (g,) bool of `starts.heat` no model gives a higher probability of their own class than chance."""
     return (table.iloc[:, 3:].max(axis=1) <= 1 / table["class"].nunique()).to_numpy()
-
-
-def by_image_by_series(path, by_image, by_series):
-    """Slice accuracy of each model where single images are kept apart for testing, joined to that where series are.
-
-    Both are model -> accuracy, of the same models.
-    """
-    figure = Figure(figsize=(9, 6.4), facecolor="white", layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
-    axes = figure.subplots()
-    _title(figure, falling(by_image, by_series))
-    networks = {"imagenet": PRIMARY, starts.RANDOM: RANDOM}
-    for model, accuracy in by_image.items():
-        colour, marker = networks.get(model, BASELINE)
-        axes.plot([0, 1], [accuracy, by_series[model]], color=colour, marker=marker, markersize=9, linewidth=2)
-    for place, side, accuracies in ((0, "right", by_image), (1, "left", by_series)):
-        beside = spread(list(accuracies.values()), 0.045)
-        for (model, accuracy), height in zip(accuracies.items(), beside, strict=True):
-            words = f"{100 * accuracy:.1f} %", NAMES.get(model, model)
-            text = "  ".join(words if place else words[::-1])
-            _label(axes, text, (place, accuracy), (1.16 * place - 0.08, height), networks.get(model, BASELINE)[0], side)
-    axes.set_xticks(
-        [0, 1],
-        [
-            "Split by image\nslices of a tested scan\nare in training too",
-            "Split by series\nno slice of a tested scan\nis in training",
-        ],
-        fontsize=11,
-    )
-    axes.xaxis.tick_top()
-    axes.set_yticks([])
-    axes.set_ylim(top=1.12)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    canvas.save(figure, path)
-
-
-def falling(by_image, by_series):
-    """ImageNet and the nearest thumbnail under both ways of splitting, in two sentences."""
-    image, series = (
-        [f"{100 * accuracies[model]:.1f} %" for model in ("imagenet", "nearest thumbnail")]
-        for accuracies in (by_image, by_series)
-    )
-    return (
-        f"Split by image, ImageNet is right in {image[0]} of slices, the nearest thumbnail in {image[1]}.\n"
-        f"Split by whole series, ImageNet is right in {series[0]}, the nearest thumbnail in {series[1]}."
-    )

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 from dvc.api import DVCFileSystem
 
+from kidneyct.experiments.starts import BASELINES, BEYOND, RANDOM
 from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.leakage import null_controls
@@ -22,11 +23,8 @@ from kidneyct.series import inference as thumbnail_series
 from kidneyct.series import names, split
 
 HOME = Path(".study/probes")
-RANDOM = "random"  # the control's draws
 CURVE = 3  # cuts, and draws, behind the curves of the primary start and of random weights
-BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SHARES = (0.1, 0.25, 0.5)  # of the training series
-BASELINES = ("thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
 
 
 class Images(NamedTuple):

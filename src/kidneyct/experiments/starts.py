@@ -7,7 +7,7 @@ from kidneyct.experiments import probing
 from kidneyct.files.rounding import rounded
 from kidneyct.probe import probe
 
-RANDOM = "random"
+RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
 PARTS = ("series", "training", "cuts", "draws")  # of a standard error
@@ -69,7 +69,7 @@ def summarise(found, chosen, codes, series, classes):
 
 WHOLE = (probe.ALL, "thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
 BASELINES = WHOLE[1:]
-BEYOND = "with acquisition"
+BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SECONDARY = (  # (one, other); "primary" stands for the primary start
     ("primary", "thumbnails"),
     ("primary", "acquisition"),

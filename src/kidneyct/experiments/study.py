@@ -1,5 +1,6 @@
 """A study: arms under every way of splitting, fold and seed; each run is one of DVC's experiments, read by revision."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -14,6 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kidneyct.experiments.starts import RANDOM
 from kidneyct.files import index, tables
 from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
@@ -24,6 +26,7 @@ LOG = "study.log"
 MOST = 10_000  # runs
 CANDIDATE, CONTROL = ROLES
 OWN = {"split.fold", "seed"}  # what the study sets itself
+PROBES = "probes"  # the split of a start that is probed
 
 
 class Probes(BaseModel):
@@ -52,13 +55,14 @@ class Study(BaseModel):
 class Run(NamedTuple):
     """One experiment of a study."""
 
-    arm: str
-    split: str
+    arm: str  # or the start that is probed, or RANDOM
+    split: str  # PROBES where a start is probed
     fold: int
     seed: int
     changes: dict  # dotted name -> value, against params.yaml
     name: str  # the experiment's; it tells what the run is made of, code included
     target: str = TARGET  # the stage that it ends with
+    needs: frozenset = frozenset()  # digests of the stages that it computes: two runs that share a stage share one
 
 
 def read(path):
@@ -78,10 +82,10 @@ def read(path):
     empty = [name for name in ("arms", "splits", "seeds") if not getattr(study, name)]
     if empty and (len(empty) < 3 or study.probes is None):
         raise InputError(f"{path}: expected arms, splits and seeds, or probes, or both; found no {', no '.join(empty)}")
-    probes = {"probes.settings": study.probes.settings} if study.probes else {}
-    starts = study.probes.starts if study.probes else {}
-    groups = ("", {"settings": study.settings} | probes), ("arms.", study.arms), ("splits.", study.splits)
-    for group, parts in (*groups, ("probes.starts.", starts)):
+    groups = [("", {"settings": study.settings}), ("arms.", study.arms), ("splits.", study.splits)]
+    if study.probes:
+        groups += [("probes.", {"settings": study.probes.settings}), ("probes.starts.", study.probes.starts)]
+    for group, parts in groups:
         for name, changes in parts.items():
             unknown = sorted(set(changes) - (set(params.keys()) - OWN))
             if unknown:
@@ -93,66 +97,40 @@ def read(path):
 
 
 def plan(study, path="params.yaml"):
-    """The runs of a study, the ways of splitting first, so that complete comparisons come early.
+    """The runs of a study: trainings by seed and way of splitting, so that complete comparisons come early.
 
-    InputError where a run's parameters are not allowed.
+    Then come the starts that are probed, the primary one, then every draw of the control, then the others; each ends
+    with the stage that probes it. InputError where a run's parameters are not allowed.
     """
-    values, stages = params.validate(path).model_dump(), _stages(TARGET)
-    folds = _folds(study, values)
-    runs = []
+    values, known = params.validate(path).model_dump(), {}
+
+    def run(arm, split, fold, seed, changes, target=TARGET):
+        changes = study.settings | changes | {"seed": seed}
+        effective = _checked(values, changes, arm, split)
+        if target not in known:
+            known[target] = stages(target)
+        found = digests(known[target], effective)
+        words = [arm, *([] if split == PROBES else [split, fold]), seed]
+        words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
+        name = "-".join(["study", *words, found[target]])
+        return Run(arm, split, fold, seed, changes, name, target, frozenset(found.values()))
+
+    runs, folds = [], _folds(study, values)
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
         for fold, (arm, start) in itertools.product(range(folds[split]), study.arms.items()):
-            changes = study.settings | start | division | {"seed": seed}
-            changes |= {"split.fold": fold} if folds[split] > 1 else {}
-            effective = _checked(values, changes, arm, split)
-            runs.append(Run(arm, split, fold, seed, changes, _name([arm, split, fold, seed], effective, stages)))
-    _refuse_doubled(runs)
-    return runs
-
-
-def plan_probes(study, path="params.yaml"):
-    """The runs whose starts are probed, the primary start first, then every draw of the control, then the others.
-
-    `arm` is the start's name, or "random" with the draw's seed; each ends with the stage that probes the start.
-    InputError where a run's parameters are not allowed.
-    """
-    values, probes = params.validate(path).model_dump(), study.probes
-    first, *others = probes.starts
-    order = [(first, 0), *(("random", seed) for seed in range(probes.draws)), *((name, 0) for name in others)]
-    stages = {target: _stages(target) for target in (f"probe@{role}" for role in ROLES)}
-    runs = []
-    for name, seed in order:
-        target = f"probe@{CONTROL if name == 'random' else CANDIDATE}"
-        changes = study.settings | probes.settings | probes.starts.get(name, {}) | {"seed": seed}
-        effective = _checked(values, changes, name, "probes")
-        own = _name([name, seed], effective, stages[target])
-        runs.append(Run(name, "probes", 0, seed, changes, own, target))
-    _refuse_doubled(runs)
-    return runs
-
-
-def _name(words, values, stages):
-    """An experiment's name: words, and a digest of the parameters and the code that its stages depend on.
-
-    `check` is left out, as it reads every parameter and decides no number.
-    """
-    own = [stage for stage in stages if stage.name != "check"]
-    watched = {key: _value(values, key) for stage in own for key in stage.parameters}
-    code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for stage in own for file in _code(stage.deps)}
-    words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
-    return "-".join(["study", *words, _digest([watched, code])])
-
-
-def _code(deps):
-    """The Python files among some paths and in their folders."""
-    for path in map(Path, deps):
-        yield from path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
-
-
-def _refuse_doubled(runs):
+            of_fold = {"split.fold": fold} if folds[split] > 1 else {}
+            runs.append(run(arm, split, fold, seed, start | division | of_fold))
+    if study.probes:
+        given = study.probes
+        first, *others = given.starts
+        order = [(first, 0), *((RANDOM, seed) for seed in range(given.draws)), *((name, 0) for name in others)]
+        for name, seed in order:
+            target = f"probe@{CONTROL if name == RANDOM else CANDIDATE}"
+            runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), target))
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
         raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
+    return runs
 
 
 def _folds(study, values):
@@ -211,29 +189,32 @@ def changed(values, changes):
     return values
 
 
-class _Stage(NamedTuple):
-    """A stage that a run computes."""
+class Stage(NamedTuple):
+    """A stage that a run computes, as DVC resolves dvc.yaml."""
 
-    name: str
     command: str
-    parameters: list  # dotted names
-    deps: list  # paths
+    parameters: list  # dotted names of keys or sections
+    code: dict  # path -> MD5 of each Python file that it depends on
     before: list  # names of the stages that it reads from
 
 
-def _stages(target):
-    """The stages that lead to one, itself included, each after those that it reads from, as DVC resolves dvc.yaml."""
+def stages(target):
+    """The stages that lead to one, name -> Stage, each after those that it reads from, itself the last.
+
+    `check` is left out, as it reads every parameter and decides no number.
+    """
     found = {}
 
     def visit(stage):
         before = sorted(graph.successors(stage), key=lambda other: other.addressing)
+        before = [other for other in before if other.addressing != "check"]
         for other in before:
             if other.addressing not in found:
                 visit(other)
         keys = sorted({key for dep in stage.params for key in dep.params})
-        deps = [dep.def_path for dep in stage.deps]
-        names = [other.addressing for other in before]
-        found[stage.addressing] = _Stage(stage.addressing, stage.cmd, keys, deps, names)
+        files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
+        code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+        found[stage.addressing] = Stage(stage.cmd, keys, code, [other.addressing for other in before])
 
     try:
         with Repo(uninitialized=True) as repo:
@@ -241,36 +222,21 @@ def _stages(target):
             visit(next(stage for stage in graph if stage.addressing == target))
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
-    return list(found.values())
+    return found
 
 
-def needs(runs, path="params.yaml"):
-    """What each run computes, name -> set of digests: two runs that compute the same stage have one in common.
-
-    A stage has a second digest without the seed, as many, such as the features of weights from a file, do not depend
-    on it although a stage before them reads it.
-    """
-    values, stages = params.validate(path).model_dump(), {run.target: _stages(run.target) for run in runs}
-
-    def digests(run, without):
-        effective = changed(values, run.changes | without)
-        found = {}
-        for stage in stages[run.target]:
-            read = {key: _value(effective, key) for key in stage.parameters}
-            found[stage.name] = _digest([stage.command, read, [found[name] for name in stage.before]])
-        return found.values()
-
-    return {run.name: frozenset([*digests(run, {}), *digests(run, {"seed": None})]) for run in runs}
+def _python(path):
+    return path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
 
 
-def _value(values, key):
-    for part in key.split("."):
-        values = values[part]
-    return values
-
-
-def _digest(content):
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+def digests(stages, values):
+    """A digest of each of `stages`, by name: of its command, code and nested parameters, and of those before it."""
+    found = {}
+    for name, stage in stages.items():
+        read = [functools.reduce(lambda part, word: part[word], key.split("."), values) for key in stage.parameters]
+        made_of = [stage.command, stage.parameters, read, stage.code, [found[other] for other in stage.before]]
+        found[name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
+    return found
 
 
 def outcome(revision):
