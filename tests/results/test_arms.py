@@ -14,91 +14,71 @@ def summary():
     return summarise()
 
 
-def test_every_arm_by_itself_and_against_the_control(summary):
+def accuracies(models):
+    return {name: values["accuracy"]["value"] for name, values in models.items()}
+
+
+def test_every_arm_by_itself_against_the_control_and_against_each_other(summary):
     assert (summary["images"], summary["series"], summary["seeds"]) == (8, 4, 1)
-    assert {arm: values["accuracy"]["value"] for arm, values in summary["arms"].items()} == {
-        "imagenet": 1,
-        "stats": 0.875,
-        "none": 0.5,
-    }
-    assert summary["controls"]["control"]["accuracy"]["value"] == 0.75
-    gaps = {arm: values["against_control"]["accuracy"]["value"] for arm, values in summary["arms"].items()}
-    assert gaps == {"imagenet": 0.25, "stats": 0.125, "none": -0.25}
+    assert accuracies(summary["arms"]) == {"imagenet": 1, "stats": 0.875, "none": 0.5}
+    assert accuracies(summary["controls"]) == {"control": 0.75}
+    gaps = {arm: values["against_control"] for arm, values in summary["arms"].items()}
+    assert accuracies(gaps) == {"imagenet": 0.25, "stats": 0.125, "none": -0.25}
+    assert accuracies(summary["pairs"]) == {"imagenet - stats": 0.125, "imagenet - none": 0.5, "stats - none": 0.375}
     assert summary["arms"]["stats"]["recall"]["b"]["value"] == 0.75
-    assert summary["arms"]["imagenet"]["against_control"]["recall"]["a"]["value"] == 0.5
-
-
-def test_gaps_are_tested_together(summary):
-    gaps = [values["against_control"]["accuracy"] for values in summary["arms"].values()]
-    ordered = sorted(gaps, key=lambda gap: gap["p"])
-    assert ordered[0]["p_holm"] == pytest.approx(min(1, 3 * ordered[0]["p"]), abs=1e-5)
-    assert set(gaps[0]["series_needed"]) == {"5_points", "10_points"}
-
-
-def test_arms_against_each_other(summary):
-    assert list(summary["pairs"]) == ["imagenet - stats", "imagenet - none", "stats - none"]
-    assert summary["pairs"]["imagenet - none"]["accuracy"]["value"] == 0.5
+    assert gaps["imagenet"]["recall"]["a"]["value"] == 0.5
+    ordered = sorted((values["accuracy"] for values in gaps.values()), key=lambda gap: gap["p"])
+    assert ordered[0]["p_holm"] == pytest.approx(min(1, 3 * ordered[0]["p"]), abs=1e-5)  # tested together
+    assert set(ordered[0]["series_needed"]) == {"5_points", "10_points"}
 
 
 def test_how_arms_were_trained(summary):
-    none, stats = summary["arms"]["none"], summary["arms"]["stats"]
-    assert (none["runs"], none["collapsed"], none["unstopped"]) == (2, 2, 0)
-    assert (stats["runs"], stats["collapsed"], stats["unstopped"]) == (2, 0, 2)
+    none, stats, control = summary["arms"]["none"], summary["arms"]["stats"], summary["controls"]["control"]
+    found = [[model[word] for word in ("runs", "collapsed", "unstopped")] for model in (none, stats, control)]
+    assert found == [[2, 2, 0], [2, 0, 2], [2, 0, 0]]
     assert (stats["training_accuracy"], stats["untrained"]) == (0.65, 1)  # of 0.9 and 0.4
     assert stats["learning_rates"] == {"0.001": 1, "0.01": 1}
-    control = summary["controls"]["control"]
-    assert (control["runs"], control["collapsed"], control["unstopped"]) == (2, 0, 0)
     assert control["learning_rates"] == {"0.1": 2}
 
 
-def test_baselines_are_pooled_in_the_same_way(summary):
-    accuracies = {name: summary["baselines"][name]["accuracy"]["value"] for name in index.BASELINES}
-    assert accuracies == {
+def test_baselines_are_pooled_in_the_same_way_and_models_compared_with_them(summary):
+    assert accuracies(summary["baselines"]) == {
         "majority_class": 0.5,
         "nearest_thumbnail": 1,
         "linear_model": 0.625,
         "acquisition": 0.5,
         "acquisition_size": 0.5,
     }
-
-
-def test_models_are_compared_with_what_needs_no_network(summary):
-    gaps = {name: gap["accuracy"]["value"] for name, gap in summary["arms"]["stats"]["against_baselines"].items()}
-    assert gaps == {
+    assert accuracies(summary["arms"]["stats"]["against_baselines"]) == {
         "majority_class": 0.375,
         "nearest_thumbnail": -0.125,
         "linear_model": 0.25,
         "acquisition": 0.375,
         "acquisition_size": 0.375,
     }
-    assert summary["controls"]["control"]["against_baselines"]["linear_model"]["accuracy"]["value"] == 0.125
+    assert accuracies(summary["controls"]["control"]["against_baselines"])["linear_model"] == 0.125
 
 
-def test_controls_that_differ_are_told_apart():
-    outcomes = {"one": {0: outcome("aaaabbbb")}, "two": {0: outcome("aaaabbbb", control="bbbbaaaa")}}
-    summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
-    assert list(summary["controls"]) == ["control", "control of two"]
-    assert [values["control"] for values in summary["arms"].values()] == ["control", "control of two"]
-
-
-def test_controls_of_other_parameters_stay_apart_where_they_are_right_about_the_same_images():
+def test_controls_that_differ_in_what_they_say_or_were_made_with_are_told_apart():
     outcomes = {arm: {0: outcome("aaaabbbb")} for arm in ("one", "two blocks", "scaled")}
+    outcomes["other"] = {0: outcome("aaaabbbb", control="bbbbaaaa")}
     starts = {
         "one": {"weights": "imagenet"},
         "two blocks": {"weights": "imagenet", "model.transferred_blocks": 2},
         "scaled": {"weights": "imagenet", "model.pixel_scaling": "caffe"},
+        "other": {"weights": "imagenet"},
     }
     summary = arms.summarise(outcomes, starts, CLASSES)
     found = [values["control"] for values in summary["arms"].values()]
-    assert found == ["control", "control", "control of scaled"]
+    assert found == ["control", "control", "control of scaled", "control of other"]
+    assert list(summary["controls"]) == ["control", "control of scaled", "control of other"]
 
 
 def test_an_arm_of_other_seeds_is_left_out_and_named():
     outcomes = {"one": {0: outcome("aaaabbbb"), 1: outcome("aaaabbba")}, "two": {0: outcome("aaaabbbb")}}
     summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
     assert summary["incomplete"] == ["two"]
-    assert list(summary["arms"]) == ["one"]
-    assert summary["arms"]["one"]["accuracy"]["value"] == pytest.approx(0.9375)
+    assert accuracies(summary["arms"]) == {"one": pytest.approx(0.9375)}
 
 
 def test_the_table_has_a_line_for_each_model_and_metric(summary):

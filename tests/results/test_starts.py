@@ -47,6 +47,9 @@ def test_it_says_what_it_rests_on(result):
     assert result["curves"] == {"cuts": 2, "draws": 2}
     assert result["models"]["imagenet"]["strengths"] == {"0.01": 1, "10": 1}
     assert result["models"]["imagenet"]["at_edge"] == 1
+    beyond = result["beyond_acquisition"]  # what a network adds to it
+    assert beyond["imagenet"]["low"] > 0.1
+    assert beyond["random"]["low"] < 0 < beyond["random"]["high"]
 
 
 def test_values_are_means_over_draws_and_cuts(found, result):
@@ -74,28 +77,15 @@ def test_the_primary_contrast_comes_first_and_the_family_is_the_others(result):
     assert contrasts["imagenet less random"]["macro_auroc"]["value"] == pytest.approx(gap, abs=2e-6)
     primary = contrasts["imagenet less random"]["macro_auroc"]
     assert primary["p_holm"] == primary["p"]  # a family of its own
-    ps = sorted(
-        (values["macro_auroc"]["p"], values["macro_auroc"]["p_holm"]) for values in list(contrasts.values())[1:]
-    )
+    ps = sorted([gaps["macro_auroc"]["p"], gaps["macro_auroc"]["p_holm"]] for gaps in list(contrasts.values())[1:])
     assert ps[0][1] == pytest.approx(min(1, 4 * ps[0][0]), abs=1e-5)
 
 
-def test_what_a_network_adds_to_the_acquisition(result):
-    assert result["beyond_acquisition"]["imagenet"]["low"] > 0.1
-    assert result["beyond_acquisition"]["random"]["low"] < 0 < result["beyond_acquisition"]["random"]["high"]
-
-
 def test_the_plans_sentences():
-    def gap(value, low, high):
-        return {"macro_auroc": {"value": value, "low": low, "high": high}}
-
-    contrasts = {
-        "a less b": gap(0.07, 0.03, 0.11),
-        "c less b": gap(-0.07, -0.11, -0.03),
-        "d less b": gap(0.01, -0.03, 0.05),
-        "e less b": gap(0.01, -0.03, 0.06),
-    }
-    contrasts["f less b"] = {"macro_auroc": {"value": 0.02, "low": 0.001, "high": 0.039, "p_holm": 0.12}}
+    gaps = {"a": (0.07, 0.03, 0.11), "c": (-0.07, -0.11, -0.03), "d": (0.01, -0.03, 0.05), "e": (0.01, -0.03, 0.06)}
+    gaps = {name: dict(zip(("value", "low", "high"), ends, strict=True)) for name, ends in gaps.items()}
+    gaps["f"] = {"value": 0.02, "low": 0.001, "high": 0.039, "p_holm": 0.12}
+    contrasts = {f"{name} less b": {"macro_auroc": gap} for name, gap in gaps.items()}
     assert starts.sentences({"contrasts": contrasts}) == [
         "a is better than b: +7.0 (+3.0 to +11.0) points of macro AUROC",
         "c is worse than b: -7.0 (-11.0 to -3.0) points of macro AUROC",

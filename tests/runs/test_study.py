@@ -11,6 +11,7 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError
 
 FILE = """
+settings: {train.epochs: 9}
 arms:
   imagenet: {weights: imagenet}
   two blocks: {weights: imagenet, model.transferred_blocks: 2}
@@ -22,23 +23,18 @@ seeds: [0, 7]
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A copy of what a plan looks at."""
-    for name in ("src", "stages"):
-        shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(name, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    Path("study.yaml").write_text(FILE)
-    return tmp_path
+def read(tmp_path):
+    """Reads a study from a file of this text."""
+
+    def read(text):
+        (tmp_path / "study.yaml").write_text(text)
+        return study.read(tmp_path / "study.yaml")
+
+    return read
 
 
-def planned():
-    return study.plan(study.read("study.yaml"))
-
-
-def test_every_arm_fold_and_seed_the_simple_split_first(project):
-    runs = planned()
+def test_every_arm_fold_and_seed_the_simple_split_first(read):
+    runs = study.plan(read(FILE))
     assert len(runs) == 2 * 2 * (1 + 3)  # arms, seeds, folds
     assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == [
         ("imagenet", "by image", 0, 0),
@@ -49,6 +45,7 @@ def test_every_arm_fold_and_seed_the_simple_split_first(project):
     assert runs[-1].changes == {
         "weights": "imagenet",
         "model.transferred_blocks": 2,
+        "train.epochs": 9,
         "split.by": "series",
         "split.folds": 3,
         "seed": 7,
@@ -58,17 +55,8 @@ def test_every_arm_fold_and_seed_the_simple_split_first(project):
     assert len({run.name for run in runs}) == len(runs)
 
 
-def test_settings_are_every_runs_and_an_arm_may_differ(project):
-    settings = "settings: {train.epochs: 9, model.transferred_blocks: 3, split.folds: 2}"
-    Path("study.yaml").write_text(f"{settings}\n{FILE}")
-    runs = planned()
-    assert len(runs) == 2 * 2 * (2 + 3)
-    assert {run.changes["train.epochs"] for run in runs} == {9}
-    assert {(run.arm, run.changes["model.transferred_blocks"]) for run in runs} == {("imagenet", 3), ("two blocks", 2)}
-
-
-def test_what_an_arm_says_and_has_anyway_makes_it_no_other(project):
-    Path("study.yaml").write_text(
+def test_what_an_arm_says_and_has_anyway_makes_it_no_other(read):
+    wanted = read(
         "settings: {train.epochs: 9}\n"
         "arms:\n"
         "  plain: {weights: imagenet, model.transferred_blocks: 5, train.epochs: 9}\n"
@@ -78,79 +66,69 @@ def test_what_an_arm_says_and_has_anyway_makes_it_no_other(project):
     )
     values = params.validate().model_dump()
     values["model"]["transferred_blocks"] = 5
-    assert study.starts(study.read("study.yaml"), "by image", values) == {
+    assert study.starts(wanted, "by image", values) == {
         "plain": {"weights": "imagenet"},
         # The split's seed is everyone's.
         "other": {"weights": "none", "model.transferred_blocks": 2, "train.epochs": 8},
     }
 
 
-def test_a_runs_name_tells_what_it_is_made_of(project):
+def test_a_runs_name_tells_what_it_is_made_of(read, tmp_path, monkeypatch):
     """What changes a result changes the name; what changes none does not."""
-    before = [run.name for run in planned()]
-    for path, same in {
-        "src/kidneyct/report/charts.py": True,
-        "src/kidneyct/measures/focus.py": True,
-        "src/kidneyct/training/training.py": False,
-    }.items():
+    wanted = read(FILE)
+    for name in ("src", "stages"):
+        shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    before = [run.name for run in study.plan(wanted)]
+    for path, old, new, same in (
+        ("src/kidneyct/report/charts.py", "$", "\n", True),
+        ("src/kidneyct/measures/focus.py", "$", "\n", True),
+        ("src/kidneyct/training/training.py", "$", "\n", False),
+        ("params.yaml", r" measured_images: \d+", r"\g<0>0", True),
+        ("params.yaml", r" batch_size: \d+", r"\g<0>0", False),
+    ):
         text = Path(path).read_text()
-        Path(path).write_text(text + "\n")
-        assert ([run.name for run in planned()] == before) is same, path
+        Path(path).write_text(re.sub(old, new, text))
+        assert ([run.name for run in study.plan(wanted)] == before) is same, path
         Path(path).write_text(text)
-    for key, same in {"measured_images": True, "epochs": False}.items():
-        text = Path("params.yaml").read_text()
-        changed, times = re.subn(rf" {key}: \d+", r"\g<0>0", text)
-        assert times == 1
-        Path("params.yaml").write_text(changed)
-        assert ([run.name for run in planned()] == before) is same, key
-        Path("params.yaml").write_text(text)
 
 
 @pytest.mark.parametrize(
-    ("change", "line"),
+    ("old", "new", "line"),
     [
-        (("weights: imagenet}", "wieghts: imagenet}"), r"arms\.imagenet: expected parameters .*found wieghts"),
-        (("arms:", "settings: {seed: 1}\narms:"), r"yaml: settings: expected parameters .*found seed"),
-        (("split.folds: 3", "split.fold: 3"), r"splits\.by series: .*found split\.fold"),
-        (("seeds: [0, 7]", "seeds: []"), r"expected arms, splits and seeds, or probes, or both; found no seeds$"),
-        (("seeds:", "seed:"), r"seed: Extra inputs are not permitted"),
-        (("transferred_blocks: 2", "transferred_blocks: 9"), r"arm two blocks, split by image: .*from 0 to 5"),
-        (("arms:", "arms: ["), "not valid YAML"),
-        (("folds: 3", "folds: 1000000000000000000"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (("folds: 3", "folds: five"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (("folds: 3", "folds: '3'"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (("folds: 3", "folds: [3]"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (("folds: 3", "folds: 0"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (("folds: 3", "folds: -3"), r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
-        (
-            ("{weights: imagenet}", "{split.folds: 4}"),
-            r"^arm two blocks, .*: split\.folds: expected 4, .* 1$",
-        ),
-        (("seeds: [0, 7]", "seeds: 1000000000"), r"seeds: Input should be a valid list$"),
-        (("seeds: [0, 7]", "seeds: [0, true]"), r"seeds\.1: Input should be a valid integer$"),
-        (("seeds: [0, 7]", "seeds: [0, -7]"), r"^arm imagenet, split by image: .*seed: .* from 0 to 4294967294"),
-        (("seeds: [0, 7]", "seeds: [7, 0, 7]"), r"seeds: expected different ones, found 7 twice$"),
-        (("seeds: [0, 7]", f"seeds: {list(range(2000))}"), r"^study: expected at most 10,000 runs .* found 16,000$"),
-        (("arms:", "settings: {1: 2}\narms:"), r"settings\.1\.\[key\]: Input should be a valid string"),
-        (
-            ("  imagenet:", "  two-blocks: {weights: imagenet, model.transferred_blocks: 2}\n  x:"),
-            "-two-blocks-.* twice",
-        ),
+        ("weights: imagenet}", "wieghts: imagenet}", r"arms\.imagenet: expected parameters .*found wieghts"),
+        ("settings: {", "settings: {seed: 1, ", r"yaml: settings: expected parameters .*found seed"),
+        ("split.folds: 3", "split.fold: 3", r"splits\.by series: .*found split\.fold"),
+        ("seeds: [0, 7]", "seeds: []", r"expected arms, splits and seeds, or probes, or both; found no seeds$"),
+        ("seeds:", "seed:", r"seed: Extra inputs are not permitted"),
+        ("transferred_blocks: 2", "transferred_blocks: 9", r"arm two blocks, split by image: .*from 0 to 5"),
+        ("arms:", "arms: [", "not valid YAML"),
+        ("folds: 3", "folds: 0", r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        ("folds: 3", "folds: '3'", r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
+        ("{weights: imagenet}", "{split.folds: 4}", r"^arm two blocks, .*: split\.folds: expected 4, .* 1$"),
+        ("seeds: [0, 7]", "seeds: [0, true]", r"seeds\.1: Input should be a valid integer$"),
+        ("seeds: [0, 7]", "seeds: [0, -7]", r"^arm imagenet, split by image: .*seed: .* from 0 to 4294967294"),
+        ("seeds: [0, 7]", "seeds: [7, 0, 7]", r"seeds: expected different ones, found 7 twice$"),
+        ("[0, 7]", f"{list(range(2000))}", r"^study: expected at most 10,000 runs .* found 16,000$"),
+        ("settings: {", "settings: {1: 2, ", r"settings\.1\.\[key\]: Input should be a valid string"),
+        ("  imagenet:", "  two-blocks: {weights: imagenet, model.transferred_blocks: 2}\n  x:", "-two-blocks-.* twice"),
     ],
 )
-def test_a_mistake_is_named(project, change, line):
-    Path("study.yaml").write_text(FILE.replace(*change))
+def test_a_mistake_is_named(read, old, new, line):
     with pytest.raises(InputError, match=line) as caught:
-        planned()
+        study.plan(read(FILE.replace(old, new)))
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_no_file_is_one_line(project):
-    Path("study.yaml").unlink()
-    with pytest.raises(InputError, match=r"study\.yaml: expected a file that names arms, splits and seeds, found none"):
-        planned()
+def test_no_file_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"x\.yaml: expected a file that names arms, splits and seeds, found none"):
+        study.read(tmp_path / "x.yaml")
 
 
-def test_the_projects_own_study_can_be_planned():
-    assert len(study.plan(study.read("study.yaml"))) == 4 + 20  # starts, and draws of random weights
+def test_the_projects_own_studies_can_be_planned():
+    runs = study.plan(study.read("study.yaml"))
+    assert [run.arm for run in runs] == ["imagenet", *["random"] * 20, "imagenet, unit pixels", "photographs", "he"]
+    assert runs[1].target == "probe@control"
     assert len(study.plan(study.read("tuned.yaml"))) == 2 * 5  # arms, folds

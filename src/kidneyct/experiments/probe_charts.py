@@ -154,23 +154,17 @@ def _name(axes, curves, styles):
         _label(axes, NAMES.get(model, model), (place - 0.35, value), (place, beside), styles[model][0])
 
 
-def _label(axes, text, point, place, colour, side="left"):
+def _label(axes, text, point, place, colour):
     axes.annotate(
         text,
         point,
         place,
         va="center",
-        ha=side,
+        ha="left",
         fontsize=10.5,
         color=DARK,
         annotation_clip=False,
-        arrowprops={
-            "arrowstyle": "-",
-            "color": colour,
-            "shrinkA": 1,
-            "shrinkB": 0,
-            "relpos": (float(side == "right"), 0.5),
-        },
+        arrowprops={"arrowstyle": "-", "color": colour, "shrinkA": 1, "shrinkB": 0, "relpos": (0.0, 0.5)},
     )
 
 
