@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from kidneyct.pipeline.errors import InputError
 
 HOME = Path(".study")  # git and DVC leave it alone
 PATIENCE = 10  # seconds that a run has to end once it is asked to
+PAUSE = 0.5  # seconds from look to look whether a task has ended
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # For TensorFlow and for JAX, which else take most of a GPU's memory at once.
 AS_NEEDED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -65,10 +67,11 @@ def work(runs, done, jobs):
                         waiting.remove(run)
                         at_work[task.remote(run.name, words(run), project, home, cores)] = run
                         yield run, None
-                ended = ray.wait(list(at_work))[0][0]
-                run = at_work.pop(ended)
+                while not (over := ray.wait(list(at_work), timeout=0)[0]):
+                    time.sleep(PAUSE)  # not Ray, in which SIGTERM would be lost
+                run = at_work.pop(over[0])
                 try:
-                    outcome = ray.get(ended)
+                    outcome = ray.get(over[0])
                 except ray.exceptions.RayError as error:
                     outcome = Outcome(f"lost by Ray ({' '.join(str(error).split())[:200]}); call again", "")
                 ready |= frozenset() if outcome.error else run.needs

@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import secrets
+import signal
 import tempfile
 import zlib
 from pathlib import Path
@@ -94,9 +95,11 @@ def begun(asked, without):
     except ImportError:
         raise InputError(f"{asked}: expected Ray, found none; {EXTRA}, or {without}") from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    terminated = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         try:
             _begin(ray, folder)
+            signal.signal(signal.SIGTERM, terminated)  # which Ray took for itself
             yield ray
         finally:
             ray.shutdown()
