@@ -79,7 +79,8 @@ def work(runs, done, jobs):
         finally:
             for left in at_work:
                 ray.cancel(left)
-            ray.wait(list(at_work), num_returns=len(at_work), timeout=2 * PATIENCE) if at_work else None
+            if at_work:
+                ray.wait(list(at_work), num_returns=len(at_work), timeout=2 * PATIENCE)
 
 
 def _task(ray, jobs):
