@@ -76,3 +76,14 @@ def test_a_fault_is_one_line(tmp_path, change, line):
         score.read(path, PUBLISHED, CLASSES)
     assert line in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1 + ("does not have" in line)
+
+
+def test_the_final_test_wants_the_locked_series_alone_and_reads_this_projects_own_columns(tmp_path):
+    path = tmp_path / "p.csv"
+    own = pd.DataFrame({"image": ["Normal/9.jpg"], "probability of Cyst": [0.1], "probability of Normal": [0.9]})
+    own.to_csv(path, index=False)
+    codes, series, probabilities, scored = score.read(path, PUBLISHED, CLASSES, use="locked")
+    assert (codes.tolist(), series.tolist(), probabilities.tolist(), scored) == ([1], ["normal-9"], [[0.1, 0.9]], True)
+    pd.concat([own, own.assign(image="Cyst/0.jpg")]).to_csv(path, index=False)
+    with pytest.raises(InputError, match="1 images of the open series, which models were built on: Cyst/0.jpg"):
+        score.read(path, PUBLISHED, CLASSES, use="locked")

@@ -130,5 +130,5 @@ def test_no_file_is_one_line(tmp_path):
 def test_the_projects_own_studies_can_be_planned():
     runs = study.plan(study.read("study.yaml"))
     assert [run.arm for run in runs] == ["imagenet", *["random"] * 20, "imagenet, unit pixels", "photographs", "he"]
-    assert runs[1].target == "probe@control"
+    assert runs[1].targets == ("series", "features@control")
     assert len(study.plan(study.read("tuned.yaml"))) == 2 * 5  # arms, folds

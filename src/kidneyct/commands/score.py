@@ -26,6 +26,7 @@ BESIDE = ("macro_auroc", "balanced_accuracy", "accuracy")
 
 def add_arguments(parser):
     parser.add_argument("file", metavar="FILE", help="CSV with image and a column for each class, or predicted")
+    parser.add_argument("--locked", action="store_true", help="they are of the locked series, for the one final test")
     parser.add_argument("--out", metavar="JSON", help="write all measures to this file")
 
 
@@ -39,8 +40,9 @@ def run(options):
         raise InputError(f"{published}: expected in the folder the command runs in, found none; run it in the project")
     table = pd.read_csv(published, dtype=str, keep_default_na=False)
     classes = sorted(table["class"].unique())
-    result = score.score(*score.read(options.file, table, classes), classes)
-    print(f"{result['images']:,} images of {result['series']} series, none of them locked\n")
+    use = "locked" if options.locked else "open"
+    result = score.score(*score.read(options.file, table, classes, use), classes)
+    print(f"{result['images']:,} images of {result['series']} series, {'all' if options.locked else 'none'} locked\n")
     for title, part in (("slices", "slices"), ("whole series, mean probability", "of_series")):
         print(title)
         for name, estimate in result[part].items():

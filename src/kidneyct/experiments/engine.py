@@ -143,7 +143,7 @@ def cause(said):
 def words(run):
     """What of `dvc exp run` is a run's own."""
     changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
-    return ["-n", run.name, *changes, run.target]
+    return ["-n", run.name, *changes, *run.targets]
 
 
 def override(value):

@@ -98,7 +98,7 @@ def features(runs, revisions, shared):
     for run in runs:
         if run.name in revisions:
             name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
-            role = run.target.partition("@")[2]
+            role = run.targets[-1].partition("@")[2]
             found[name] = pooled(revisions[run.name], role, len(shared.codes))
     return found
 

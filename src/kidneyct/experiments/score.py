@@ -6,21 +6,28 @@ import pandas as pd
 from kidneyct.experiments import probing
 from kidneyct.experiments.probing import METRICS
 from kidneyct.files import tables
+from kidneyct.files.predictions import PROBABILITY
 from kidneyct.images.container import listed
 from kidneyct.pipeline.errors import InputError
 from kidneyct.probe import probe
 from kidneyct.statistics import pooled
 
+OTHERS = {
+    "open": "images of the locked series, which are for one final test",
+    "locked": "images of the open series, which models were built on",
+}
 SUM = 1e-3  # how far a row's probabilities may be from 1 in all
 
 
-def read(path, published, classes):
+def read(path, published, classes, use="open"):
     """Predictions in a CSV file as codes (n,), series (n,) text, probabilities (n, k) and whether they are such.
 
-    The file has a column `image` and one for each class, or `predicted`; `published` is benchmark/series.csv. Every
-    open series must be there, of each one image or more. InputError has a line for each kind of fault.
+    The file has a column `image` and one for each class, or `predicted`; a column may be named as in this project's
+    own predictions. `published` is benchmark/series.csv. Every series of this `use`, open or locked, must be there, of
+    each one image or more, and none of the other. InputError has a line for each kind of fault.
     """
     table = tables.load(path, "a table of predictions", dtype={"image": str, "predicted": str}, keep_default_na=False)
+    table = table.rename(columns=lambda name: name.removeprefix(PROBABILITY))
     scored = all(label in table for label in classes)
     if "image" not in table or not (scored or "predicted" in table):
         raise InputError(
@@ -28,15 +35,15 @@ def read(path, published, classes):
             f"{', '.join(map(str, table.columns))}"
         )
     known = published.set_index("image")
-    opened = published[published["use"] == "open"]
+    wanted = published[published["use"] == use]
     names = table["image"]
     own = known.reindex(names)
-    absent = sorted(set(opened["series"]) - set(own["series"]))
+    absent = sorted(set(wanted["series"]) - set(own["series"]))
     faults = {
         "images that benchmark/series.csv does not have": names[own["series"].isna().to_numpy()],
         "images twice or more": names[names.duplicated()].unique(),
-        "images of the locked series, which are for one final test": names[(own["use"] == "locked").to_numpy()],
-        "open series without an image": absent,
+        OTHERS[use]: names[(own["use"].notna() & (own["use"] != use)).to_numpy()],
+        f"{use} series without an image": absent,
     } | (_of_probabilities(table, classes) if scored else _of_labels(table, classes))
     lines = [f"{path}: {len(found):,} {kind}: {listed(list(found))}" for kind, found in faults.items() if len(found)]
     if lines:

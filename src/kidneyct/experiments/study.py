@@ -61,7 +61,7 @@ class Run(NamedTuple):
     seed: int
     changes: dict  # dotted name -> value, against params.yaml
     name: str  # the experiment's; it tells what the run is made of, code included
-    target: str = TARGET  # the stage that it ends with
+    targets: tuple = (TARGET,)  # the stages that it ends with
     needs: frozenset = frozenset()  # digests of the stages that it computes: two runs that share a stage share one
 
 
@@ -100,20 +100,20 @@ def plan(study, path="params.yaml"):
     """The runs of a study: trainings by seed and way of splitting, so that complete comparisons come early.
 
     Then come the starts that are probed, the primary one, then every draw of the control, then the others; each ends
-    with the stage that probes it. InputError where a run's parameters are not allowed.
+    with its features, as the study fits the probes itself. InputError where a run's parameters are not allowed.
     """
     values, known = params.validate(path).model_dump(), {}
 
-    def run(arm, split, fold, seed, changes, target=TARGET):
+    def run(arm, split, fold, seed, changes, targets=(TARGET,)):
         changes = study.settings | changes | {"seed": seed}
         effective = _checked(values, changes, arm, split)
-        if target not in known:
-            known[target] = stages(target)
-        found = digests(known[target], effective)
+        if targets not in known:
+            known[targets] = stages(*targets)
+        found = digests(known[targets], effective)
         words = [arm, *([] if split == PROBES else [split, fold]), seed]
         words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
-        name = "-".join(["study", *words, found[target]])
-        return Run(arm, split, fold, seed, changes, name, target, frozenset(found.values()))
+        name = "-".join(["study", *words, *(found[target] for target in targets)])
+        return Run(arm, split, fold, seed, changes, name, targets, frozenset(found.values()))
 
     runs, folds = [], _folds(study, values)
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
@@ -125,8 +125,8 @@ def plan(study, path="params.yaml"):
         first, *others = given.starts
         order = [(first, 0), *((RANDOM, seed) for seed in range(given.draws)), *((name, 0) for name in others)]
         for name, seed in order:
-            target = f"probe@{CONTROL if name == RANDOM else CANDIDATE}"
-            runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), target))
+            targets = ("series", f"features@{CONTROL if name == RANDOM else CANDIDATE}")
+            runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
         raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
@@ -198,8 +198,8 @@ class Stage(NamedTuple):
     before: list  # names of the stages that it reads from
 
 
-def stages(target):
-    """The stages that lead to one, name -> Stage, each after those that it reads from, itself the last.
+def stages(*targets):
+    """The stages that lead to some, name -> Stage, each after those that it reads from.
 
     `check` is left out, as it reads every parameter and decides no number.
     """
@@ -219,7 +219,9 @@ def stages(target):
     try:
         with Repo(uninitialized=True) as repo:
             graph = repo.index.graph
-            visit(next(stage for stage in graph if stage.addressing == target))
+            for stage in [stage for stage in graph if stage.addressing in targets]:
+                if stage.addressing not in found:
+                    visit(stage)
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
     return found
