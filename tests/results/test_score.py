@@ -85,5 +85,5 @@ def test_the_final_test_wants_the_locked_series_alone_and_reads_this_projects_ow
     codes, series, probabilities, scored = score.read(path, PUBLISHED, CLASSES, use="locked")
     assert (codes.tolist(), series.tolist(), probabilities.tolist(), scored) == ([1], ["normal-9"], [[0.1, 0.9]], True)
     pd.concat([own, own.assign(image="Cyst/0.jpg")]).to_csv(path, index=False)
-    with pytest.raises(InputError, match="1 images of the open series, which models were built on: Cyst/0.jpg"):
+    with pytest.raises(InputError, match=r"1 images of the open series, which models were built on: Cyst/0\.jpg"):
         score.read(path, PUBLISHED, CLASSES, use="locked")
