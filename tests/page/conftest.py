@@ -164,18 +164,11 @@ def run(tmp_path_factory):
         histories={"candidate": history, "control": history},
         rates={"candidate": rates, "control": rates},
         predictions=tables,
-        suspects=pd.DataFrame(
-            {"row": [2], "image": ["Cyst/2.jpg"], "label": ["Cyst"], "both_say": ["Tumor"]}
-            | {"candidate": 0.7, "candidate_of_label": 0.1, "control": 0.65, "control_of_label": 0.125}
-            | {"nearest_training": "Cyst", "nearest_agrees": 0, "series": 1}
-        ),
-        doubt={"weak": [], "listed": 1, "test_images": 8, "nearest_agrees": 0, "commonest_label": 0.25}
-        | {"by_chance": 0.5},
         external_images=pd.DataFrame(columns=["image", "label"]),
         external_predictions={role: each.iloc[:0] for role, each in tables.items()},
         maps=maps,
         charts=dict.fromkeys(
-            ["leakage", "similarity", "curves", "calibration", "suspects", "external"]
+            ["leakage", "similarity", "curves", "calibration", "external"]
             + [f"randomisation_{role}" for role in ("candidate", "control")],
             chart,
         ),

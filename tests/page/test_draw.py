@@ -17,7 +17,6 @@ from kidneyct.report import charts, gallery, panels
 PICTURES = {
     "leakage.png": (1560, 1065),
     "similarity.png": (1275, 435),
-    "suspects.png": (1890, 532),
     "comparison.png": (1575, 735),
     "calibration.png": (1575, 1080),
     "curves.png": (1575, 660),
@@ -39,7 +38,6 @@ def folder(run, tmp_path, monkeypatch):
         "data/split.csv": run.table,
         "data/index.csv": run.table[["image", "label"]].assign(width=40, height=40, sha256=run.hashes),
         "data/series.csv": run.table[["image"]].assign(series=run.series),
-        "plots/suspects.csv": run.suspects,
         "plots/external/images.csv": run.external_images,
         "plots/external/metrics.csv": pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
         "plots/similarity.csv": pd.DataFrame(
@@ -48,7 +46,7 @@ def folder(run, tmp_path, monkeypatch):
         "plots/pairs.csv": pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
     }
     trees = {"metrics/leakage.json": run.leakage, "metrics/comparison.json": run.comparison}
-    trees |= {"metrics/suspects.json": run.doubt, "metrics/external.json": run.external}
+    trees |= {"metrics/external.json": run.external}
     bins = {"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]}
     steps = ["trained", "scores", "block1"]
     for role in run.predictions:
@@ -92,7 +90,6 @@ def test_all_pictures_are_drawn_and_the_page_takes_them_in(folder):
         "similarity",
         "curves",
         "calibration",
-        "suspects",
         "candidate/randomisation",
         "control/randomisation",
     ):
@@ -155,9 +152,7 @@ def test_a_damaged_table_is_one_line_that_names_it(folder, path, damage, monkeyp
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{"accuracy": 0.', b"[1]", b"null", b"{}"])
-@pytest.mark.parametrize(
-    "name", ["control/evaluation", "control/maps", "comparison", "external", "leakage", "suspects"]
-)
+@pytest.mark.parametrize("name", ["control/evaluation", "control/maps", "comparison", "external", "leakage"])
 def test_damaged_json_is_one_line_that_names_it(folder, name, content):
     path = f"metrics/{name}.json"
     (folder / path).write_bytes(content)

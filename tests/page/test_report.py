@@ -357,29 +357,6 @@ def test_a_rate_at_the_edge_of_the_list_is_remarked_on(searched):
         assert "The control kept" not in text
 
 
-def test_labels_that_both_models_contradict_are_listed(run, page):
-    text = Outline(section(page, "suspects")).text
-    assert "For 1 of the 8 test images both models say one and the same other class" in text
-    assert "had nothing in common, 0.5 would be listed by chance" in text
-    assert "A listed label need not be wrong. The candidate is right in 87.5 % of the test images, the" in text
-    assert "No series of the test images was in training: such a mistake says little about a label." in text
-    assert [" ".join(map(" ".join, cells)) for cells in rows(section(page, "suspects"))[1:]] == [
-        "1 2.jpg row 2 Cyst Tumor 70.0 % (10.0 %) 65.0 % (12.5 %) Cyst 1"
-    ]
-    assert "were not checked; 1 that both models contradict are listed above" in Outline(section(page, "limits")).text
-
-
-def test_where_no_label_is_contradicted_one_line_says_so(run):
-    none = run._replace(suspects=run.suspects[:0], doubt=run.doubt | {"listed": 0})
-    suspects = section(report.page(none), "suspects")
-    assert "No image is listed: of none of the 8 test images do both models give the label a low" in suspects
-    assert "<table" not in suspects
-    assert "<img" not in suspects
-    weak = none._replace(doubt=none.doubt | {"weak": ["candidate", "control"], "commonest_label": 0.5})
-    line = "No image is listed: the candidate and the control are right no more often than who always says the"
-    assert line in Outline(section(report.page(weak), "suspects")).text
-
-
 def test_a_model_that_could_still_have_improved_is_said_to(searched):
     page = report.page(searched)
     sentence = (

@@ -4,16 +4,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kidneyct.maps.methods import PAPER
-from kidneyct.pipeline import errors
-from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import canvas, heat, titles
 
 LEGEND = (
     f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
     "Research software, not for clinical use."
 )
-
-PICTURED = 24  # suspects at most
 
 
 def explanations(path, examples, title, none="none among the test images"):
@@ -90,34 +86,6 @@ def leakage_pairs(path, pairs, table, images, series, columns=4):
             fontsize=8,
         )
     figure.suptitle("Test images and the training images nearest to them", fontsize=12)
-    canvas.save(figure, path)
-
-
-def suspects(path, listed, images, columns=6):
-    """The first PICTURED test images of a suspects.csv, the most confident first, with label and answers below each.
-
-    `listed` is its table, `images` (n, h, w, 3).
-    """
-    title = "Labels to look at"
-    if not len(listed):
-        return _message(path, title, "none listed")
-    shown = listed.head(PICTURED)
-    lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(2.1 * columns, 2.75 * lines + 0.8), facecolor="white", layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    for number, (axes, suspect) in enumerate(zip(panels.flat, shown.to_dict("records"), strict=False), start=1):
-        axes.imshow(images[suspect["row"]])
-        says = ", ".join(f"{suspect[role]:.0%}" for role in ROLES)
-        name = errors.shown(suspect["image"].split("/")[-1], 26)
-        axes.set_title(
-            f"{number}: {name}\nlabel {errors.shown(suspect['label'], 22)}\n"
-            f"both say {errors.shown(suspect['both_say'], 22)}\n({says})",
-            fontsize=7.5,
-        )
-    more = f"; {len(listed) - len(shown)} more in plots/suspects.csv" if len(listed) > len(shown) else ""
-    figure.suptitle(f"{title}: both models contradict them (probabilities: {', '.join(ROLES)}){more}", fontsize=11)
     canvas.save(figure, path)
 
 

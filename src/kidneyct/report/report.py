@@ -42,8 +42,6 @@ class Run(NamedTuple):
     histories: dict  # history.csv by role
     rates: dict  # rates.csv by role
     predictions: dict  # predictions.csv by role
-    suspects: pd.DataFrame  # suspects.csv
-    doubt: dict  # suspects.json
     external_images: pd.DataFrame  # plots/external/images.csv
     external_predictions: dict  # external/predictions.csv by role
     maps: dict  # an explain stage's arrays by role
@@ -93,8 +91,6 @@ def page(run):
         marks={role: titles.lost(values["collapsed"], values["untrained"]) for role, values in run.evaluations.items()},
         confusions={role: _confusion(counts) for role, counts in confusions.items()},
         wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
-        suspects=run.suspects.to_dict("records"),
-        doubt=run.doubt,
         measured=run.measured,
         epochs={role: history.to_dict("records") for role, history in run.histories.items()},
         learning_rates=rates,
