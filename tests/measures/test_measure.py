@@ -190,26 +190,6 @@ def test_a_measure_is_judged_by_the_interval_of_its_gain(name, cell, verdict):
     assert evaluation.judged(name, cell).get("verdict") == verdict
 
 
-def results_of(**methods):
-    return {
-        "maps": {
-            method: {"road": {"value": road}, "randomisation": randomisation}
-            for method, (road, randomisation) in methods.items()
-        }
-    }
-
-
-def test_the_best_map_is_one_that_depends_on_the_weights():
-    measured = results_of(
-        saliency=(0.1, {"uninformative": False}),
-        gradcam=(0.3, {"uninformative": True}),
-        smoothgrad=(0.2, {"uninformative": False}),
-        gradcam_plus_plus=(0.4, {"images": 0}),  # no map to randomise: nothing is known of it
-    )
-    assert evaluation.best(measured) == {"method": "smoothgrad", "road": 0.2}
-    assert evaluation.best(results_of(gradcam=(0.3, {"uninformative": True}))) == {"method": "none"}
-
-
 def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch):
     """Of forward passes: counted in a run of two images, but for those inside a backward pass."""
     seen = []

@@ -1,11 +1,14 @@
 """Paired statistics on data whose answer is known."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score
 
-from kidneyct.statistics import paired
+from kidneyct.statistics import bootstrap, paired
 
 AB = ["a", "b"]
 
@@ -64,11 +67,9 @@ def test_gaps_are_scikit_learns():
 def test_a_draw_without_a_class_leaves_it_out():
     # The whole set has both classes, the draw two images of a: candidate right once, control never; F1 2/3 against 0.
     total = paired.joint_counts(*(np.array(x) for x in ([0, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 1])), 2)
-    drawn = paired.gaps(total[0], total.sum(axis=0))
-    assert drawn["accuracy"] == 0.5
-    assert drawn["macro_f1"] == pytest.approx(2 / 3)
-    assert drawn["recall"][0] == 0.5
-    assert np.isnan(drawn["recall"][1])
+    accuracy, macro_f1, *recalls = paired.gaps(total[0])
+    assert (accuracy, macro_f1, recalls[0]) == (0.5, pytest.approx(2 / 3), 0.5)
+    assert np.isnan(recalls[1])
 
 
 def test_equal_differences_in_every_series_have_an_interval_of_no_width():
@@ -136,3 +137,34 @@ def test_the_seed_decides_and_names_of_series_do_not():
     first = paired.compare(codes, candidate, control, series, list("abcd"), seed=4)
     assert paired.compare(codes, candidate, control, series * 7 + 1000, list("abcd"), seed=4) == first
     assert paired.compare(codes, candidate, control, series, list("abcd"), seed=5) != first
+
+
+def test_agreement_by_hand():
+    # The candidate says 1 five times, the control four times.
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    candidate = np.array([0, 0, 0, 1, 1, 1, 1, 1])  # 7 right
+    control = np.array([0, 0, 1, 1, 1, 1, 0, 0])  # 4 right
+    found = paired.agreement(codes, candidate, control, 2)
+    # 3/8 · 4/8 + 5/8 · 4/8 = 1/2; same for images 0, 1, 3, 4 and 5: 5/8; kappa (5/8 - 1/2) / (1/2).
+    assert found["same_class"] == {"observed": 0.625, "expected": 0.5, "kappa": 0.25}
+    # Both right in 0, 1, 4, 5, both wrong in 3: 5/8; 7/8 · 4/8 + 1/8 · 4/8 = 1/2.
+    assert found["both_right_or_wrong"] == {"observed": 0.625, "expected": 0.5, "kappa": 0.25}
+    same = np.zeros(4, int)
+    assert paired.agreement(same, same, same, 2)["same_class"] == {"observed": 1, "expected": 1}  # no room for kappa
+
+
+def test_independent_errors_agree_as_expected():
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 4, 40_000)
+    models = [np.where(generator.random(40_000) < accuracy, codes, (codes + 1) % 4) for accuracy in (0.9, 0.6)]
+    found = paired.agreement(codes, *models, 4)["both_right_or_wrong"]
+    assert found["expected"] == pytest.approx(0.9 * 0.6 + 0.1 * 0.4, abs=0.01)
+    assert found["kappa"] == pytest.approx(0, abs=0.02)
+
+
+def test_the_coverage_that_pages_state_is_the_simulations():
+    rows = json.loads(Path("benchmarks/results/intervals-pooled.json").read_text())["rows"]
+    held = {row["series"]: row["held, percentile bootstrap"] for row in rows}
+    assert {series: held[series] for series in bootstrap.COVERAGE} == bootstrap.COVERAGE
+    assert bootstrap.coverage() == "82 % with 6 series, 89 % with 20 series"
+    assert max(share for series, share in held.items() if series < bootstrap.FEW) < 0.9 < held[bootstrap.FEW]

@@ -237,19 +237,3 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=a
         if method in local:
             results[method]["localisation"] = local[method]
     return {"images": len(images), "settings": SETTINGS, "maps": results}, table
-
-
-def best(measured):
-    """The map of most worth in such a dict: method, its ROAD and ROAD's chance level, 0.
-
-    The highest ROAD among the maps that randomised weights do not leave alike; `method` is "none" where all are.
-    """
-    informative = {
-        method: results["road"]["value"]
-        for method, results in measured["maps"].items()
-        if not results["randomisation"].get("uninformative", True)
-    }
-    if not informative:
-        return {"method": "none"}
-    method = max(informative, key=informative.get)
-    return {"method": method, "road": informative[method]}

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from kidneyct.files import predictions
 from kidneyct.report import canvas, titles
-from kidneyct.statistics import confusion
 
 # Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
 METHOD_STYLES = {
@@ -24,7 +24,7 @@ def confusion_pair(path, matrices, classes, titles):
     figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="compressed")  # square panels would push titles out
     panels = figure.subplots(1, len(matrices))
     for axes, matrix, title in zip(panels, matrices, titles, strict=True):
-        shares = confusion.shares(matrix)
+        shares = predictions.shares(matrix)
         drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(matrix.shape):
             axes.text(

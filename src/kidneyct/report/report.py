@@ -12,12 +12,12 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from kidneyct.files import index, tables
+from kidneyct.files import index, predictions, tables
 from kidneyct.maps import selection
 from kidneyct.pipeline import roles
 from kidneyct.report import gallery, titles
 from kidneyct.series import split_summary
-from kidneyct.statistics import confusion, verdict
+from kidneyct.statistics import bootstrap, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 PATHS = ("weights", "data.source", "data.labels", "data.external", "series.table")
@@ -54,7 +54,7 @@ def page(run):
     start, classes = titles.actual(weights, blocks), run.parameters["data"]["classes"]
     rates = run.parameters["train"]["learning_rate"]
     rates = rates if isinstance(rates, list) else [rates]
-    confusions = {role: confusion.confusion(table, classes) for role, table in run.predictions.items()}
+    confusions = {role: predictions.confusion(table, classes) for role, table in run.predictions.items()}
     cards, left_out = gallery.cards({role: _explained(run, role) for role in roles.ROLES})
     template = _environment().get_template("report.html")
     return template.render(
@@ -75,7 +75,7 @@ def page(run):
         comparison=run.comparison,
         external=run.external,
         external_confusions={
-            role: _confusion(confusion.confusion(table, classes))
+            role: _confusion(predictions.confusion(table, classes))
             for role, table in run.external_predictions.items()
             if run.external["images"]
         },
@@ -115,7 +115,7 @@ def duplicates(found):
 
 
 def _confusion(counts):
-    return {"counts": counts.tolist(), "shares": confusion.shares(counts).tolist()}
+    return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
 
 
 def _explained(run, role):
@@ -133,6 +133,7 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
+    environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,
