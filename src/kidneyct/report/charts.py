@@ -4,16 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kidneyct.files import predictions
+from kidneyct.maps.methods import METHODS
 from kidneyct.report import canvas, titles
 
 # Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
-METHOD_STYLES = {
-    "saliency": ("#0072B2", "o"),
-    "smoothgrad": ("#56B4E9", "s"),
-    "integrated_gradients": ("#009E73", "^"),
-    "gradcam": ("#D55E00", "D"),
-    "gradcam_plus_plus": ("#CC79A7", "v"),
-}
+STYLES = [("#0072B2", "o"), ("#56B4E9", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#000000", "P")]
 
 
 def confusion_pair(path, matrices, classes, titles):
@@ -130,7 +125,7 @@ def randomization_chart(path, tables, names, threshold):
     for axes, table, name in zip(panels, tables, names, strict=True):
         means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
         for method, steps in means.groupby("method", sort=False):
-            colour, marker = METHOD_STYLES[method]
+            colour, marker = STYLES[METHODS.index(method) % len(STYLES)]
             axes.plot(
                 steps["step"],
                 steps["correlation"],
