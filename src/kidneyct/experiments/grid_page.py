@@ -1,8 +1,5 @@
 """The chart of a grid of runs."""
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
 from kidneyct.report import canvas, titles
 
 METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
@@ -17,7 +14,7 @@ def sweep(path, table, summary, parameter, names, logarithmic=False):
     values = list(dict.fromkeys(table["value"]))
     spaced = len(values) > 1 and not any(isinstance(value, str) for value in values)
     places = {value: value if spaced else number for number, value in enumerate(values)}
-    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="constrained")
+    figure = canvas.figure(10.5, 4.9)
     panels = figure.subplots(1, 2)
     for axes, (metric, title) in zip(panels, METRICS.items(), strict=True):
         for (role, (colour, marker, line, fill)), aside in zip(canvas.STYLES.items(), (-0.08, 0.08), strict=True):
@@ -56,7 +53,7 @@ def sweep(path, table, summary, parameter, names, logarithmic=False):
             axes.set_xlim(-0.5, len(values) - 0.5)
     handles, labels = panels[0].get_legend_handles_labels()
     if table["collapsed"].any():
-        handles.append(Line2D([], [], color="black", marker="x", linestyle="", markersize=9))
+        handles.append(canvas.matplotlib.lines.Line2D([], [], color="black", marker="x", linestyle="", markersize=9))
         labels.append(titles.COLLAPSED)
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     figure.suptitle("Each run, and mean ± standard deviation", fontsize=12)
