@@ -93,5 +93,5 @@ def test_what_is_told_in_the_log():
     found["near_duplicates"] = {"study": 2, "training": 1, "share": 0.666667}
     assert external.told(found) == (
         "external: 3 images of 3 series, none of class c; accuracy 1.0000 (candidate), 0.3333 (control); "
-        "near-duplicates of the study's images 2, of these 1 of training images: see plots/external/images.csv"
+        "near-duplicates of the study's images 2, of these 1 of training images: see data/external/images.csv"
     )

@@ -119,5 +119,5 @@ def told(result):
     return (
         f"external: {result['images']} images of {result['series']} series{missing}; accuracy "
         f"{', '.join(f'{value:.4f} ({role})' for role, value in accuracy.items())}; near-duplicates of the study's "
-        f"images {near['study']}, of these {near['training']} of training images: see plots/external/images.csv"
+        f"images {near['study']}, of these {near['training']} of training images: see data/external/images.csv"
     )
