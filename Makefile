@@ -1,13 +1,16 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo study test fuzz chaos repeat bench format licences lock
+.PHONY: demo study tutorial test fuzz chaos repeat bench format licences lock
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct demo
 
 study: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kidneyct study
+
+tutorial: .venv/installed
+	$(BIN)/python -m benchmarks.tutorial
 
 test: .venv/installed
 	$(BIN)/ruff check .

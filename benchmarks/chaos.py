@@ -10,7 +10,8 @@ it gets SIGKILL, SIGTERM or SIGINT, by turns, at a moment drawn uniformly over t
 undisturbed. After three kills in a row it is left to end. `before`, `amid` and `after` count the kills that found none,
 some and all of its outputs written; `resumed` those after which the stage said that it went on from where it was; one
 that comes before there is anything to go on from leads to no such line. A kill while DVC itself writes dvc.lock or its
-rwlock leaves half of one: what docs/reliability.md says is done then, and counted. Exit status 1 where a byte differs.
+rwlock leaves half of one: what docs/troubleshooting.md says is done then, and counted. Exit status 1 where a byte
+differs.
 """
 
 import argparse
@@ -96,7 +97,7 @@ class Runner:
             raise SystemExit(f"dvc repro {' '.join(names)}: exit status {status}\n{output}")
 
     def mended(self, output):
-        """Whether DVC complained of half a file of its own; it is removed then, as docs/reliability.md says."""
+        """Whether DVC complained of half a file of its own; it is removed then, as docs/troubleshooting.md says."""
         for complaint, file in CUT_SHORT.items():
             if complaint.search(output):
                 (self.folder / file).unlink()

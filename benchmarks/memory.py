@@ -27,7 +27,7 @@ SIZES = {
     "gpu": {"images": 3112, "image_size": 200, "epochs": 5},
 }
 SLICES = 2  # of a patient
-MAPPED = ("data/images.npy", "data/thumbnails.npy", "data/features/candidate.npy")
+MAPPED = ("data/images/images.npy", "data/images/thumbnails.npy", "data/features/candidate/features.npy")
 
 
 def pipeline(folder):

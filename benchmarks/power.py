@@ -6,7 +6,7 @@ The project lies on a file system of its own, in an image. At a random moment of
 what the image holds is copied, which is what the disk would have kept: what was written and not yet on the disk is
 lost. The copy is mounted in its place, its journal replayed, and `dvc repro` goes on. `empty` counts the cuts after
 which a file of the project's, or of DVC's, was there without its content; a dvc.lock that DVC can't read is removed, as
-docs/reliability.md says. Exit status 1 where a byte differs.
+docs/troubleshooting.md says. Exit status 1 where a byte differs.
 """
 
 import argparse

@@ -19,7 +19,7 @@ ROLE = "control"
 def main():
     p = params.validate()
     classes = p.data.classes
-    images = np.load("data/images.npy", mmap_mode="r")
+    images = np.load("data/images/images.npy", mmap_mode="r")
     sixteen = np.load(f"data/features/{ROLE}.npy", mmap_mode="r")
     table = index.read("data/split.csv")
     devices.prepare(p.seed)

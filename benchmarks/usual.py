@@ -234,7 +234,7 @@ def main():
         {
             "way": name,
             "hours for the study": stopwatch.spread(each / 3600 for each in values),
-            "the usual way takes so many times as long": stopwatch.ratio(values, usual_total),
+            "times as long in the usual way": stopwatch.ratio(values, usual_total),
         }
         for name, values in hours.items()
     ]

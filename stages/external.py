@@ -1,4 +1,4 @@
-"""Lay out and decode the external test set as the study's own images, and run both models on it.
+"""Lay out and decode the external test set as the study's own images; run both models, and both starts' probes, on it.
 
 Its series are known from its patients.csv, or inferred. Where there is none, `data/external` holds tables without rows.
 """
@@ -15,6 +15,7 @@ from kidneyct.images import archive, decoding, grey
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
+from kidneyct.probe import logistic, probe
 from kidneyct.series import inference, known_series, split
 from kidneyct.sources import external
 
@@ -35,16 +36,22 @@ def main():
     columns = series(files, thumbnails, p.series)
     index.write(files[["image"]].assign(**columns), FOLDER / "series.csv")
     index.write(parts, FOLDER / "split.csv")
-    for role, probabilities in predicted(rows, classes, p.model).items():
-        with atomic_write(FOLDER / f"{role}.csv") as partial:
+    study, codes = index.read("data/split.csv"), index.codes(files["label"], classes)[rows]
+    models = predicted(rows, classes, p.model)
+    probes = probed(rows, study, classes, p.model.pixel_scaling, p.split.by == "image", p.probe.slices)
+    for name, probabilities in (models | {f"{role}-probe": found for role, found in probes.items()}).items():
+        with atomic_write(FOLDER / f"{name}.csv") as partial:
             tabulated = predictions.tabulate(parts, rows, classes, probabilities)
             tabulated.to_csv(partial, index=False, float_format="%.6f")
     table = files.iloc[rows].reset_index(drop=True)
     facts, found = {"images": len(rows)}, table[["image", "label"]]
     if len(rows):
         numbers = np.asarray(columns["series"])[rows]
-        found = shared(table, thumbnails[rows], classes, p)
+        found = shared(table, thumbnails[rows], classes, p.series.similarity, p.split.by == "image", p.probe.slices)
         facts |= overlap.summary(found, numbers) | {"series_are": "known" if "inferred" in columns else "inferred"}
+        facts["probe"] = {
+            role: probe.evaluate(probabilities, codes, numbers, classes) for role, probabilities in probes.items()
+        }
         facts["left_out"] = {"unreadable": rejected, "contradictory": len(files) - len(rows)}
         found.insert(2, "series", numbers)
         tell(facts, numbers)
@@ -69,6 +76,9 @@ def series(files, thumbnails, asked):
     numbers = inference.infer(thumbnails, groups, asked.similarity) if len(files) else []
     where = f"{ARCHIVE}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(ARCHIVE), where)
+    if table.empty and asked.table == "published" and len(files):  # other series of the published data set
+        table = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), known_series.PUBLISHED)
+        table, where = known_series.of_published(table, files["image"], known_series.PUBLISHED), known_series.PUBLISHED
     if table.empty:
         return {"series": numbers}
     rejected, listed = index.read(FOLDER / "rejected.csv")["image"], str(FOLDER / "index.csv")
@@ -92,7 +102,24 @@ def predicted(rows, classes, model):
     return found
 
 
-def shared(table, thumbnails, classes, p):
+def probed(rows, study, classes, pixel_scaling, by_image, slices):
+    """Role -> probabilities (n, c) of a probe on all blocks, fitted to all images that the study uses."""
+    if not len(rows):
+        return {role: np.empty((0, len(classes))) for role in ROLES}
+    from kidneyct.backbone import features, vgg
+
+    images, used, found = arrays.images(FOLDER / "images.npy"), np.flatnonzero(study["split"].isin(index.PARTS)), {}
+    codes, series = index.codes(study["label"], classes)[used], index.read_series("data/series.csv", len(study))[used]
+    for role in ROLES:
+        own = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(study), sum(probe.CHANNELS)))[used]
+        units = np.arange(len(used)) if by_image else series
+        model = logistic.tuned(own, codes, series, units, len(classes), slices)
+        base = vgg.initialised(f"data/features/{role}/initial.weights.h5", images.shape[1])
+        found[role] = logistic.probabilities(model, features.pooled(base, images, pixel_scaling, rows))
+    return found
+
+
+def shared(table, thumbnails, classes, similarity, by_image, slices):
     """`overlap.find` of the external images and the study's."""
     study, own_split = index.read("data/images/index.csv"), index.read("data/split.csv")
     own_series = index.read_series("data/series.csv")
@@ -100,10 +127,9 @@ def shared(table, thumbnails, classes, p):
     own = arrays.thumbnails("data/images/thumbnails.npy", len(study))
     study, units = (
         study.assign(split=own_split["split"]),
-        np.arange(len(study)) if p.split.by == "image" else own_series,
+        np.arange(len(study)) if by_image else own_series,
     )
-    given = table, thumbnails, study, own, own_series, classes, p.series.similarity, units, p.probe.slices
-    return overlap.find(*given)
+    return overlap.find(table, thumbnails, study, own, own_series, classes, similarity, units, slices)
 
 
 def tell(facts, numbers):

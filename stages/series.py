@@ -12,7 +12,7 @@ PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
 TABLES = {
     "archive": ("data/images/patients.csv", "data/archive.zip: patients.csv"),
-    "published": (PUBLISHED, PUBLISHED),
+    "published": (known_series.PUBLISHED, known_series.PUBLISHED),
 }
 LINKED = "data/table/table.csv"
 

@@ -1,6 +1,7 @@
 """Who imports whom in this project, read from its source."""
 
 import ast
+import functools
 from pathlib import Path
 
 FOLDERS = {"stages": Path("stages"), "kidneyct": Path("src/kidneyct")}
@@ -10,14 +11,16 @@ ROOMS = [
 ]
 
 
+@functools.cache
 def imports(path):
     """Names of what a file imports, also inside its functions."""
+    found = []
     for node in ast.walk(ast.parse(Path(path).read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
 
 
 def files(name):
@@ -31,6 +34,7 @@ def files(name):
     return []
 
 
+@functools.cache
 def closure(script):
     """Every module of the project that running a script imports, the script included.
 
@@ -42,7 +46,7 @@ def closure(script):
         if path not in reached:
             reached.add(path)
             pending += [file for name in imports(path) for file in files(name)]
-    return {path.as_posix() for path in reached}
+    return frozenset(path.as_posix() for path in reached)
 
 
 def room(path):

@@ -5,57 +5,79 @@ import re
 from pathlib import Path
 
 from benchmarks import page as tables
-from benchmarks import stopwatch
+from benchmarks import stopwatch, tutorial
 from kidneyct.experiments import starts
 from kidneyct.pipeline import params, yaml12
 
-PAGES = [Path("README.md"), Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))]
+PAGES = [
+    Path("README.md"),
+    Path("CONTRIBUTING.md"),
+    *sorted(Path().glob("[!.]*/README.md")),
+    *Path("docs").glob("*.md"),
+]
 
 
 def rows():
-    """Of each row in the tables of docs/parameters.md: key and what reads it."""
+    """Of each row in the tables of docs/parameters.md: key, default without its mark, and what is allowed."""
     for line in Path("docs/parameters.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| `"):
-            yield cells[0].strip("`"), {name.partition("@")[0] for name in re.findall(r"`([^`]+)`", cells[-1])}
+            key, default, allowed, _ = (cell.strip() for cell in line.strip("|").split("|"))
+            yield key.strip("`"), default.removesuffix(" (paper)").strip("`"), allowed
 
 
-def test_every_parameter_is_told_with_what_reads_it():
+def test_every_parameter_is_on_its_page_with_default_and_range():
+    values = yaml12.load(Path("params.yaml").read_text())
+    expected = []
+    for key, allowed in params.keys().items():
+        default = values
+        for part in key.split("."):
+            default = default[part]
+        text = f"[{', '.join(default)}]" if isinstance(default, list) else str(default)
+        expected.append((key, text, allowed.removeprefix("a whole number from ").removeprefix("a ")))
+    assert list(rows()) == expected
+
+
+def test_the_stages_table_has_their_packages_and_outputs():
+    table = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", Path("docs/architecture.md").read_text(), re.MULTILINE)
     stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
-    readers = {key: set() for key in sorted(params.keys())}
-    for stage, entry in stages.items():
-        for role in entry.get("foreach", [""]):
-            for key in params.declared(f"{stage}@{role}".rstrip("@")):
-                if stage not in ("check", "report"):  # which read every key, as the page says
-                    readers[key].add(stage)
-    assert dict(rows()) == readers
+    assert [stage for stage, *_ in table] == list(stages)
+    for stage, packages, written in table:
+        body = stages[stage].get("do", stages[stage])
+        deps = (dep.removeprefix("src/kidneyct/").split("/")[0] for dep in body["deps"] if dep.startswith("src/"))
+        assert re.findall(r"`(\w+)`", packages) == list(dict.fromkeys(deps)), stage
+        for out in [*body["outs"], *body.get("metrics", [])]:
+            path = re.sub(r"\$\{\w+\}", "<role>", out if isinstance(out, str) else next(iter(out)))
+            assert f"`{path}`" in written, stage
 
 
-def test_links_within_the_project_lead_somewhere():
+def test_links_and_pictures_within_the_project_lead_somewhere():
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-            path, _, anchor = target.partition("#")
-            if "://" in target:
+        text = page.read_text()
+        for target in re.findall(r'\]\(([^)\s]+)\)|<img src="([^"]+)"', text):
+            path, _, anchor = "".join(target).partition("#")
+            if ":" in path:
                 continue
             place = (page.parent / path) if path else page
-            assert place.exists(), f"{page}: {target}"
+            assert place.exists(), f"{page}: {path}"
             if anchor:
                 titles = re.findall(r"^#+ (.+)$", place.read_text(), re.MULTILINE)
-                anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
-                assert anchor in anchors, f"{page}: {target}"
+                anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+                assert anchor in anchors, f"{page}: {path}#{anchor}"
 
 
-def test_pictures_on_the_pages_are_there():
-    for page in PAGES:
-        for source in re.findall(r'<img src="([^"]+)"', page.read_text()):
-            assert (page.parent / source).exists(), f"{page}: {source}"
+def test_the_tutorials_commands_and_what_they_have_to_print():
+    page = "```sh\nls\n```\n\n```text\na  … b\n```\n\n```sh\ntrue\n```\n"
+    assert tutorial.blocks(page) == [("ls\n", "a  … b\n"), ("true\n", None)]
+    assert re.search(tutorial.pattern("a  … b\n"), "so: a 1 2 b")
+    assert not re.search(tutorial.pattern("a  … b\n"), "b a")
 
 
 def test_benchmarks_tables_are_the_results():
     text = tables.PAGE.read_text()
     assert tables.filled(text) == text
-    places = {match[2] for match in tables.PLACE.finditer(text)}
-    assert {path.stem for path in stopwatch.RESULTS.glob("*.json")} <= places
+    assert {match[2] for match in tables.PLACE.finditer(text)} <= {
+        path.stem for path in stopwatch.RESULTS.glob("*.json")
+    }
 
 
 def test_the_results_tables_are_the_studys():

@@ -22,8 +22,10 @@ from kidneyct.backbone import devices, vgg
 from kidneyct.pipeline import yaml12
 
 OUTPUTS = {
-    "features": ["data/features/candidate.npy"],
-    "train": ["models/candidate/model.weights.h5", "plots/candidate/history.csv", "plots/candidate/rates.csv"],
+    "features": [f"data/features/candidate/{name}" for name in ("initial.weights.h5", "features.npy", "pooled.npy")],
+    "train": [
+        f"models/candidate/{name}" for name in ("model.weights.h5", "history.csv", "rates.csv", "predictions.csv")
+    ],
 }
 # Saves after every batch and epoch, and sends itself a signal after some.
 KILLED = """
@@ -55,15 +57,15 @@ MORE = {  # what training can do beside the paper's, the head's epochs alone, wh
 
 def project(folder, more):
     """What the two stages read: 100 images in four batches, and weights."""
-    for name in ("data", "models/candidate"):
-        (folder / name).mkdir(parents=True)
+    (folder / "data/images").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", folder)
     settings = yaml12.load((ROOT / "params.yaml").read_text())
     for section, keys in TINY.items():
         settings[section] = settings[section] | keys | more.get(section, {}) if isinstance(keys, dict) else keys
+    settings["weights"] = str(folder / "start.weights.h5")
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
-    np.save(folder / "data/images.npy", images)
+    np.save(folder / "data/images/images.npy", images)
     labels = np.array(TINY["data"]["classes"])[np.arange(100) % 4]
     parts = np.where(np.arange(100) < 60, "train", np.where(np.arange(100) < 80, "validation", "test"))
     table = pd.DataFrame({"image": [f"{number}.png" for number in range(100)], "label": labels, "split": parts})
@@ -77,7 +79,7 @@ def undisturbed(tmp_path_factory, request):
     """A project in which both stages ran undisturbed."""
     folder = project(tmp_path_factory.mktemp("undisturbed") / "project", request.param)
     devices.prepare(seed=0)
-    vgg.base(32).save_weights(folder / "models/candidate/initial.weights.h5")
+    vgg.base(32).save_weights(folder / "start.weights.h5")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         for stage in (features, train):
@@ -103,7 +105,6 @@ def test_a_killed_stage_ends_as_if_nothing_had_happened(
 ):
     folder = project(tmp_path / "project", {})
     shutil.copy(undisturbed / "params.yaml", folder)
-    shutil.copy(undisturbed / "models/candidate/initial.weights.h5", folder / "models/candidate")
     if stage == "train":
         shutil.copytree(undisturbed / "data/features", folder / "data/features")
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}

@@ -183,8 +183,8 @@ def test_a_stage_on_this_machine_alone(single, tmp_path):
     environment["PYTHONPATH"] = f"{ROOT}"
     command = [sys.executable, "-m", "stages.preprocess"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    said = "preprocess: 148 images, 2 that can't be read left out: see data/rejected.csv\n"
+    said = "preprocess: 148 images, 2 that can't be read left out: see data/images/rejected.csv\n"
     assert (done.returncode, done.stdout) == (0, said), done.stderr
-    assert (tmp_path / "data/index.csv").read_bytes() == (single / "index.csv").read_bytes()
-    np.testing.assert_array_equal(arrays.images(tmp_path / "data/images.npy"), np.load(single / "images.npy"))
+    assert (tmp_path / "data/images/index.csv").read_bytes() == (single / "index.csv").read_bytes()
+    np.testing.assert_array_equal(arrays.images(tmp_path / "data/images/images.npy"), np.load(single / "images.npy"))
     assert [path.name for path in (tmp_path / ".unfinished").iterdir()] == ["lock"]

@@ -190,7 +190,7 @@ def test_a_mixed_or_unfinished_run_is_not_exported(copy, change, line):
 
 
 def test_every_number_is_the_one_that_the_lock_knows(copy, capsys):
-    path = copy / "metrics/comparison.json"
+    path = copy / "metrics/comparison/comparison.json"
     path.write_text(path.read_text().replace("0.", "0.9", 1))
     status, _, err = run(capsys, "export", copy / "m.zip", "--workspace", copy)
     assert (status, err) == (
@@ -202,7 +202,7 @@ def test_every_number_is_the_one_that_the_lock_knows(copy, capsys):
 
 
 def test_metrics_of_another_version_are_one_line(copy, capsys):
-    path = copy / "metrics/leakage.json"
+    path = copy / "metrics/leakage/leakage.json"
     tree = json.loads(path.read_text())
     del tree["near_duplicates"]
     path.write_text(json.dumps(tree))
@@ -210,7 +210,7 @@ def test_metrics_of_another_version_are_one_line(copy, capsys):
     def known(stages):
         for stage in stages.values():
             for entry in (*stage["deps"], *stage["outs"]):
-                if entry["path"] == "metrics/leakage.json":
+                if entry["path"] == "metrics/leakage/leakage.json":
                     entry["md5"] = finished.md5(path)
 
     relocked(copy, known)

@@ -60,7 +60,9 @@ def test_names_are_text():
 def test_images_left_out_as_unreadable_may_be_named():
     content = written(ROWS | {"Cyst/broken.png": "p3"})
     assert numbers(content, ["Cyst/broken.png"]) == [0, 1, 0, 0]
-    assert complaint(content).startswith("t.csv: 1 image that data/index.csv does not have: Cyst/broken.png; correct")
+    assert complaint(content).startswith(
+        "t.csv: 1 image that data/images/index.csv does not have: Cyst/broken.png; correct"
+    )
 
 
 def test_images_of_classes_that_are_not_used_are_named_and_left_out(capsys):
@@ -76,15 +78,15 @@ def test_every_kind_of_fault_is_a_line_with_its_count():
         "t.csv: 1 line without the name of an image: series p9",
         "t.csv: 1 image with an empty name of the series: Stone/c.png",
         "t.csv: 1 image twice or more: Cyst/a.png",
-        "t.csv: 1 image that data/index.csv does not have: Cyst/nowhere.png",
-        "t.csv: 1 image of data/index.csv missing: Cyst/b.png; correct the table, or set series.table: none",
+        "t.csv: 1 image that data/images/index.csv does not have: Cyst/nowhere.png",
+        "t.csv: 1 image of data/images/index.csv missing: Cyst/b.png; correct the table, or set series.table: none",
     ]
 
 
 def test_of_many_names_the_first_are_told():
     found = complaint(written(ROWS | {f"Cyst/{number}.png": "p" for number in range(1234)}))
     assert found.startswith(
-        "t.csv: 1,234 images that data/index.csv does not have: Cyst/0.png, Cyst/1.png, Cyst/2.png, Cyst/3.png, "
+        "t.csv: 1,234 images that data/images/index.csv does not have: Cyst/0.png, Cyst/1.png, Cyst/2.png, Cyst/3.png, "
         "Cyst/4.png and 1229 more;"
     )
 
@@ -103,8 +105,10 @@ def test_of_many_names_the_first_are_told():
 def test_a_near_miss_is_told(name, meant, told):
     rows = {name if image == meant else image: series for image, series in ROWS.items()}
     last = complaint(written(rows)).splitlines()[-1]
-    assert last == f"t.csv: 1 image of data/index.csv missing: {meant}; names are those of data/index.csv, " + (
-        f"letter by letter: {told}"
+    assert (
+        last
+        == f"t.csv: 1 image of data/images/index.csv missing: {meant}; names are those of data/images/index.csv, "
+        + (f"letter by letter: {told}")
     )
 
 
@@ -158,13 +162,15 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     members = dict(phantom.members(["Cyst", "Stone"], 2, 2, seed=0))
     images = [name.removeprefix(f"{archive.ROOT}/") for name in members if name.startswith(archive.ROOT)]
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data/images").mkdir(parents=True)
     index = pd.DataFrame({"image": images, "label": [name.split("/")[0] for name in images], "width": 1, "height": 1})
-    index.assign(sha256=list("abcdefgh")).to_csv("data/index.csv", index=False)
-    pd.DataFrame(columns=["image", "label", "reason"]).to_csv("data/rejected.csv", index=False)
-    np.save("data/thumbnails.npy", np.repeat(np.random.default_rng(0).integers(0, 256, (1, 25, 25), np.uint8), 8, 0))
+    index.assign(sha256=list("abcdefgh")).to_csv("data/images/index.csv", index=False)
+    pd.DataFrame(columns=["image", "label", "reason"]).to_csv("data/images/rejected.csv", index=False)
+    np.save(
+        "data/images/thumbnails.npy", np.repeat(np.random.default_rng(0).integers(0, 256, (1, 25, 25), np.uint8), 8, 0)
+    )
     archive.write("data/archive.zip", members.items())
-    (tmp_path / "data/patients.csv").write_bytes(archive.patients("data/archive.zip"))
+    (tmp_path / "data/images/patients.csv").write_bytes(archive.patients("data/archive.zip"))
     return tmp_path
 
 
@@ -185,7 +191,7 @@ def test_phantom_patients_are_known(project, capsys):
 
 def test_series_are_inferred_where_that_is_asked_or_none_are_known(project, capsys):
     for table, patients in (("none", "image,series\nx,y\n"), ("archive", "image,series\n")):
-        (project / "data/patients.csv").write_text(patients)
+        (project / "data/images/patients.csv").write_text(patients)
         found, out = run(table, capsys)
         assert found.columns.tolist() == ["image", "series"]
         assert found["series"].tolist() == [0] * 8
@@ -193,14 +199,14 @@ def test_series_are_inferred_where_that_is_asked_or_none_are_known(project, caps
 
 
 def test_a_table_of_the_users_own(project, capsys):
-    images = pd.read_csv("data/index.csv")["image"]
+    images = pd.read_csv("data/images/index.csv")["image"]
     (project / "mine.csv").write_text(
         "image,series\n" + "".join(f"{image},{at % 2}\n" for at, image in enumerate(images))
     )
     found, _ = run("mine.csv", capsys)
     assert found["series"].tolist() == [0, 1] * 4
     (project / "mine.csv").write_text("image,series\n")  # through the link: no other copy is read
-    with pytest.raises(InputError, match=r"mine.csv: 8 images of data/index.csv missing"):
+    with pytest.raises(InputError, match=r"mine.csv: 8 images of data/images/index.csv missing"):
         stage.main()
 
 
@@ -210,9 +216,9 @@ def test_the_published_table_knows_a_part_of_the_data_set_and_nothing_else(proje
     assert found["series"].tolist() == [0, 1, 1, 1, 2, 2, 2, 2]
     assert found["inferred"].tolist() == [0] * 8
     assert out.startswith("series: 3 among 8 images, known\n")
-    index = pd.read_csv("data/index.csv")
+    index = pd.read_csv("data/images/index.csv")
     index.loc[3, "image"] = "Cyst/mine.png"
-    index.to_csv("data/index.csv", index=False)
+    index.to_csv("data/images/index.csv", index=False)
     with pytest.raises(InputError) as caught:
         stage.main()
     assert str(caught.value) == (
@@ -222,7 +228,7 @@ def test_the_published_table_knows_a_part_of_the_data_set_and_nothing_else(proje
 
 
 def test_a_fault_of_the_archives_table_names_it(project, capsys):
-    (project / "data/patients.csv").write_text("image,patient\n")
+    (project / "data/images/patients.csv").write_text("image,patient\n")
     with pytest.raises(InputError, match=r"data/archive.zip: patients.csv: expected the columns image and series"):
         run("archive", capsys)
 

@@ -21,7 +21,7 @@ def project(tmp_path, monkeypatch):
 
 def test_what_the_pipeline_writes():
     outs = source.outputs()
-    assert {"data/archive.zip", "data/features/control.npy", "metrics/headline.json"} <= set(outs)
+    assert {"data/archive.zip", "data/features/control/features.npy", "metrics/headline.json"} <= set(outs)
     assert not [out for out in outs if "$" in out]
 
 

@@ -20,7 +20,7 @@ SIZES = {
     "curves": (1575, 660),
     "explanations": (1725, 817),
 } | {
-    f"{name}-{role}": size
+    f"{name}_{role}": size
     for role in ("candidate", "control")
     for name, size in {"explanations": (2025, 817), "mistakes": (2025, 517), "randomisation": (780, 630)}.items()
 }
@@ -67,14 +67,14 @@ def test_all_pictures_are_drawn_the_same_each_time_and_the_page_takes_some_in(fo
     report.main()
     drawn = {path.stem: path for path in folder.glob("plots/pictures/*")}
     assert {name: Image.open(path).size for name, path in drawn.items()} == SIZES
-    for name in ("comparison", "leakage", "mistakes-control"):
+    for name in ("comparison", "leakage", "mistakes_control"):
         pictures(run)[name](folder / "again.png")
         content = drawn[name].read_bytes()
         assert content == (folder / "again.png").read_bytes()
         assert b"Software" not in content
     page = (folder / "plots/report.html").read_text()
     taken = {name for name, path in drawn.items() if gallery.chart(path)["source"] in page}
-    of_role = {f"randomisation-{role}" for role in run.maps}
+    of_role = {f"randomisation_{role}" for role in run.maps}
     assert taken == {"leakage", "similarity", "curves", "calibration"} | of_role
 
 

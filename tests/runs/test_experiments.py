@@ -38,7 +38,7 @@ def entry(rev, name=None, headline=HEADLINE, fraction=1.0, error=None, experimen
     data = {
         "params": {"params.yaml": {"data": {"seed": 0, "train": {"fraction": fraction}}}},
         "metrics": {"metrics/headline.json": {"data": headline}} if headline else {},
-        "deps": {"stages/train.py": {"hash": "1"}, "data/images.npy": {"hash": "2"}},
+        "deps": {"stages/train.py": {"hash": "1"}, "data/images/images.npy": {"hash": "2"}},
     }
     return {"rev": rev, "name": name, "data": data, "error": error, "experiments": experiments}
 

@@ -111,7 +111,7 @@ def test_a_stage_that_reads_what_it_writes_is_followed_once():
 def test_files_of_different_runs_are_told_from_those_of_one(tmp_path, monkeypatch):
     """What a page is made of, by hand: one run's files, another parameter, another run's file, another run's stage."""
     monkeypatch.chdir(tmp_path)
-    history = Path("plots/candidate/history.csv")
+    history = Path("models/candidate/history.csv")
     history.parent.mkdir(parents=True)
     history.write_text("epoch\n1\n")
     values = PARAMETERS["train@candidate"]

@@ -23,8 +23,7 @@ try:
         import keras  # the backend starts here, before any module of this room
 except (ImportError, ValueError) as error:
     raise InputError(
-        f"Keras can't start ({error}); KERAS_BACKEND may be {', '.join(BACKENDS)}, whichever is installed "
-        "(docs/backends.md)"
+        f"Keras can't start ({error}); KERAS_BACKEND may be {', '.join(BACKENDS)}, whichever is installed (docs/gpu.md)"
     ) from None
 if keras.backend.backend() not in BACKENDS:
     raise InputError(f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {keras.backend.backend()}")

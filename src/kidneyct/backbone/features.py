@@ -61,6 +61,14 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
         check_signal(greatest, images, path)
 
 
+def pooled(base, images, pixel_scaling, rows):
+    """The means of all blocks (len(rows), 1472) float32 of some rows of images (n, s, s, 3), a batch in memory."""
+    run, found = forward.pooled(base, pixel_scaling, 0), []
+    for start in progress.shown(range(0, len(rows), BATCH_SIZE), what="features", unit="batch"):
+        found.append(run(images[rows[start : start + BATCH_SIZE]])[1])
+    return np.concatenate(found)
+
+
 def in_16_bits(outputs, path):
     """A batch's features (b, h, w, c) as float16, and the greatest; InputError where that is beyond 16 bits."""
     top = float(outputs.max())

@@ -60,7 +60,7 @@ def run(options):
     print(f"Running: dvc {' '.join(arguments)}", flush=True)
     status = _wait([sys.executable, "-m", "dvc", *arguments], os.environ | {"PATH": path})
     if status == 0:
-        print(summary(json.loads(Path("metrics/comparison.json").read_text()), start))
+        print(summary(json.loads(Path("metrics/comparison/comparison.json").read_text()), start))
     return status
 
 
@@ -90,7 +90,7 @@ def _start():
 
 
 def summary(comparison, start):
-    """What came out, in a few lines; `comparison` is metrics/comparison.json."""
+    """What came out, in a few lines; `comparison` is metrics/comparison/comparison.json."""
     names = {role: f"{title}:" for role, title in titles.models(start).items()} | {"gap": "gap:"}
     width = max(map(len, names.values()))
     lines = []

@@ -37,11 +37,11 @@ def _of_role(run, role):
     none = "none among the test images" if run.parameters["explain"]["mistakes"] else "none asked for"
     above = run.measured[role]["settings"]["uninformative_above"]
     return {
-        f"explanations-{role}": lambda path: panels.explanations(path, explained(run, role), f"Model of the {role}"),
-        f"mistakes-{role}": lambda path: panels.explanations(
+        f"explanations_{role}": lambda path: panels.explanations(path, explained(run, role), f"Model of the {role}"),
+        f"mistakes_{role}": lambda path: panels.explanations(
             path, explained(run, role, mistakes=True), f"Most confident mistakes of the {role}", none
         ),
-        f"randomisation-{role}": lambda path: charts.randomization_chart(
+        f"randomisation_{role}": lambda path: charts.randomization_chart(
             path, run.cascades[role], f"Maps of the {role}", above
         ),
     }

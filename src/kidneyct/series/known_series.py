@@ -12,6 +12,7 @@ from kidneyct.images import container
 from kidneyct.pipeline.errors import InputError, shown
 
 COLUMNS = ["image", "series"]
+PUBLISHED = "benchmark/series.csv"  # of Kaggle's data set
 SAVE = "save it as CSV, UTF-8, with commas"
 
 
@@ -49,7 +50,7 @@ def parse(content, where):
     return pd.DataFrame({"image": image.to_numpy(object), "series": np.array(series, object)})
 
 
-def numbers(table, images, rejected, where, listed="data/index.csv", otherwise="set series.table: none"):
+def numbers(table, images, rejected, where, listed="data/images/index.csv", otherwise="set series.table: none"):
     """Series number of each image of the index, (n,) int, counted from 0 in order of first appearance.
 
     `table` is `parse`'s, `images` and `rejected` are names; of rejected images, and of images in folders that are no

@@ -253,7 +253,7 @@ def contradictory(index):
     return (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
 
 
-def refuse_contradictory(index, path="data/index.csv"):
+def refuse_contradictory(index, path="data/images/index.csv"):
     """InputError where one file is found under two labels, naming them; the index lies at `path`."""
     doubled = index[contradictory(index)]
     if len(doubled):

@@ -1,12 +1,13 @@
-"""The stage that writes a role's initial weights writes nowhere else."""
+"""What a role starts from is checked before anything is fetched, and no bad weights leave a file."""
 
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from layers import numbered_weights, one_line, write_legacy
 
-from stages import check, initialize
+from stages import check, features
 
 from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError
@@ -33,10 +34,10 @@ def test_another_role_is_refused_before_anything_is_written(project, tmp_path, m
     def never(*_):
         raise AssertionError("weights were drawn")
 
-    monkeypatch.setattr(initialize.weights, "initial", never)
+    monkeypatch.setattr(features.weights, "initial", never)
     before = files(tmp_path)
-    with pytest.raises(InputError, match="initialize@candidate, initialize@control"):
-        initialize.main(role)
+    with pytest.raises(InputError, match="features@candidate, features@control"):
+        features.main(role)
     assert files(tmp_path) == before
 
 
@@ -59,8 +60,10 @@ def test_bad_weights_leave_no_file(project, tmp_path, monkeypatch):
     layers["block1_conv1"][0][...] = 0
     write_legacy(tmp_path / "zero.h5", layers)
     values = yaml12.read("params.yaml") | {"weights": str(tmp_path / "zero.h5")}
-    monkeypatch.setattr(initialize.params, "validate", lambda _: initialize.params.Params.model_validate(values))
+    monkeypatch.setattr(features.params, "validate", lambda _: features.params.Params.model_validate(values))
+    Path("data/images").mkdir(parents=True)
+    np.save("data/images/images.npy", np.zeros((4, 32, 32, 3), np.uint8))
     with pytest.raises(InputError, match="layer block1_conv1 expected a trained kernel, found 0 in each") as error:
-        initialize.main("candidate")
+        features.main("candidate")
     one_line(error)
-    assert not Path("models").exists()
+    assert not Path("data/features").exists()
