@@ -71,11 +71,14 @@ def test_an_unknown_folder_beside_all_classes_is_left_out_and_named(tmp_path, ca
 
 def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path):
     line = refused(folder(tmp_path / "theirs", ["Other/a.jpg", "readme.txt"]))
-    assert "expected some of the folders Cyst, Normal, Stone with images (.jpeg, .jpg, .png) side by side" in line
-    assert line.endswith("found Other; Cyst, Normal, Stone missing or empty; change data.classes or data.external")
+    assert "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png)" in line
+    assert line.endswith(
+        "found Other; Cyst, Normal, Stone missing or empty; other files lie there, 1 of .txt: unpack archives, and "
+        "save pictures as PNG or DICOM; change data.classes or data.external"
+    )
     line = refused(tmp_path / "nowhere")
     assert line.startswith("data.external: expected none, or the path of a folder or zip, found nothing at ")
     two = folder(tmp_path / "two", ["train/Cyst/a.jpg", "test/Stone/b.jpg"])
-    assert "expected the class folders in one place, found them in test, train; keep one" in refused(two)
+    assert "in one place, found them in test, train; keep one" in refused(two)
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe").endswith("pipe: expected a folder or zip, found a named pipe")
+    assert refused(tmp_path / "pipe").endswith("pipe: expected a folder or zip, found a pipe or a device")

@@ -1,19 +1,16 @@
 """Decoding into arrays and the index."""
 
-import errno
 import functools
 import hashlib
 import io
 import struct
-import threading
-import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.files import arrays, atomic, checkpoint, index
+from kidneyct.files import arrays, checkpoint, index
 from kidneyct.images import archive, decoding, grey
 from kidneyct.pipeline.errors import InputError
 
@@ -92,38 +89,6 @@ def test_a_grey_picture_is_as_its_three_equal_channels():
         assert np.array_equal(np.asarray(picture), tinted)
 
 
-def test_rows_are_in_order_however_long_each_takes(tmp_path):
-    files = {}
-    for number in range(40):
-        side = 700 if number % 5 == 0 else 30
-        files[f"{'Cyst' if number < 20 else 'Stone'}/{number:02}.png"] = png(np.full((side, side), number, np.uint8))
-    files["Stone/20.png"] = b"text"
-    table, rejected, tensors, thumbnails = preprocess(tmp_path, files, allowed=1)
-    expected = [number for number in range(40) if number != 20]
-    assert table["image"].str[-6:-4].astype(int).tolist() == expected
-    assert tensors[:, 5, 5, 0].tolist() == thumbnails[:, 5, 5].tolist() == expected
-    assert table["width"].tolist() == [700 if number % 5 == 0 else 30 for number in expected]
-    assert rejected["image"].tolist() == ["Stone/20.png"]
-
-
-def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
-    files = {f"{label}/{number}.png": GOOD for label in ("Cyst", "Stone") for number in range(20)}
-    path, threads = make_archive(tmp_path / "a.zip", files), threading.active_count()
-    shown = decoding.progress.shown
-
-    def interrupted(found, **told):
-        for number, each in enumerate(shown(found, **told)):
-            if number == 7:
-                raise KeyboardInterrupt
-            yield each
-
-    monkeypatch.setattr(decoding.progress, "shown", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-    assert threading.active_count() == threads
-
-
 GOOD = png(np.zeros((40, 40), np.uint8))
 DEEP = png(np.zeros((40, 40), np.uint16))
 DEEP_LINE = (
@@ -170,16 +135,6 @@ def test_allowed_ones_are_left_out_without_a_gap(tmp_path):
 def test_a_class_is_not_left_out_whole(tmp_path):
     with pytest.raises(InputError, match=r"Stone/c\.png: .*; none is left of class Stone; mend them"):
         preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/c.png": GOOD[:40]}, allowed=9)
-
-
-def test_an_image_damaged_inside_the_archive_is_named(tmp_path):
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Stone/b.png": b"x" * 99})
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"x" * 99, b"y" * 99))
-    entries = archive.images(path, ["Cyst", "Stone"])
-    assert zipfile.is_zipfile(path)
-    with pytest.raises(InputError, match=r"Stone/b\.png: damaged \(Bad CRC-32 for file .*\); fetch it again"):
-        decoding.preprocess(path, entries, 32, 0, tmp_path)
 
 
 FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
@@ -260,18 +215,6 @@ def test_names_survive_every_table(tmp_path):
     assert table["image"].tolist() == sorted(names)
 
 
-def test_a_full_disk_is_one_line_before_anything_is_decoded(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(atomic.os, "posix_fallocate", full)
-    with pytest.raises(
-        InputError, match=r"images\.npy: expected room for 6 MiB, found [\d,]+ MiB free in .*; free some"
-    ):
-        preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/b.png": GOOD}, size=1024)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-
 def saved(picture, form="PNG", **options):
     buffer = io.BytesIO()
     picture.save(buffer, form, **options)
@@ -318,6 +261,17 @@ def test_an_animation_is_refused():
     frames = [Image.new("L", (4, 4), grey) for grey in (0, 99)]
     with pytest.raises(InputError, match="a: expected one picture, found 2, an animation"):
         decoding.decode(saved(frames[0], save_all=True, append_images=frames[1:]), "a")
+
+
+def test_a_jpeg_of_too_many_scans_is_refused(monkeypatch):
+    content = saved(Image.new("L", (64, 64), 9), "JPEG", progressive=True)
+    scans = content.count(b"\xff\xda")
+    monkeypatch.setattr(decoding, "MOST_SCANNED", scans * 64 * 64)
+    assert decoding.decode(content, "a").size == (64, 64)
+    start, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    again = content[:end] + content[start:end] + content[end:]
+    with pytest.raises(InputError, match=f"a: found {scans + 1} scans, too many for a JPEG of its size; save it anew"):
+        decoding.decode(again, "a")
 
 
 def test_sixteen_bits_of_colour_are_refused_too():

@@ -98,10 +98,6 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
         assert said(lock.read, path).startswith(f"{path}: expected a file of YAML, found {kind}; settle what")
 
 
-def test_a_tree_without_end_is_named():
-    assert "found the alias 'x' inside what it stands for" in parsed(b"stages: &x {a: *x}")
-
-
 def test_a_stage_that_reads_what_it_writes_is_followed_once():
     circle = "stages: {a: {deps: [{path: y, md5: p}], outs: [{path: x, md5: q}]}, b: {deps: [{path: x, md5: q}], "
     circle += "outs: [{path: y, md5: p}]}}"

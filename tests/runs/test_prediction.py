@@ -76,7 +76,7 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path):
     files, problems = prediction.find(arguments)
     assert files == [tmp_path / "unnamed", inside / "a.JPG", inside / "b.png"]
     assert problems == [
-        (str(tmp_path / "empty"), "no image in this folder (.jpeg, .jpg, .png or DICOM)"),
+        (str(tmp_path / "empty"), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
         (str(tmp_path / "none"), "no such file or folder"),
     ]
 

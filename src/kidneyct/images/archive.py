@@ -1,12 +1,11 @@
 """One layout for every source of images: a zip laid out as Kaggle's."""
 
-import contextlib
 import os
 import shutil
 import unicodedata
 import zipfile
-from collections import defaultdict
-from pathlib import Path, PurePosixPath
+from collections import Counter, defaultdict
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from kidneyct.files.atomic import atomic_write
@@ -17,10 +16,10 @@ ROOT = "CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone/CT-KIDNEY-DATASET-Normal-Cyst-
 MASKS = "masks"
 PATIENTS = "patients.csv"  # says which patient or scan each image is of: columns image and series
 TABLES = ("kidneyData.csv", PATIENTS)
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png"}
+KINDS = ", ".join(sorted(SUFFIXES))
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 LONGEST = 255  # bytes of a file's name, as file systems have it
-OTHERWISE = {"data.source": "kaggle, phantom", "data.external": "none"}  # what a parameter may say beside a path
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories: line breaks, turns of direction, no text at all
 
 
@@ -30,65 +29,76 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def in_class_folders(names, classes, where, key="data.source", some=False):
-    """The image files among `names`, sorted; InputError where the class folders are not there once each.
+def class_folders(names, classes, where, kind, key="data.source", some=False, deep=False, others=()):
+    """The label of the files in class folders, name -> label; where these lie, as a path's parts; folders beside them.
 
-    With `some`, a few of the classes will do, if no folder beside them bears a name that is none of `classes`: that
-    one may hold what seems to be missing. `key` is the parameter that said where.
+    InputError where the folders of `classes` are not there once each, side by side. They hold their files, of a `kind`,
+    directly, or with `deep` anywhere below. With `some`, a few of the classes will do, if no folder beside them bears
+    another name: that one may hold what seems to be missing. `key` is the parameter that said where; `others` are files
+    of no such kind.
     """
-    parents = {}
+    places, wanted = defaultdict(set), set(classes)
+    same = _normalized(classes)
     for name in names:
-        path = PurePosixPath(name)
-        if len(path.parts) < 2 or not is_image(path):
-            continue
-        parents.setdefault(path.parent.parent, {}).setdefault(path.parent.name, []).append(name)
-    complete = [parent for parent, folders in parents.items() if set(classes) <= set(folders)]
+        folders = [same.get(unicodedata.normalize("NFC", part), part) for part in PurePosixPath(name).parts[:-1]]
+        for depth in range(0 if deep else max(0, len(folders) - 1), len(folders)):
+            places[tuple(folders[:depth])].add(folders[depth])
+    complete = [place for place, folders in places.items() if wanted <= folders]
     if some and not complete:
-        complete = [parent for parent, folders in parents.items() if set(classes) & set(folders)]
-    if not complete:
-        found = sorted({folder for folders in parents.values() for folder in folders})
-        missing = sorted(set(classes) - set(found))
+        complete = [place for place, folders in places.items() if wanted & folders]
+    if len(complete) != 1:
+        folders = sorted(set().union(*places.values()))
+        missing = ", ".join(sorted(wanted - set(folders)))
+        found = f"{container.listed(folders, 20) or 'no such folder'}; {missing or 'none'} missing or empty"
+        if kinds := Counter(map(_ending, others)):
+            lying = ", ".join(f"{count} of {shown(kind)}" for kind, count in kinds.most_common(5))
+            found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
+        advice = f"change data.classes or {key}{', or give a table as data.labels' * (not some)}"
+        if complete:
+            found, advice = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}", "keep one"
         raise InputError(
-            f"{where}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with images "
-            f"({', '.join(sorted(SUFFIXES))}) side by side, found "
-            f"{container.listed(found, 20) or 'no folder with images'}"
-            + (f"; {', '.join(missing)} missing or empty" if missing else "")
-            + f"; change data.classes or {key}"
+            f"{where}: expected {'some of the ' * some}folders {', '.join(classes)} with {kind} side by side in one "
+            f"place, found {found}; {advice}"
         )
-    if len(complete) > 1:
-        places = container.listed(sorted(str(parent) for parent in complete), 20)
-        raise InputError(f"{where}: expected the class folders in one place, found them in {places}; keep one")
-    folders = parents[complete[0]]
-    check_folders(folders, classes, where)
-    images = [
-        Image(f"{label}/{PurePosixPath(member).name}", label, member)
-        for label in classes
-        for member in folders.get(label, ())
-    ]
-    _check_names(images, where)
-    return sorted(images)
-
-
-def check_folders(folders, classes, where):
-    """InputError where a class has no folder among `folders`, side by side, and one of them has no class."""
-    missing = [label for label in classes if label not in folders]
-    unknown = sorted(set(folders) - {*classes, MASKS})
-    if missing and unknown:
+    (place,) = complete
+    beside = sorted(places[place] - wanted - {MASKS})
+    if beside and (missing := sorted(wanted - places[place])):
         raise InputError(
-            f"{where}: expected folders with the names of data.classes, found {container.listed(unknown)} and none of "
+            f"{where}: expected folders with the names of data.classes, found {container.listed(beside)} and none of "
             f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
         )
+    inside = [name for name in names if deep or PurePosixPath(name).parts[:-2] == place]
+    return {name: label for name in inside if (label := in_folder(name, place, classes))}, place, beside
 
 
-def _unknown(names, taken, classes):
-    """Folders with images beside the class folders."""
-    top = PurePosixPath(taken[0].member).parent.parent
-    paths = [path for path in map(PurePosixPath, names) if len(path.parts) > 1 and is_image(path)]
-    return sorted({path.parent.name for path in paths if path.parent.parent == top} - {*classes, MASKS})
+def in_folder(name, place, classes):
+    """The class below whose folder, of those at a place, a file lies, or None."""
+    parts = PurePosixPath(name).parts
+    below = parts[len(place) : -1] if parts[: len(place)] == place else ()
+    return _normalized(classes).get(unicodedata.normalize("NFC", below[0])) if below else None
 
 
-def _labelled(labelled, where):
-    images = [Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labelled.items()]
+def _ending(name):
+    *_, before, last = ["", "", *PurePosixPath(name.lower()).suffixes]
+    return f"{before}{last}" if last == ".gz" else last or "no ending"
+
+
+def _normalized(classes):
+    """Classes by names that are the same however an accent is written, as one character or as two."""
+    return {unicodedata.normalize("NFC", label): label for label in classes}
+
+
+def in_class_folders(names, classes, where, key="data.source", some=False):
+    """The images among some files, sorted, and the folders beside the class folders; as `class_folders` has them."""
+    pictures = [name for name in names if is_image(PurePosixPath(name))]
+    others = [name for name in names if not is_image(PurePosixPath(name))]
+    labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some, others=others)
+    return labelled(labels, where), beside
+
+
+def labelled(labels, where):
+    """The images of some files, name -> label, sorted; InputError where their names will not do."""
+    images = [Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labels.items()]
     _check_names(images, where)
     return sorted(images)
 
@@ -129,7 +139,7 @@ def images(path, classes, some=False):
     InputError where one of `classes` has none, or where all are without with `some`.
     """
     with container.opened(path) as archive:
-        return in_class_folders(archive.names, classes, path, some=some)
+        return in_class_folders(archive.names, classes, path, some=some)[0]
 
 
 def patients(path):
@@ -163,42 +173,13 @@ def take(source, path):
             shutil.copyfile(source, partial)
 
 
-@contextlib.contextmanager
-def source_opened(source, key="data.source"):
-    """The Container of the path that the parameter `key` gives; InputError where there is no folder or zip."""
-    try:
-        os.lstat(source)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{key}: expected {OTHERWISE[key]}, or the path of a folder or zip, found nothing at {shown(source)} "
-            f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
-        ) from None
-    except (OSError, ValueError):
-        pass  # no path at all, or none that may be read: told below
-    with container.opened(source) as opened:
-        yield opened
+def repack(opened, taken, source):
+    """The members (name, bytes) of an archive of some images of a Container, laid out under ROOT.
 
-
-def laid_out(opened, classes, source, labelled=None, key="data.source", some=False):
-    """The members (name, bytes) of a Container of class folders, laid out under ROOT.
-
-    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present. What else lies
-    in the class folders is left out, and named. Where images are `labelled`, name -> label, folders say nothing.
-    `key` and `some` as `in_class_folders` has them.
+    Takes along lesion masks and the tables that Kaggle's archive and the phantom's have, where present.
     """
-    names, read = opened
-    taken = in_class_folders(names, classes, source, key, some) if labelled is None else _labelled(labelled, source)
-    others = left_out(names, taken) if labelled is None else []
-    if some and (unknown := _unknown(names, taken, classes)):
-        print(f"{source}: left out {container.listed(unknown)}: no class of data.classes", flush=True)
-    if others:
-        print(
-            f"{source}: left out of the class folders {container.listed(others)}: taken are "
-            f"{', '.join(sorted(SUFFIXES))} files that lie in them directly",
-            flush=True,
-        )
     beside = {}
-    for name in names:
+    for name in opened.names:
         path = PurePosixPath(name)
         if path.name in TABLES:
             target = path.name
@@ -210,6 +191,6 @@ def laid_out(opened, classes, source, labelled=None, key="data.source", some=Fal
             raise InputError(f"{source}: expected one {shown(target)}, found {shown(beside[target])} and {shown(name)}")
         beside[target] = name
     for image in taken:
-        yield f"{ROOT}/{image.image}", read(image.member)
+        yield f"{ROOT}/{image.image}", opened.read(image.member)
     for target, name in beside.items():
-        yield target, read(name)
+        yield target, opened.read(name)

@@ -19,6 +19,7 @@ THUMBNAIL_SIZE = 25
 FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
+MOST_SCANNED = 20 * Image.MAX_IMAGE_PIXELS  # pixels times scans of a JPEG; some seconds
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
 
@@ -41,6 +42,9 @@ def decode_lean(content, name, formats=FORMATS, chosen=None):
         deep = chosen is not None and depth == 16 and picture.mode == window.MODE
         if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
             raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
+        scans = content.count(b"\xff\xda") if picture.format == "JPEG" else 1  # of a progressive one; usual are 10
+        if scans * picture.width * picture.height > MOST_SCANNED:
+            raise InputError(f"{name}: found {scans} scans, too many for a JPEG of its size; save it anew")
         if picture.format == "PNG" and picture.is_animated:
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)

@@ -16,13 +16,11 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, changed, s
     A shard is of `size` entries of the archive, less what can't be read, and has one channel where all its pictures are
     grey. `work` is a `checkpoint.Work`, where the shards are made.
     """
-    members = container.directory(archive)
-    lesions = masks.fitting(sorted(members), entries, archive)
+    with container.opened(archive) as opened:
+        lesions = masks.fitting(opened.names, entries, archive)
     spans, items = shards.spans(len(entries), size), []
     for number, (start, stop) in enumerate(spans):
-        part, some = entries[start:stop], lesions[number :: len(spans)]
-        wanted = [entry.member for entry in part] + some
-        items.append((part, some, {name: members[name] for name in wanted}))
+        items.append((entries[start:stop], lesions[number :: len(spans)]))
     begin = functools.partial(_begin, Path(archive).resolve(), image_size, chosen, changed)
     made = shards.made(begin, items, work, "preprocess")
     masks.one_size({name: tuple(side) for facts in made for name, side in facts["masks"]}, archive)
@@ -37,8 +35,8 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, changed, s
 
 def _begin(archive, image_size, chosen, changed):
     def make(item, folder):
-        part, lesions, members = item
-        with container.opened_at(archive, members) as opened:
+        part, lesions = item
+        with container.opened(archive) as opened:
             examples = {size: name for name, size in masks.sizes(opened, lesions, archive, threads=1).items()}
             how = image_size, folder, chosen, changed
             with decoding.decoded(opened, archive, part, *how, threads=1) as (lines, rejected):

@@ -3,7 +3,9 @@
 Chapters of the standard are PS3.3's. Nothing here prints or keeps a name, an identifier or a date.
 """
 
+import contextlib
 import hashlib
+import io
 import logging
 import math
 import warnings
@@ -71,8 +73,7 @@ def slices(content):
             raise InputError("no pixel data, perhaps as it is cut short; fetch it again")
         _check_pixels(data)
         pixels = hashlib.sha256(data.PixelData)
-        found = [_slice(data, frame, pixels) for frame in range(_frames(data))]
-        return found
+        return [_slice(data, frame, pixels) for frame in range(_frames(data))]
 
 
 def hounsfield(content, frames):
@@ -118,29 +119,29 @@ def picture(content, name, chosen=window.FILE):
     return Image.fromarray(window.linear(units, centre, width)).convert("RGB")
 
 
-class _told:
+@contextlib.contextmanager
+def _told():
     """Inside, whatever fails is an InputError of one line, and pydicom and GDCM say nothing else."""
+    import gdcm
 
-    def __enter__(self):
-        logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-        self.quiet = warnings.catch_warnings()
-        self.quiet.__enter__()
-        warnings.simplefilter("ignore")
-
-    def __exit__(self, kind, error, trace):
-        self.quiet.__exit__(kind, error, trace)
-        if isinstance(error, Exception) and not isinstance(error, (InputError, MemoryError)):
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"not readable as DICOM ({shown(reason)}); fetch it again") from None
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    for switch in ("DebugOff", "WarningOff", "ErrorOff"):
+        getattr(gdcm.Trace, switch)()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"not readable as DICOM ({shown(reason)}); fetch it again") from None
 
 
 def _parsed(content):
-    import io
-
     import pydicom
     from pydicom import uid
 
-    _quieten()
     if DEFLATED.encode() in content[:4096]:  # a few bytes might unpack to any number
         raise InputError("a deflated file (Deflated Explicit VR Little Endian); save it with another transfer syntax")
     data = pydicom.dcmread(io.BytesIO(content), force=True)
@@ -158,13 +159,6 @@ def _parsed(content):
         explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
         data.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
     return data
-
-
-def _quieten():
-    import gdcm
-
-    for switch in ("DebugOff", "WarningOff", "ErrorOff"):
-        getattr(gdcm.Trace, switch)()
 
 
 def _kind(data):
@@ -208,6 +202,7 @@ def _frames(data):
 
 
 def _check_pixels(data):
+    from pydicom.encaps import parse_fragments
     from pydicom.pixels import get_decoder
 
     rows, columns = int(data.Rows), int(data.Columns)
@@ -221,14 +216,21 @@ def _check_pixels(data):
             f"{data.HighBit}; convert it first"
         )
     syntax = data.file_meta.TransferSyntaxUID
+    if syntax.is_private:
+        raise InputError(f"its transfer syntax is its maker's own ({shown(syntax)}); save it uncompressed")
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
         available = False
     if not available and syntax.is_encapsulated:
         raise InputError(f"its compression can't be read ({shown(syntax.name)}); save it uncompressed")
+    if syntax.is_encapsulated:
+        there = parse_fragments(data.PixelData)[0] - 1  # less the table of offsets; a frame has one or more
+        if _frames(data) > there:
+            raise InputError(f"expected {_frames(data):,} frames, found {there:,}, as it is cut short; fetch it again")
+        return
     expected, there = rows * columns * _frames(data) * data.BitsAllocated // 8, len(data.PixelData)
-    if there < expected and not syntax.is_encapsulated:
+    if there < expected:
         raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
 
 
@@ -264,6 +266,8 @@ def _slice(data, frame, pixels):
     orientation = _numbers(_of(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
     position = _numbers(_of(data, frame, "PlanePositionSequence", "ImagePositionPatient"), 3)
     remarks = []
+    if orientation is None and "SECONDARY" in _several(data.get("ImageType")):
+        raise NoSlice("a secondary capture without ImageOrientationPatient")
     if orientation is None:
         remarks.append("without ImageOrientationPatient, taken as axial")
     else:

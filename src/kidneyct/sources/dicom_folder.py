@@ -45,18 +45,19 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
     pictures = [name for name in names if archive.is_image(PurePosixPath(name)) and not _is_mask(name)]
     left_out |= dict.fromkeys(pictures, "a picture among DICOM files")
-    if table:
-        of_file, top = _by_table(table, found, left_out), PurePosixPath()
-    else:
-        of_file, top = _by_folder(found, classes, source, key, some)
+    if not table:
+        of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
         left_out |= dict.fromkeys(set(found) - set(of_file), "outside the class folders")
-        inside = [name for name in pictures if _label(name, top, classes)]
+        inside = [name for name in pictures if archive.in_folder(name, top, classes)]
         if inside:
             raise InputError(
                 f"{source}: expected DICOM files or pictures, found both in the class folders: "
                 f"{container.listed(sorted(of_file), 2)}, {container.listed(inside, 2)}; keep one kind"
             )
     _tell_left_out(left_out, source)
+    if table:
+        keys = {name: name if table.key == "file" else getattr(parts[0], table.key) for name, parts in found.items()}
+        of_file, top = labels.given(table, keys), ()
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
     if absent and not some:
@@ -123,54 +124,6 @@ def _refuse(bad, total, source):
         more = [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
         first = f"{source}: {len(bad)} of {total} files can't be used; mend them, or take them away:"
         raise InputError("\n  ".join([first, *lines, *more]))
-
-
-def _by_table(table, found, left_out):
-    """The label of each file, by a table; also the class of a file that it names must be one with slices."""
-    if table.key == "file":
-        wrong = [f"{shown(name)} ({left_out[name]})" for name in table.lines if name in left_out]
-        if wrong:
-            raise InputError(
-                f"data.labels: {shown(table.path)}: expected files of CT slices, found {'; '.join(wrong[:5])}"
-                + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-                + "; remove their lines"
-            )
-    key = {"file": lambda name: name, "series": lambda name: found[name][0].series}.get(
-        table.key, lambda name: found[name][0].patient
-    )
-    return labels.given(table, {name: key(name) for name in found})
-
-
-def _by_folder(found, classes, source, key, some):
-    """The label of each file below the class folders, file -> label, and where these lie side by side."""
-    places = defaultdict(set)
-    for name in found:
-        parts = PurePosixPath(name).parts[:-1]
-        for depth, part in enumerate(parts):
-            if part in classes:
-                places[PurePosixPath(*parts[:depth])].add(part)
-    complete = [place for place, labels in places.items() if labels == set(classes)]
-    if some and not complete:
-        complete = list(places)
-    if len(complete) != 1:
-        missing = sorted(set(classes) - set().union(*places.values()))
-        raise InputError(
-            f"{source}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with DICOM files side by "
-            "side in one place, found "
-            + (f"{len(complete)} such places" if complete else "none")
-            + (f"; {', '.join(missing)} missing or empty" if missing else "")
-            + f"; change {key} or data.classes{'' if some else ', or give a table as data.labels'}"
-        )
-    top = complete[0]
-    below = [PurePosixPath(name).relative_to(top).parts for name in found if PurePosixPath(name).is_relative_to(top)]
-    archive.check_folders({parts[0] for parts in below if len(parts) > 1}, classes, source)
-    return {name: label for name in found if (label := _label(name, top, classes))}, top
-
-
-def _label(name, top, classes):
-    path = PurePosixPath(name)
-    parts = path.relative_to(top).parts if path.is_relative_to(top) else ()
-    return parts[0] if len(parts) > 1 and parts[0] in classes else None
 
 
 def _tell_left_out(left_out, source):
@@ -270,7 +223,7 @@ def _masks(named, names, read, top, source):
     """Lesion masks, drawn anew under their slices' names; a mask is called as its file of one slice, under masks/."""
     of_stem = defaultdict(list)
     for one in named:
-        path = PurePosixPath(one.file).relative_to(top)
+        path = PurePosixPath(one.file).relative_to(PurePosixPath(*top))
         of_stem[str(path.with_suffix("") if path.suffix.lower() == dicom.SUFFIX else path)].append(one)
     unused = []
     for name in names:

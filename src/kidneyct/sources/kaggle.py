@@ -1,24 +1,59 @@
-"""Fetching the data set from Kaggle, and proving that it is whole."""
+"""Fetching the data set with Kaggle's own command, and proving that it is whole."""
 
+import contextlib
 import errno
 import hashlib
-import os
+import json
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
 
-from kidneyct.pipeline.errors import InputError
-from kidneyct.sources import kaggle_client
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline.errors import InputError, shown
 
 PUBLISHED_DATASET = "nazmul0087/ct-kidney-dataset-normal-cyst-tumor-and-stone"
 # Islam et al. 2022, Scientific Reports 12:11440, table 1; 12,446 images in all.
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
 
-# A name never begins with a dash, which the client would take for an option, nor with a dot.
-DATASET = re.compile(r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*(/[1-9]\d*)?", re.ASCII)
+SILENCE = 120  # seconds without a word and without growth of the file, after which the client is stopped
+GLANCE = 0.5  # seconds between two looks at the file
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The command `kaggle`, which ends with the one who started it, whose end closes its standard input; leaves Ctrl-C to
+# that one; and bears its own name, as without that it asks for an account also where Kaggle needs none.
+CLIENT = """
+import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+sys.argv[0] = "kaggle"
+from kaggle.cli import main
+main()
+"""
+COPY = "or set data.source to a copy that you have"
+# What a line of the client's tells, in the order in which it is looked for.
+FAILURES = {
+    "No space left|Disk quota exceeded|File too large": "there is no room for the data set: make some",
+    r"\[Errno (5|13|30)\]": "the data set can't be written: check that you may write there, and the disk",
+    r"\b429\b|too many requests": "Kaggle is busy or has had too many requests from here: try again later",
+    r"\b404\b|not found": "Kaggle has no such data set: check data.kaggle (owner/name, or owner/name/version)",
+    r"\b40[13]\b|denied|forbidden|unauth|^Authentication required": (
+        "Kaggle gives no access: check data.kaggle, and where the data set asks for an account, create a token "
+        "(https://www.kaggle.com/settings) and keep it in KAGGLE_API_TOKEN or ~/.kaggle"
+    ),
+    r"Expecting value|JSONDecode|Exceeded \d+ redirects|No connection adapters|Invalid URL": (
+        "what answers is not Kaggle's data but something else, such as a login page of the network or a proxy: check "
+        f"the network, {COPY}"
+    ),
+    "broken|IncompleteRead|expected size": "the connection broke off: try again",
+    "connection ?error|max retries|name resolution|proxyerror|timed? ?out|connection (refused|reset|aborted)": (
+        f"Kaggle can't be reached: check the network, {COPY}"
+    ),
+}
 
 
 def folder(dataset):
@@ -29,107 +64,123 @@ def folder(dataset):
 def download(dataset, folder):
     """Fetch a data set's zip into `folder` and return its path; an interrupted download is resumed.
 
-    A zip that was fetched before is proved by its SHA-256, kept beside it, and nothing is asked of Kaggle.
-
-    `dataset` is owner/name or owner/name/version. The command `kaggle` works without an account where Kaggle
-    allows it and finds the user's own token elsewhere. InputError says in one line why it failed; a partial
-    download stays in `folder`, and so does the client's note of what it is a part of.
+    A zip that was fetched before is proved by its SHA-256, kept beside it, and nothing is asked of Kaggle. The client
+    works without an account where Kaggle allows it, and finds the user's own token elsewhere. InputError says in one
+    line why it failed.
     """
-    if not DATASET.fullmatch(dataset):
-        raise InputError(
-            f"data.kaggle: expected owner/name or owner/name/version (letters, digits, - _ and .; neither a dash nor "
-            f"a dot first; the version a whole number from 1), found {dataset!r}"
-        )
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
-    try:
-        return _download(dataset, path)
-    except OSError as error:
-        advice = (
-            "make room there" if error.errno in FULL else "move it away, or make sure that you may read and write it"
-        )
-        raise InputError(
-            f"{error.filename or path}: expected to keep a download from Kaggle here, found: {error.strerror}; "
-            f"{advice}, and try again"
-        ) from None
-
-
-def _download(dataset, path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if _proved(path):
-        print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
-        return path
+    record = path.with_name(f"{path.name}.sha256")
+    if path.exists() and record.exists():
+        if record.read_bytes()[:64] == _sha256(path):
+            print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
+            return path
+        record.unlink()
+        _step_aside(path)
     if path.exists() and path.stat().st_nlink > 1:
         path.unlink()  # the client would write into data/archive.zip too, and into DVC's cache if that has hard links
-    kaggle_client.fetch(dataset, path)
+    _fetch(dataset, path)
     check_zip(path)
-    _prove(path)
+    with atomic_write(record) as partial:
+        partial.write_bytes(_sha256(path) + f"  {path.name}\n".encode())
     return path
-
-
-def _record(path):
-    """Where the SHA-256 of a zip that was fetched whole is kept, as `sha256sum` writes it."""
-    return path.with_name(f"{path.name}.sha256")
 
 
 def _sha256(path):
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest().encode()
 
 
-def _proved(path):
-    """Whether a zip is the one that was fetched whole; one that has changed since steps aside.
+def _fetch(dataset, path):
+    """Have the client fetch a data set's zip as `path`, going on from a part of it that lies there.
 
-    A record without a SHA-256 proves nothing either way.
+    However this ends, the client has ended too. A part stays for the next try; what came in place of a zip does not.
     """
-    record = _record(path)
-    if not (path.exists() and record.exists()):
-        return False
-    recorded = re.match(rb"[0-9a-f]{64}\b", record.read_bytes())
-    if recorded and recorded[0].decode() == _sha256(path):
-        return True
-    record.unlink()
-    if recorded:
-        kaggle_client.step_aside(path)
-    return False
+    command = [sys.executable, "-uPc", CLIENT, "datasets", "download", dataset, "-p", str(path.parent)]
+    with (
+        tempfile.TemporaryFile("a+b") as words,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=words, stderr=words) as client,
+    ):
+        try:
+            failure = _follow(client, path, words)
+        finally:
+            client.kill()
+        if not failure and (client.returncode or not path.exists()):
+            words.seek(0)
+            failure = reason(words.read().decode(errors="replace"))
+    if failure:
+        raise InputError(f"data.kaggle: {dataset}: {failure}{_kept(path)}")
 
 
-def _prove(path):
-    """Record the SHA-256 of a zip that was fetched whole."""
-    record = _record(path)
-    partial = record.with_name(f"{record.name}.partial")
-    try:
-        partial.write_text(f"{_sha256(path)}  {path.name}\n")
-        partial.replace(record)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+def _follow(client, path, words):
+    """Wait for the client's end, or until waiting is of no use: then, why."""
+    before, alive = None, time.monotonic()
+    while client.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            client.wait(GLANCE)
+        if sys.stderr.isatty():
+            words.seek(max(0, words.seek(0, 2) - 200))
+            sys.stderr.write("\r" + re.split("[\r\n]", words.read().decode(errors="replace"))[-1])
+        free = shutil.disk_usage(path.parent).free  # before the size: what is written in between counts as free
+        size = path.stat().st_size if path.exists() else 0
+        with contextlib.suppress(OSError, ValueError):  # no note yet, or half of one
+            if (missing := json.loads(_note(path).read_text())["size"] - size) > free:
+                return f"there is no room for the data set: {missing:,} bytes more are needed, {free:,} are free"
+        if (now := (size, words.seek(0, 2))) != before:
+            before, alive = now, time.monotonic()
+        if time.monotonic() - alive > SILENCE:
+            return f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
+    return None
+
+
+def _note(path):
+    """Where the client notes of which file, and of how many bytes, a zip is a part."""
+    return path.with_name(f"{path.name}.kaggle-partial")
+
+
+def _step_aside(path):
+    """Rename a file that is not what was asked for; its new path. The client's note of it goes."""
+    _note(path).unlink(missing_ok=True)
+    return path.replace(path.with_name(f"{path.name}.damaged"))
+
+
+def _kept(path):
+    """What is told of the part that a failure left behind; the body of a refusal, say, is no part and steps aside."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":
+            _step_aside(path)
+            return ""
+    return f"; {path.stat().st_size:,} bytes stay in {path} for the next try"
+
+
+def reason(words):
+    """Why the client failed, in one line, from what it said; addresses and what could be a key are left out."""
+    lines = [line.strip() for line in re.split("[\r\n]+", words) if line.strip() and line[0] != " "]
+    lines = [shown(re.sub(r"\S+://\S+|[^\s'\"(),<>]{24,}", "…", line)) for line in lines] or ["it said nothing"]
+    for line in reversed(lines):
+        for pattern, advice in FAILURES.items():
+            if re.search(pattern, line, re.IGNORECASE):
+                return f"{advice} (the client says: {line})"
+    return f"the Kaggle client failed: {lines[-1]}; try again, {COPY}"
 
 
 def check_zip(path):
     """InputError where a complete download is not a whole zip; the file steps aside, so that it is fetched anew."""
-    damaged = None
     try:
         with zipfile.ZipFile(path) as container:
-            bad = container.testzip()
-            # A damaged list of files can end early or name a file twice, and zipfile takes it as it is.
-            entries = zipfile._EndRecData(container.fp)[zipfile._ECD_ENTRIES_TOTAL]
-            if bad is not None or len(set(container.namelist())) != entries:
-                damaged = bad or "its list of files is damaged"
+            damaged = container.testzip()
     except Exception as error:  # damaged bytes make zipfile and its decompressors raise nearly anything
-        # An OSError with a number is the disk's fault, but for a place before the file's start, which a zip can name.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
+            raise  # the disk's fault; but a place before the file's start, which a zip can name, is EINVAL
         damaged = str(error) or type(error).__name__
     if damaged:
         with path.open("rb") as file:
-            begins = file.read(512)
-        found = "a web page" if begins.lstrip().startswith(b"<") else "a truncated or altered one"
-        told = "".join(letter if letter.isprintable() else "?" for letter in damaged)[:200]
+            found = "a web page" if file.read(512).lstrip().startswith(b"<") else "a truncated or altered one"
         raise InputError(
-            f"{path}: expected a whole zip from Kaggle, found {found} ({told}); try again, it is fetched anew (the "
-            f"damaged one stays in {kaggle_client.step_aside(path)})"
+            f"{path}: expected a whole zip from Kaggle, found {found} ({shown(damaged)}); try again, it is fetched "
+            f"anew (the damaged one stays in {_step_aside(path)})"
         )
 
 

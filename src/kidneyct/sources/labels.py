@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kidneyct.images import container
-from kidneyct.pipeline.errors import InputError, no_file, shown
+from kidneyct.pipeline.errors import InputError, shown
 
 NONE = "none"  # data.labels: the class folders say it
 KEYS = ("file", "series", "patient")
@@ -25,24 +25,19 @@ def read(path, classes):
 
     A value is never told, as it may name a patient.
     """
+    where = f"data.labels: {shown(path)}"
+    if not os.path.isfile(path):
+        raise InputError(f"{where}: expected a CSV file, found none there; give the path of one")
     try:
-        if kind := no_file(os.stat(path).st_mode):
-            raise InputError(f"data.labels: {shown(path)}: expected a CSV file, found {kind}; give the path of one")
         text = Path(path).read_bytes().decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"data.labels: {shown(path)}: {error.strerror}; give the path of a CSV file") from None
     except (ValueError, csv.Error) as error:
-        raise InputError(
-            f"data.labels: {shown(path)}: not a CSV file in UTF-8 ({shown(error)}); save it anew"
-        ) from None
+        raise InputError(f"{where}: not a CSV file in UTF-8 ({shown(error)}); save it anew") from None
     header = [name.strip() for name in rows[0]] if rows else []
     keys = [key for key in KEYS if key in header]
     if header.count("label") != 1 or len(keys) != 1 or header.count(keys[0]) != 1:
         raise InputError(
-            f"data.labels: {shown(path)}: expected a column label and one of {', '.join(KEYS)}, found columns "
+            f"{where}: expected a column label and one of {', '.join(KEYS)}, found columns "
             f"{container.listed(header, 10) or 'none'}; rename or remove columns"
         )
     lines, faults = {}, []
@@ -62,7 +57,7 @@ def read(path, classes):
         else:
             lines[value] = label, number
     if faults:
-        raise InputError(f"data.labels: {shown(path)}: {container.listed(faults)}; mend the table")
+        raise InputError(f"{where}: {container.listed(faults)}; mend the table")
     return Labels(path, keys[0], lines)
 
 

@@ -5,13 +5,10 @@ whose cross-section varies smoothly along the body axis, as neighbouring slices 
 are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
 """
 
-import contextlib
 import io
 import itertools
 import math
 import shutil
-import threading
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +27,6 @@ WINDOW_CENTRE, WINDOW_WIDTH = 45, 380  # HU; a soft-tissue window
 JPEG_QUALITY = 92
 CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
 SLICE_BYTES = 70_000  # in the archive, with its mask; a little more than the largest
-LONG_MINUTES = 5
 
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
@@ -78,15 +74,15 @@ def shrink(z, centre, half_length):
     return float(np.sqrt(max(0.0, 1 - ((z - centre) / half_length) ** 2)))
 
 
-def texture(generator, scale, shape=(SIZE, SIZE)):
+def texture(generator, scale):
     """Smooth random field of mean 0 and standard deviation 1; `scale` is its grain in pixels."""
     if scale > 4:  # coarse grains are drawn small and enlarged
         step = max(1, int(scale // 2))
-        small = generator.normal(size=tuple(side // step + 3 for side in shape)).astype("float32")
+        small = generator.normal(size=(SIZE // step + 3,) * 2).astype("float32")
         small = ndimage.gaussian_filter(small, scale / step)
-        field = ndimage.zoom(small, step, order=1)[: shape[0], : shape[1]]
+        field = ndimage.zoom(small, step, order=1)[:SIZE, :SIZE]
     else:
-        field = ndimage.gaussian_filter(generator.normal(size=shape).astype("float32"), scale)
+        field = ndimage.gaussian_filter(generator.normal(size=(SIZE, SIZE)).astype("float32"), scale)
     return (field - field.mean()) / field.std()
 
 
@@ -361,12 +357,8 @@ class Lesion:
 
     def _fill(self, hu, cavity, edge, angles, fine, coarse):
         """Put it into a part of the slice; its mask there."""
-        if self.label == "Cyst":
-            mask = (edge < 1) & cavity
-            hu[mask] = self.hu
-            return mask
-        if self.label == "Stone":
-            mask = (edge < 1 + 0.15 * fine) & cavity
+        if self.label != "Tumor":
+            mask = (edge < (1 + 0.15 * fine if self.label == "Stone" else 1)) & cavity
             hu[mask] = self.hu
             return mask
         for number, phase, depth in self.lobes:
@@ -418,29 +410,18 @@ def _check_classes(classes):
 
 
 def announce(classes, patients_per_class, slices_per_patient, folder):
-    """Say before the work starts how long so many slices take, where that is minutes, and how much room.
+    """InputError where the phantom does not know a class, or where `folder` has no room for the archive and its copy.
 
-    InputError where the phantom does not know a class, or `folder` has not the room for the archive and for the copy
-    that DVC keeps.
+    DVC keeps the copy.
     """
     _check_classes(classes)
     slices = len(classes) * patients_per_class * slices_per_patient
     needed, free = 2 * slices * SLICE_BYTES, shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"phantom: {slices:,} slices and DVC's copy of them need about {_size(needed)}, found {_size(free)} free "
-            "on this disk; lower phantom.patients_per_class or phantom.slices_per_patient"
+            f"phantom: {slices:,} slices and DVC's copy of them need about {needed / 1e9:,.1f} GB, found "
+            f"{free / 1e9:,.1f} GB free on this disk; lower phantom.patients_per_class or phantom.slices_per_patient"
         )
-    if slices * 0.02 > LONG_MINUTES * 60:  # no machine draws one faster
-        start = time.perf_counter()
-        next(patient(classes[0], 1, slices_per_patient, seed=0))
-        minutes = (time.perf_counter() - start) * slices / 60
-        if minutes > LONG_MINUTES:
-            print(f"phantom: {slices:,} slices, at most {minutes:,.0f} minutes and {_size(needed / 2)}", flush=True)
-
-
-def _size(count):
-    return f"{count / 1e9:,.1f} GB"
 
 
 def _encode(array, kind, **options):
@@ -457,22 +438,17 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
 
-    over = threading.Event()  # what is left of the patients begun is not wanted
-
     def drawn(one):
-        slices = patient(*one, slices_per_patient, seed)
-        return [_files(each) for each in itertools.takewhile(lambda _: not over.is_set(), slices)]
+        return [files(drawn_slice) for drawn_slice in patient(*one, slices_per_patient, seed)]
 
     each_patient = itertools.product(classes, range(1, patients_per_class + 1))
     total = len(classes) * patients_per_class * slices_per_patient
     with (
         progress.shown(what="phantom", unit="slice", total=total) as told,
         parallel.in_order(drawn, each_patient) as found,
-        contextlib.ExitStack() as end,
     ):
-        end.callback(over.set)
-        for (label, number), files in found:
-            for position, (picture, mask) in enumerate(files()):
+        for (label, number), slices in found:
+            for position, (picture, mask) in enumerate(slices()):
                 count = (number - 1) * slices_per_patient + position + 1
                 stem = f"{label}/{label}- ({count})"
                 yield f"{ROOT}/{stem}.jpg", picture
@@ -485,7 +461,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     yield "patients.csv", ("\n".join(patients) + "\n").encode()
 
 
-def _files(one):
+def files(one):
     """A slice as the bytes of a JPEG, and its mask as those of a PNG."""
     rgb = np.repeat(one.image[..., None], 3, axis=2)
     return _encode(rgb, "JPEG", quality=JPEG_QUALITY), _encode(one.mask.astype(np.uint8) * 255, "PNG")

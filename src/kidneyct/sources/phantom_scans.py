@@ -4,9 +4,6 @@ import hashlib
 import io
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from kidneyct.images.archive import MASKS
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
@@ -69,9 +66,7 @@ def write(folder, classes, patients_per_class, slices_per_patient, seed):
                 for one in phantom.patient(label, number, slices_per_patient, seed):
                     name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
                     _put(folder / name, encode(one))
-                    mask = io.BytesIO()
-                    Image.fromarray(one.mask.astype(np.uint8) * 255).save(mask, "PNG")
-                    _put(folder / MASKS / f"{name}.png", mask.getvalue())
+                    _put(folder / MASKS / f"{name}.png", phantom.files(one)[1])
                     told.update()
     return total
 

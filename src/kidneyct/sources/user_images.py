@@ -1,49 +1,67 @@
 """The user's own folder or zip, of pictures or of DICOM files, as the members of an archive."""
 
-from pathlib import PurePosixPath
+import os
+from pathlib import Path, PurePosixPath
 
 from kidneyct.images import archive, container
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom_folder, labels
 
+OTHERWISE = {"data.source": "kaggle, phantom", "data.external": "none"}  # what a parameter may say beside a path
+
 
 def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """The members (name, bytes) of the archive of a source; `table` is the path of its labels, or labels.NONE.
 
-    `key` is the parameter that names the source; with `some`, not all of `classes` need be there. InputError where it
-    is none, or holds neither.
+    `key` is the parameter that names the source; with `some`, not all of `classes` need be there. What else lies in
+    the class folders, or beside them, is left out, and named. InputError where there is no folder or zip, or where it
+    holds neither pictures nor DICOM files.
     """
-    with archive.source_opened(source, key) as found:
+    if not os.path.lexists(source):
+        raise InputError(
+            f"{key}: expected {OTHERWISE[key]}, or the path of a folder or zip, found nothing at {shown(source)} "
+            f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+        )
+    where = shown(source)
+    with container.opened(source) as opened:
         if table != labels.NONE:
             given = labels.read(table, classes)
-            if dicom_folder.present(found.names, found.read):
-                yield from dicom_folder.members(found.names, found.read, classes, shown(source), given)
+            if dicom_folder.present(*opened):
+                yield from dicom_folder.members(*opened, classes, where, given)
             else:
-                yield from archive.laid_out(found, classes, shown(source), _labelled(found.names, given))
-        elif _are_pictures(found, classes, shown(source), key, some):
-            yield from archive.laid_out(found, classes, shown(source), key=key, some=some)
+                yield from archive.repack(opened, archive.labelled(_labels(opened.names, given), where), where)
+        elif taken := _pictures(opened, classes, where, key, some):
+            yield from archive.repack(opened, taken, where)
         else:
-            yield from dicom_folder.members(found.names, found.read, classes, shown(source), key=key, some=some)
+            yield from dicom_folder.members(*opened, classes, where, key=key, some=some)
 
 
-def _are_pictures(opened, classes, source, key, some):
-    """Whether class folders hold pictures, not DICOM files; InputError where they hold both, or neither."""
+def _pictures(opened, classes, source, key, some):
+    """The images in class folders, None where these hold DICOM files; InputError where they hold both, or neither."""
     try:
-        pictures = archive.in_class_folders(opened.names, classes, source, key, some)
+        taken, beside = archive.in_class_folders(opened.names, classes, source, key, some)
     except InputError:
-        if dicom_folder.present(opened.names, opened.read):
-            return False
+        if dicom_folder.present(*opened):
+            return None
         raise
-    beside = archive.left_out(opened.names, pictures)
-    if dicom_folder.present(beside, opened.read):
+    others = archive.left_out(opened.names, taken)
+    if dicom_folder.present(others, opened.read):
         raise InputError(
             f"{source}: expected DICOM files or pictures, found both in the class folders: "
-            f"{shown(pictures[0].member)} and others among {container.listed(beside, 3)}; keep one kind"
+            f"{shown(taken[0].member)} and others among {container.listed(others, 3)}; keep one kind"
         )
-    return True
+    if beside:
+        print(f"{source}: left out {container.listed(beside)}: no class of data.classes", flush=True)
+    if others:
+        print(
+            f"{source}: left out of the class folders {container.listed(others)}: taken are {archive.KINDS} files "
+            "that lie in them directly",
+            flush=True,
+        )
+    return taken
 
 
-def _labelled(names, table):
+def _labels(names, table):
     """The label of each picture, name -> label, by a table of files."""
     if table.key != "file":
         raise InputError(
