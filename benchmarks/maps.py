@@ -14,7 +14,7 @@ from benchmarks import forward, stopwatch
 from kidneyct.backbone import devices, gradients, interpolation, vgg
 from kidneyct.backbone import forward as forward_pass
 from kidneyct.classifier import classifier
-from kidneyct.maps import explainer, integrated_gradients, smoothgrad
+from kidneyct.maps import explainer, saliency
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import evaluation, faithfulness, randomization
 
@@ -43,12 +43,12 @@ def keras_vis(model, images, classes):
     from tf_keras_vis.utils.scores import CategoricalScore
 
     score, pixels = CategoricalScore(classes.tolist()), images.astype("float32") / 255
-    saliency = Saliency(model, clone=False)
+    vis = Saliency(model, clone=False)
     cams = [Gradcam(model, clone=False), GradcamPlusPlus(model, clone=False)]
 
     def maps():
-        saliency(score, pixels)
-        saliency(score, pixels, smooth_samples=smoothgrad.SAMPLES, smooth_noise=smoothgrad.NOISE)
+        vis(score, pixels)
+        vis(score, pixels, smooth_samples=saliency.SAMPLES, smooth_noise=saliency.NOISE)
         for cam in cams:
             cam(score, pixels, penultimate_layer=vgg.LAST_CONVOLUTION, seek_penultimate_conv_layer=False)
 
@@ -62,8 +62,8 @@ def xplique(model, images, classes):
     targets = np.eye(CLASSES, dtype="float32")[classes]
     made = [
         Saliency(model),
-        SmoothGrad(model, nb_samples=smoothgrad.SAMPLES, noise=smoothgrad.NOISE),
-        IntegratedGradients(model, steps=integrated_gradients.STEPS),
+        SmoothGrad(model, nb_samples=saliency.SAMPLES, noise=saliency.NOISE),
+        IntegratedGradients(model, steps=saliency.STEPS),
         GradCAM(model, conv_layer=vgg.LAST_CONVOLUTION),
         GradCAMPP(model, conv_layer=vgg.LAST_CONVOLUTION),
     ]

@@ -9,7 +9,7 @@ from kidneyct.files import index, predictions, tables
 from kidneyct.files.predictions import PROBABILITY
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
-from kidneyct.statistics import calibration, comparison, evaluation, external, headline, verdict
+from kidneyct.statistics import calibration, comparison, evaluation, external, verdict
 
 FOLDER, OUTSIDE = "metrics/comparison", "data/external"
 BOOTSTRAP_SEED = 0  # not the study's, as in statistics.comparison
@@ -30,8 +30,7 @@ def main():
     result = comparison.compare(evaluations, predicted, histories, series, classes) | comparison.probes(probes)
     write_json(f"{FOLDER}/comparison.json", result)
     compare_external(evaluations, classes)
-    rates = by_role(tables.read, "models/{}/rates.csv", tables.RATES)
-    write_json("metrics/headline.json", headline.headline(evaluations, probes, rates, result, leakage, {"images": 0}))
+    write_json("metrics/headline.json", comparison.headline(evaluations, probes, result, leakage))
     print(verdict.verdict(result, leakage["accuracy"]))
 
 

@@ -28,3 +28,14 @@ def test_a_near_tie_stays_what_it_was_when_read_back(table, tmp_path):
     read = index.read(tmp_path / "p.csv")
     assert read["predicted"].tolist() == ["label", "image"]
     assert predictions.certainty(read).tolist() == [0.7, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts", "shares"),
+    [("abc", [[1, 1, 0], [0, 1, 0], [0, 0, 0]], [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]]), ("ba", [[1, 0], [1, 1]], None)],
+)
+def test_confusion_counts_by_hand(classes, counts, shares):
+    table = pd.DataFrame({"label": list("aab"), "predicted": list("abb")})
+    found = predictions.confusion(table, list(classes))
+    assert found.tolist() == counts
+    assert shares is None or predictions.shares(found).tolist() == shares

@@ -1,4 +1,4 @@
-"""Focus, on maps whose right answer is known."""
+"""Focus and localisation, on maps whose right answer is known."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,8 @@ def test_gini_is_half_the_relative_mean_difference():
 def test_a_map_of_zeros_counts_as_uniform():
     zeros, mask = np.zeros((4, 4)), np.zeros((4, 4), bool)
     mask[0] = True
-    assert (focus.gini(zeros), focus.entropy(zeros), focus.energy(zeros, mask)) == pytest.approx((0, 1, 0.25))
+    found = focus.gini(zeros), focus.entropy(zeros), focus.energy(zeros, mask), focus.pointing(zeros, mask)
+    assert found == pytest.approx((0, 1, 0.25, 0.25))
 
 
 def test_the_body_is_the_largest_bright_part_with_its_gaps_and_without_the_table():
@@ -45,9 +46,28 @@ def test_the_body_is_the_largest_bright_part_with_its_gaps_and_without_the_table
     assert set(columns) - set(range(46, 51)) == {10, 89}
 
 
-def test_a_body_that_fills_the_picture_is_all_of_it():
-    assert focus.body(np.full((50, 50, 3), 100, np.uint8)).all()
+@pytest.mark.parametrize("grey", [0, 100])  # black, or a body that fills the picture
+def test_an_even_pictures_body_is_all_of_it(grey):
+    assert focus.body(np.full((50, 50, 3), grey, np.uint8)).all()
 
 
-def test_a_black_pictures_body_is_the_whole_picture():
-    assert focus.body(np.zeros((8, 8, 3), np.uint8)).all()
+def test_pointing_hits_the_lesion_and_three_percent_around_it():
+    mask = np.zeros((100, 100), bool)
+    mask[50, 50] = True
+    for distance, hit in ((0, 1), (3, 1), (4, 0)):
+        relevance = np.zeros((100, 100))
+        relevance[50, 50 + distance] = 1
+        assert focus.pointing(relevance, mask) == hit
+    assert focus.enlarged(mask).sum() == 29  # whole-numbered points within a distance of 3
+
+
+def test_a_mask_made_smaller_keeps_what_is_half_covered_or_else_the_most_covered():
+    mask = np.zeros((8, 8), bool)
+    mask[:4, :6] = True  # pixels of 4×4: fully, half
+    assert focus.resize(mask, (2, 2)).tolist() == [[True, True], [False, False]]
+    mask[:, 5] = False  # a quarter
+    assert focus.resize(mask, (2, 2)).tolist() == [[True, False], [False, False]]
+    speck = np.zeros((8, 8), bool)
+    speck[6, 1] = True
+    assert focus.resize(speck, (2, 2)).tolist() == [[False, False], [True, False]]
+    assert not focus.resize(np.zeros((8, 8), bool), (2, 2)).any()

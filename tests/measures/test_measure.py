@@ -10,7 +10,7 @@ from kidneyct.classifier import classifier
 from kidneyct.files import checkpoint
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
-from kidneyct.measures import evaluation, faithfulness, randomization
+from kidneyct.measures import evaluation, faithfulness
 
 
 def test_localisation_against_size_by_hand():
@@ -129,25 +129,12 @@ def leaves(tree):
     return [leaf for value in tree.values() for leaf in (leaves(value) if isinstance(value, dict) else [value])]
 
 
-def test_results_are_plain_and_the_same_twice(small, pictures):
-    results, _ = evaluation.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)
+def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp_path, capsys):
+    given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
+    results, table = evaluation.measure(*given)
     assert "localisation" not in results["maps"]["saliency"]
     assert {type(leaf) for leaf in leaves(results)} == {float, int, bool, str}
     assert np.isfinite([leaf for leaf in leaves(results) if not isinstance(leaf, str)]).all()
-    assert results == evaluation.measure(small, pictures, np.array([0, 1, 0, 1]), None, seed=0)[0]
-
-
-def test_maps_come_batch_by_batch_as_they_come_at_once(small, pictures):
-    codes = np.array([0, 1, 0, 1])
-    at_once = explainer.explainer(small, batch_size=2)(pictures, codes, 7)
-    batchwise = evaluation.mapped(small, pictures, codes, 7, batch_size=2)
-    assert list(batchwise) == list(METHODS)
-    assert all(np.array_equal(batchwise[method], at_once[method]) for method in METHODS)
-
-
-def test_an_interruption_changes_no_number(small, pictures, tmp_path, capsys):
-    given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
-    results, table = evaluation.measure(*given)
 
     def interrupted(after):
         work, calls = checkpoint.Work(tmp_path, "maps"), []
@@ -190,26 +177,6 @@ def test_a_measure_is_judged_by_the_interval_of_its_gain(name, cell, verdict):
     assert evaluation.judged(name, cell).get("verdict") == verdict
 
 
-def results_of(**methods):
-    return {
-        "maps": {
-            method: {"road": {"value": road}, "randomisation": randomisation}
-            for method, (road, randomisation) in methods.items()
-        }
-    }
-
-
-def test_the_best_map_is_one_that_depends_on_the_weights():
-    measured = results_of(
-        saliency=(0.1, {"uninformative": False}),
-        gradcam=(0.3, {"uninformative": True}),
-        smoothgrad=(0.2, {"uninformative": False}),
-        gradcam_plus_plus=(0.4, {"images": 0}),  # no map to randomise: nothing is known of it
-    )
-    assert evaluation.best(measured) == {"method": "smoothgrad", "road": 0.2}
-    assert evaluation.best(results_of(gradcam=(0.3, {"uninformative": True}))) == {"method": "none"}
-
-
 def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch):
     """Of forward passes: counted in a run of two images, but for those inside a backward pass."""
     seen = []
@@ -226,8 +193,3 @@ def test_the_cost_is_that_of_the_pictures_and_maps(small, pictures, monkeypatch)
     # Eight times the maps with two copies and three points, as the seven blocks are randomised.
     assert evaluation.passes(1) == explainer.passes() + each + 8 * explainer.passes(2, 3)
     assert evaluation.passes(6) == 6 * (explainer.passes() + each) + 4 * 8 * explainer.passes(2, 3)
-
-
-def test_the_blocks_counted_are_those_of_the_network():
-    network = classifier.network(vgg.base(32), 4, 2, "unit", seed=0)
-    assert tuple(randomization.blocks(network)) == randomization.VGG_BLOCKS

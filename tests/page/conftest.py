@@ -8,7 +8,7 @@ from PIL import Image
 from kidneyct.files import index, predictions
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
-from kidneyct.report import report
+from kidneyct.report import pictures, report
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
@@ -113,7 +113,7 @@ def probed(auroc):
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory):
+def run():
     """A run of 16 images in 8 series, two of each class in test; the candidate errs once, the control four times."""
     generator = np.random.default_rng(0)
     parameters = params.validate().model_dump()
@@ -136,8 +136,9 @@ def run(tmp_path_factory):
     history = history.assign(val_loss=[2, 1.0, 1.5], val_accuracy=[0.25, 0.75, 0.5], kept=[0, 1, 0])
     rates = {"learning_rate": [0.001], "epochs": [3], "kept_epoch": [2], "val_loss": [1.0], "val_accuracy": [0.75]}
     rates = pd.DataFrame(rates | {"stopped": [1], "edge": ["none"], "kept": [1]})
-    chart = tmp_path_factory.mktemp("run") / "chart.png"
-    Image.fromarray(images[0]).resize((300, 200)).save(chart)
+    bins = pd.DataFrame({"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]})
+    cascade = {"method": "saliency", "step": ["trained", "scores", "block1"], "image": 0, "chance": 0.0}
+    cascade = pd.DataFrame(cascade | {"correlation": [1, 0.5, 0.1]})
     return report.Run(
         parameters=parameters,
         table=table,
@@ -164,19 +165,22 @@ def run(tmp_path_factory):
         histories={"candidate": history, "control": history},
         rates={"candidate": rates, "control": rates},
         predictions=tables,
-        suspects=pd.DataFrame(
-            {"row": [2], "image": ["Cyst/2.jpg"], "label": ["Cyst"], "both_say": ["Tumor"]}
-            | {"candidate": 0.7, "candidate_of_label": 0.1, "control": 0.65, "control_of_label": 0.125}
-            | {"nearest_training": "Cyst", "nearest_agrees": 0, "series": 1}
-        ),
-        doubt={"weak": [], "listed": 1, "test_images": 8, "nearest_agrees": 0, "commonest_label": 0.25}
-        | {"by_chance": 0.5},
-        external_images=pd.DataFrame(columns=["image", "label"]),
         external_predictions={role: each.iloc[:0] for role, each in tables.items()},
-        maps=maps,
-        charts=dict.fromkeys(
-            ["leakage", "similarity", "curves", "calibration", "suspects", "external"]
-            + [f"randomisation_{role}" for role in ("candidate", "control")],
-            chart,
+        external_metrics=pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
+        pairs=pd.DataFrame({"test": [2, 6], "training": [0, 4], "correlation": [0.99, 0.5]}),
+        similarity=pd.DataFrame(
+            {"similarity": [0.9, 0.99], "series": [7, 8], "mixed": [1, 0], "nearest_thumbnail": [0.25, 0.5]}
         ),
+        reliability=dict.fromkeys(tables, bins),
+        maps=maps,
+        cascades=dict.fromkeys(tables, cascade),
     )
+
+
+@pytest.fixture(scope="session")
+def written(run, tmp_path_factory):
+    """A function that gives the page of a run, whose pictures are all one."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in [*pictures.pictures(run), "external"]:
+        Image.fromarray(run.images[0]).resize((300, 200)).save(folder / f"{name}.png")
+    return lambda run: report.page(run, folder)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kidneyct.statistics import calibration, external, headline, paired
+from kidneyct.statistics import calibration, external, paired
 
 ABC = ["a", "b", "c"]
 
@@ -88,16 +88,10 @@ def test_lines_beside_the_studys_own_test():
     assert len(lines) == 2 * (2 + 3 + 2)
 
 
-def test_what_is_told_in_the_log_and_the_headline():
+def test_what_is_told_in_the_log():
     found = measure([0, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 2], ABC)
     found["near_duplicates"] = {"study": 2, "training": 1, "share": 0.666667}
     assert external.told(found) == (
         "external: 3 images of 3 series, none of class c; accuracy 1.0000 (candidate), 0.3333 (control); "
         "near-duplicates of the study's images 2, of these 1 of training images: see data/external/images.csv"
     )
-    assert headline._external(found) == {
-        "images": 3,
-        "accuracy": {"candidate": 1.0, "control": 0.333333},
-        "gap": {"accuracy": 0.666667, "low": 0.0, "high": 1.0},
-        "near_duplicates": 0.666667,
-    }

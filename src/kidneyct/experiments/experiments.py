@@ -16,7 +16,6 @@ class Headline(_Strict):
     class Model(_Strict):
         accuracy: FiniteFloat
         macro_f1: FiniteFloat
-        recall: dict[str, FiniteFloat]
 
     class Gap(_Strict):
         accuracy: FiniteFloat

@@ -1,7 +1,5 @@
 """The forest plot of a study: arms by rows, ways of splitting side by side, baselines as lines."""
 
-from matplotlib.figure import Figure
-
 from kidneyct.report import canvas
 
 METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
@@ -17,7 +15,7 @@ BASELINES = {  # name -> what to call it, line, colour
 def forest(path, splits):
     """Accuracy and macro F1 of arms and controls with their 95 % intervals; `splits` is study.json's, by name."""
     rows = _rows(splits)
-    figure = Figure(figsize=(4.2 * len(splits) + 2.2, 2 * (0.36 * len(rows) + 1.1) + 0.7), layout="constrained")
+    figure = canvas.figure(4.2 * len(splits) + 2.2, 2 * (0.36 * len(rows) + 1.1) + 0.7)
     panels = figure.subplots(len(METRICS), len(splits), sharey=True, squeeze=False)
     for line, (metric, title) in zip(panels, METRICS.items(), strict=True):
         for axes, (name, split) in zip(line, splits.items(), strict=True):

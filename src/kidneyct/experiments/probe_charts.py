@@ -4,8 +4,6 @@ import itertools
 import textwrap
 
 import numpy as np
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from kidneyct.experiments import starts
@@ -36,7 +34,7 @@ def draw(path, result):
     styles = _styles(result)
     curved = {model: style for model, style in styles.items() if model in result["blocks"]}
     height = LINE * len(styles) + 0.8
-    figure = Figure(figsize=(9, height + 4.4), facecolor="white", layout="constrained")
+    figure = canvas.figure(9, height + 4.4)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
     above, below = figure.subfigures(2, height_ratios=(height, 4.4))
     _title(figure, finding(result))
@@ -192,7 +190,7 @@ def heat(path, table):
     order = table[models].mean(axis=1).argsort(kind="stable")
     table, lost = table.iloc[order], unseen(table)[order]
     classes, chance = sorted(table["class"].unique()), 1 / table["class"].nunique()
-    figure = Figure(figsize=(9, LINE * len(models) + 2.4), facecolor="white", layout="constrained")
+    figure = canvas.figure(9, LINE * len(models) + 2.4)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.1, wspace=0)
     _title(figure, f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model")
     counts = table["class"].value_counts()[classes]
@@ -200,7 +198,9 @@ def heat(path, table):
     for axes, label in zip(panels, classes, strict=True):
         own = (table["class"] == label).to_numpy()
         values = table.loc[own, models].to_numpy().T
-        drawn = axes.imshow(values, "PuOr", TwoSlopeNorm(chance, 0, 1), aspect="auto", interpolation="nearest")
+        drawn = axes.imshow(
+            values, "PuOr", canvas.matplotlib.colors.TwoSlopeNorm(chance, 0, 1), aspect="auto", interpolation="nearest"
+        )
         axes.bar(np.flatnonzero(lost[own]), 0.6, 0.8, -1.3, color="black")
         axes.set_xlabel(f"{label}\n{own.sum()} series\n{lost[own].sum()} lost", fontsize=10.5)
         axes.set_xticks([])

@@ -13,8 +13,7 @@ PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
 BASELINES = ("majority_class", "nearest_thumbnail", "linear_model", "acquisition", "acquisition_size")  # no network
-SUSPECTED = ("both_say", "nearest_training")  # classes
-TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES, *SUSPECTED)
+TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
 WHOLE = ("width", "height", "series", "inferred")
 EXPECTED = "a table of images"
 COLUMNS = {  # what a table has at least, by its file's name
@@ -24,7 +23,6 @@ COLUMNS = {  # what a table has at least, by its file's name
     "split.csv": ("image", "label", "split"),
     "predictions.csv": ("image", "label", "predicted"),
     "baselines.csv": ("image", "label", *BASELINES),
-    "suspects.csv": ("row", "image", "label", *SUSPECTED, "nearest_agrees", "series"),
 }
 
 
@@ -105,16 +103,6 @@ def test_rows(split, tables):
     found = rows(split, "test")
     same_rows({"the test part of data/split.csv": split.loc[found]} | tables)
     return found
-
-
-def listed(path, split):
-    """The table of test images in a suspects.csv, `row` of the split first; InputError where it is none of its."""
-    table = read(path)
-    if len(table):
-        fits = pd.api.types.is_integer_dtype(table["row"]) and table["row"].isin(rows(split, "test")).all()
-        if not fits or (split["image"].to_numpy()[table["row"]] != table["image"].to_numpy()).any():
-            raise altered(path, "rows of the test part of data/split.csv", "others")
-    return table
 
 
 def codes(labels, classes):

@@ -39,3 +39,14 @@ def certainty(predictions):
     """The probability of each line's predicted class, (n,)."""
     columns = predictions.columns.get_indexer(PROBABILITY + predictions["predicted"])
     return predictions.to_numpy()[np.arange(len(predictions)), columns].astype(float)
+
+
+def confusion(predictions, classes):
+    """Count which class was taken for which, (classes, classes): rows the actual class, columns the predicted one."""
+    counts = pd.crosstab(predictions["label"], predictions["predicted"])
+    return counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
+
+
+def shares(counts):
+    """Each count's share of its row, the actual class; 0 where a class has no image."""
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

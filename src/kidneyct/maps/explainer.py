@@ -1,16 +1,18 @@
 """Maps of a network for a set of images: the one way in which they are computed."""
 
+from functools import cache
+
 import numpy as np
 
 from kidneyct.backbone import gradients, vgg
 from kidneyct.classifier import classifier
-from kidneyct.maps import gradcam, integrated_gradients, saliency, smoothgrad
-from kidneyct.maps.methods import METHODS
+from kidneyct.maps import saliency
+from kidneyct.maps.methods import METHODS, REGISTRY
 
 BACKWARD = 3  # forward passes that one backward pass costs (benchmarks/maps.py)
 
 
-def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):
+def explainer(network, methods=METHODS, *, batch_size, samples=saliency.SAMPLES, steps=saliency.STEPS):
     """A function (images, classes, seed, first=0) -> maps, method -> (n, h', w') float32, 0 or above, as in `methods`.
 
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
@@ -27,32 +29,24 @@ def explainer(network, methods=METHODS, *, batch_size, samples=smoothgrad.SAMPLE
     def gradient(pixels, classes):
         return backward(pixels, classes)[0][1]
 
-    def from_one_pass(images, classes):
-        parts = {method: [] for method in SINGLE}
-        for at in saliency.batches(len(images), batch_size):
-            (_, slopes), inner = backward(images[at], classes[at])
-            parts["saliency"].append(saliency.from_gradient(slopes))
-            parts["gradcam"].append(gradcam.from_gradient(*inner))
-            parts["gradcam_plus_plus"].append(gradcam.plus_from_gradient(*inner))
-        return {method: np.concatenate(values) for method, values in parts.items()}
-
     def maps(images, classes, seed, first=0, methods=methods):
-        computed = from_one_pass(images, classes) if SINGLE & set(methods) else {}
-        if "smoothgrad" in methods:
-            noisy = smoothgrad.smoothgrad(gradient, images, classes, batch_size, seed, samples, first=first)
-            computed["smoothgrad"] = noisy
-        if "integrated_gradients" in methods:
-            computed["integrated_gradients"] = integrated_gradients.magnitude(
-                integrated_gradients.attributions(gradient, images, classes, batch_size, steps)
-            )
-        return {method: computed[method] for method in methods}
+        given = gradient, images, classes, batch_size
+        settings = {"seed": seed, "first": first, "samples": samples, "steps": steps}
+
+        @cache
+        def shared():
+            found = [backward(images[at], classes[at]) for at in saliency.batches(len(images), batch_size)]
+            parts = zip(*((slopes, *inner) for (_, slopes), inner in found), strict=True)
+            return [np.concatenate(part) for part in parts]
+
+        return {
+            name: method.from_pass(*shared()) if method.from_pass else method.from_gradient(given, **settings)
+            for name, method in ((name, REGISTRY[name]) for name in methods)
+        }
 
     return maps
 
 
-SINGLE = {"saliency", "gradcam", "gradcam_plus_plus"}  # what one backward pass gives together
-
-
-def passes(samples=smoothgrad.SAMPLES, steps=integrated_gradients.STEPS):
+def passes(samples=saliency.SAMPLES, steps=saliency.STEPS):
     """Forward passes an image that all maps together cost."""
-    return BACKWARD * (1 + samples + steps)
+    return BACKWARD * (1 + sum(method.passes(samples, steps) for method in REGISTRY.values()))

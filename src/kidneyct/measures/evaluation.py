@@ -8,9 +8,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from kidneyct.backbone import forward, interpolation
 from kidneyct.files.rounding import rounded as rounded_to
-from kidneyct.maps import explainer, integrated_gradients, saliency, smoothgrad
+from kidneyct.maps import explainer, saliency
 from kidneyct.maps.methods import METHODS
-from kidneyct.measures import faithfulness, focus, localization, randomization
+from kidneyct.measures import faithfulness, focus, randomization
 from kidneyct.pipeline import progress
 
 BATCH_SIZE = 8
@@ -21,8 +21,8 @@ BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "curve_points": len(faithfulness.SHARES) + 2,
     "road_shares": len(faithfulness.ROAD_SHARES),
-    "smoothgrad_samples": smoothgrad.SAMPLES,
-    "integrated_gradients_steps": integrated_gradients.STEPS,
+    "smoothgrad_samples": saliency.SAMPLES,
+    "integrated_gradients_steps": saliency.STEPS,
     "randomised_images": RANDOMISED_IMAGES,
     "randomised_smoothgrad_samples": RANDOMISED_SAMPLES,
     "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
@@ -156,19 +156,19 @@ def localized(relevance, masks):
     pointing and energy of the smaller and of the larger lesions, split at the median area.
     """
     size = next(iter(relevance.values())).shape[1:]
-    lesions = np.stack([localization.resize(mask, size) for mask in masks])
+    lesions = np.stack([focus.resize(mask, size) for mask in masks])
     rows = np.flatnonzero(lesions.any(axis=(1, 2)))
     if not len(rows):
         return {}
     lesions = lesions[rows]
     areas = lesions.mean(axis=(1, 2))
-    targets = np.array([localization.enlarged(mask).mean() for mask in lesions])
+    targets = np.array([focus.enlarged(mask).mean() for mask in lesions])
     ranks = np.argsort(areas, kind="stable")
     halves = {"smaller_lesions": ranks[: len(ranks) // 2], "larger_lesions": ranks[len(ranks) // 2 :]}
     results = {}
     for method, values in relevance.items():
         pairs = list(zip(values[rows], lesions, strict=True))
-        hits = np.array([localization.pointing(*pair) for pair in pairs])
+        hits = np.array([focus.pointing(*pair) for pair in pairs])
         inside = np.array([focus.energy(*pair) for pair in pairs])
 
         def both(chosen, hits=hits, inside=inside):
@@ -237,19 +237,3 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=a
         if method in local:
             results[method]["localisation"] = local[method]
     return {"images": len(images), "settings": SETTINGS, "maps": results}, table
-
-
-def best(measured):
-    """The map of most worth in such a dict: method, its ROAD and ROAD's chance level, 0.
-
-    The highest ROAD among the maps that randomised weights do not leave alike; `method` is "none" where all are.
-    """
-    informative = {
-        method: results["road"]["value"]
-        for method, results in measured["maps"].items()
-        if not results["randomisation"].get("uninformative", True)
-    }
-    if not informative:
-        return {"method": "none"}
-    method = max(informative, key=informative.get)
-    return {"method": method, "road": informative[method]}

@@ -1,14 +1,17 @@
-"""How concentrated a map is, and how much of it lies inside the body.
+"""How concentrated a map is, how much of it lies inside the body, and does it fall on the lesion?
 
 A map is (h, w), 0 or above. One of zeros says the same of every pixel, so it counts as a uniform map.
 """
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 BODY_LEVEL = 20  # of 255; air is 0, and fat too in the narrow windows of many pictures
 BODY_OPENING = 0.01  # of the side: thinner structures, such as the table and the skin, are taken off
 BODY_CLOSING = 0.1  # of the side: narrower gaps between what is left, such as dark fat between organs, are filled
+# Pixels beside the lesion that still count as a hit: Zhang et al. 2018 allow 15 on photographs of about 500.
+TOLERANCE = 15 / 500  # of the picture's side
 
 
 def shares(relevance):
@@ -57,3 +60,29 @@ def body(image):
 def energy(relevance, mask):
     """Share of the map's sum that lies inside a mask (h, w) bool."""
     return float(shares(relevance)[mask].sum())
+
+
+def resize(mask, size):
+    """A lesion mask (H, W) bool at `size` (h, w): pixels at least half covered, and the most covered ones.
+
+    So a lesion smaller than a pixel does not vanish. An empty mask stays empty.
+    """
+    if mask.shape == tuple(size):
+        return mask.astype(bool)
+    picture = Image.fromarray(mask.astype("float32"))
+    cover = np.asarray(picture.resize(size[::-1], Image.Resampling.BOX))
+    return (cover > 0) & (cover >= min(0.5, cover.max()))
+
+
+def enlarged(mask):
+    """The mask and what lies within the tolerance of it, (h, w) bool."""
+    return grown(mask, TOLERANCE * max(mask.shape))
+
+
+def pointing(relevance, mask):
+    """Pointing game: 1 where the map's maximum lies on the lesion or within the tolerance, else 0.
+
+    Where several pixels share the maximum, the share of them that hit. The chance is the enlarged mask's share
+    of the picture.
+    """
+    return float(enlarged(mask)[relevance == relevance.max()].mean())

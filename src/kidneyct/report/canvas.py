@@ -1,15 +1,33 @@
-"""What all pictures share: drawn without a screen, the roles' styles, files whose bytes depend on nothing else."""
+"""What all pictures share: Matplotlib's own defaults, whatever the user's settings say, and the roles' styles."""
+
+import os
+
+os.environ.pop("MPLBACKEND", None)  # Jupyter's, Colab's and Kaggle's: importing fails where it is not installed
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from kidneyct.files.atomic import atomic_write
 
-matplotlib.use("Agg")
+matplotlib.rcdefaults()  # else a matplotlibrc's fonts change the pictures' bytes, and its TeX fails
 matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold dollars
 
 DPI = 150
 # A role's colour, marker, line and fill: dark blue filled against light orange open, told apart in grey too.
 STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s", "--", "none")}
+
+
+def figure(width, height, layout="constrained"):
+    """A white figure, its size in inches."""
+    return Figure(figsize=(width, height), facecolor="white", layout=layout)
+
+
+def message(path, title, text):
+    """A picture of a sentence, where there is nothing to draw."""
+    drawn = figure(6, 1.6, layout=None)
+    drawn.suptitle(title, fontsize=12)
+    drawn.text(0.5, 0.4, text, ha="center")
+    save(drawn, path)
 
 
 def save(figure, path):

@@ -1,19 +1,20 @@
 """Both models' numbers side by side: confusion, calibration, learning, and what randomised weights leave of a map."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from kidneyct.files import predictions
+from kidneyct.maps.methods import METHODS
 from kidneyct.report import canvas, titles
-from kidneyct.statistics import confusion
 
 # Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
-METHOD_STYLES = {
-    "saliency": ("#0072B2", "o"),
-    "smoothgrad": ("#56B4E9", "s"),
-    "integrated_gradients": ("#009E73", "^"),
-    "gradcam": ("#D55E00", "D"),
-    "gradcam_plus_plus": ("#CC79A7", "v"),
+STYLES = [("#0072B2", "o"), ("#56B4E9", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#000000", "P")]
+EXTERNAL = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "expected_calibration_error": "calibration error (0 is best)",
+    "brier_score": "Brier score (0 to 2, 0 is best)",
 }
+APART = 0.17  # of a line's height, between the two models
 
 
 def confusion_pair(path, matrices, classes, titles):
@@ -21,10 +22,10 @@ def confusion_pair(path, matrices, classes, titles):
 
     `matrices` are (classes, classes) int, rows the actual class; `titles` stand above the panels.
     """
-    figure = Figure(figsize=(10.5, 4.9), facecolor="white", layout="compressed")  # square panels would push titles out
+    figure = canvas.figure(10.5, 4.9, layout="compressed")  # square panels would push titles out
     panels = figure.subplots(1, len(matrices))
     for axes, matrix, title in zip(panels, matrices, titles, strict=True):
-        shares = confusion.shares(matrix)
+        shares = predictions.shares(matrix)
         drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(matrix.shape):
             axes.text(
@@ -49,7 +50,7 @@ def reliability_pair(path, tables, titles):
 
     `tables` are `calibration.reliability`'s, `titles` stand above the panels.
     """
-    figure = Figure(figsize=(10.5, 7.2), facecolor="white", layout="constrained")
+    figure = canvas.figure(10.5, 7.2)
     panels = figure.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))
     styles = canvas.STYLES.values()
     for column, table, title, (colour, marker, _, _) in zip(panels.T, tables, titles, styles, strict=True):
@@ -79,7 +80,7 @@ def similarity_curve(path, table, similarity):
     `table` is `thresholds.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
     the picture says why.
     """
-    figure = Figure(figsize=(8.5, 2.9), facecolor="white", layout="constrained")
+    figure = canvas.figure(8.5, 2.9)
     if not len(table):
         figure.text(0.5, 0.5, "not computed: too many images, its time grows with their square", ha="center")
         return canvas.save(figure, path)
@@ -101,7 +102,7 @@ def similarity_curve(path, table, similarity):
 
 def learning_curves(path, histories, names):
     """Accuracy and loss by epoch of both models: training light, validation strong."""
-    figure = Figure(figsize=(10.5, 4.4), facecolor="white", layout="constrained")
+    figure = canvas.figure(10.5, 4.4)
     panels = figure.subplots(1, 2)
     for axes, (metric, title) in zip(panels, {"accuracy": "accuracy", "loss": "cross-entropy"}.items(), strict=True):
         for history, name, (colour, marker, line, fill) in zip(histories, names, canvas.STYLES.values(), strict=True):
@@ -113,40 +114,67 @@ def learning_curves(path, histories, names):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylim(-0.02, 1.02)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9, frameon=False
-    )
+    _legend(figure, panels[0])
     canvas.save(figure, path)
 
 
-def randomization_chart(path, tables, names, threshold):
-    """How a map's likeness to the trained network's falls as blocks are randomised, a panel a model.
+def randomization_chart(path, table, name, threshold):
+    """How the maps' likeness to the trained network's falls as blocks are randomised.
 
-    `tables` are cascades (method, step, image, correlation), steps in order; lines are means over the images. Above
+    `table` is a cascade (method, step, image, correlation), steps in order; lines are means over the images. Above
     `threshold` at the last step a map is uninformative.
     """
-    figure = Figure(figsize=(5.2 * len(tables), 4.2), facecolor="white", layout="constrained")
-    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
-    for axes, table, name in zip(panels, tables, names, strict=True):
-        means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
-        for method, steps in means.groupby("method", sort=False):
-            colour, marker = METHOD_STYLES[method]
-            axes.plot(
-                steps["step"],
-                steps["correlation"],
-                color=colour,
-                marker=marker,
-                label=titles.MAPS[method],
-                markersize=5,
-            )
-        axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
-        axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
-        axes.set_ylim(min(-0.25, np.nanmin([0, *means["correlation"]]) - 0.05), 1.05)
-        axes.set_title(f"{name}: uninformative if it ends in the grey", fontsize=10)
-        axes.set_xlabel("randomised from the scores down to …")
-        axes.tick_params(axis="x", rotation=30)
-    panels[0].set_ylabel("rank correlation with the trained model's map")
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
-    )
+    figure = canvas.figure(5.2, 4.2)
+    axes = figure.subplots()
+    means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
+    for method, steps in means.groupby("method", sort=False):
+        colour, marker = STYLES[METHODS.index(method) % len(STYLES)]
+        style = {"color": colour, "marker": marker, "markersize": 5}
+        axes.plot(steps["step"], steps["correlation"], label=titles.MAPS[method], **style)
+    axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)
+    axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
+    axes.set_ylim(min(-0.25, np.nanmin([0, *means["correlation"]]) - 0.05), 1.05)
+    axes.set_title(f"{name}: uninformative if it ends in the grey", fontsize=10)
+    axes.set_xlabel("randomised from the scores down to …")
+    axes.tick_params(axis="x", rotation=30)
+    axes.set_ylabel("rank correlation with the trained model's map")
+    _legend(figure, axes, ncols=3, fontsize=8)
     canvas.save(figure, path)
+
+
+def external(path, table, names):
+    """Each metric with its 95 % interval on the external images, and a stroke for the study's own test images.
+
+    `table` is metrics/comparison/external.csv; `names` says what to call each role.
+    """
+    metrics = list(dict.fromkeys(table["metric"]))
+    figure = canvas.figure(8.5, 0.62 * len(metrics) + 1.6)
+    axes = figure.subplots()
+    for role, shift in zip(names, (-APART, APART), strict=True):
+        colour, marker, _, fill = canvas.STYLES[role]
+        lines = table[table["role"] == role].set_index("metric")
+        places = [metrics.index(metric) + shift for metric in lines.index]
+        axes.hlines(places, lines["low"], lines["high"], color=colour, linewidth=2)
+        axes.plot(
+            lines["value"], places, marker, color=colour, fillstyle=fill, markersize=8, label=f"{names[role]}, external"
+        )
+        style = {"color": colour, "markersize": 11, "markeredgewidth": 2.2}
+        axes.plot(lines["own_test"], places, "|", **style, label=f"{names[role]}, the study's own test images")
+    undefined = table[table["value"].isna()]["metric"].drop_duplicates()
+    for metric in undefined:
+        style = {"color": "0.35", "fontsize": 8, "va": "center"}
+        axes.text(0.01, metrics.index(metric), "no external image of this class", **style)
+    axes.set_xlim(-0.02, max(1.02, 1.05 * table[["value", "high", "own_test"]].max().max()))
+    axes.set_ylim(len(metrics) - 0.4, -0.6)
+    axes.set_yticks(range(len(metrics)), [EXTERNAL.get(metric, metric) for metric in metrics])
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("value; bars: 95 % interval over the external series")
+    _legend(figure, axes)
+    canvas.save(figure, path)
+
+
+def _legend(figure, axes, ncols=2, fontsize=9):
+    """The panel's lines explained below all panels."""
+    given = axes.get_legend_handles_labels()
+    figure.legend(*given, loc="outside lower center", ncols=ncols, fontsize=fontsize, frameon=False)

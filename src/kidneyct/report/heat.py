@@ -1,8 +1,9 @@
 """A map as colours, by itself or over its image."""
 
-import matplotlib
 import numpy as np
 from PIL import Image
+
+from kidneyct.report import canvas
 
 HEAT = "inferno"  # even in brightness, readable in grey and by colour-blind readers
 OPACITY = 0.55  # of a coarse map over its image
@@ -34,4 +35,4 @@ def colours(values, size):
     heat = to_unit(values, CLIP if fine else 100).astype("float32")
     if not fine:
         heat = np.asarray(Image.fromarray(heat).resize(size[::-1], Image.Resampling.BILINEAR))
-    return matplotlib.colormaps[HEAT](heat)[..., :3] * 255
+    return canvas.matplotlib.colormaps[HEAT](heat)[..., :3] * 255

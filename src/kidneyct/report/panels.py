@@ -1,19 +1,14 @@
 """Pictures made of images: what the models look at, and test images beside training images."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from kidneyct.maps.methods import PAPER
-from kidneyct.pipeline import errors
-from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import canvas, heat, titles
 
 LEGEND = (
     f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
     "Research software, not for clinical use."
 )
-
-PICTURED = 24  # suspects at most
 
 
 def explanations(path, examples, title, none="none among the test images"):
@@ -22,7 +17,7 @@ def explanations(path, examples, title, none="none among the test images"):
     `none` is what is written where there are no examples.
     """
     if not examples:
-        return _message(path, title, none)
+        return canvas.message(path, title, none)
     methods = list(examples[0].maps)
     figure, panels = _grid(title, len(examples), 1 + len(methods))
     for row, example in zip(panels, examples, strict=True):
@@ -73,7 +68,7 @@ def leakage_pairs(path, pairs, table, images, series, columns=4):
     is the split, `images` (n, h, w, 3) and `series` (n,) in its order.
     """
     lines = -(-len(pairs) // columns)
-    figure = Figure(figsize=(2.6 * columns, 6.6 * lines + 0.5), facecolor="white", layout="constrained")
+    figure = canvas.figure(2.6 * columns, 6.6 * lines + 0.5)
     panels = figure.subplots(2 * lines, columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
@@ -90,34 +85,6 @@ def leakage_pairs(path, pairs, table, images, series, columns=4):
             fontsize=8,
         )
     figure.suptitle("Test images and the training images nearest to them", fontsize=12)
-    canvas.save(figure, path)
-
-
-def suspects(path, listed, images, columns=6):
-    """The first PICTURED test images of a suspects.csv, the most confident first, with label and answers below each.
-
-    `listed` is its table, `images` (n, h, w, 3).
-    """
-    title = "Labels to look at"
-    if not len(listed):
-        return _message(path, title, "none listed")
-    shown = listed.head(PICTURED)
-    lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(2.1 * columns, 2.75 * lines + 0.8), facecolor="white", layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    for number, (axes, suspect) in enumerate(zip(panels.flat, shown.to_dict("records"), strict=False), start=1):
-        axes.imshow(images[suspect["row"]])
-        says = ", ".join(f"{suspect[role]:.0%}" for role in ROLES)
-        name = errors.shown(suspect["image"].split("/")[-1], 26)
-        axes.set_title(
-            f"{number}: {name}\nlabel {errors.shown(suspect['label'], 22)}\n"
-            f"both say {errors.shown(suspect['both_say'], 22)}\n({says})",
-            fontsize=7.5,
-        )
-    more = f"; {len(listed) - len(shown)} more in plots/suspects.csv" if len(listed) > len(shown) else ""
-    figure.suptitle(f"{title}: both models contradict them (probabilities: {', '.join(ROLES)}){more}", fontsize=11)
     canvas.save(figure, path)
 
 
@@ -148,7 +115,7 @@ def _name_row(axes, text):
 def _grid(title, rows, columns):
     """A figure of square panels without ticks, a band for the title above and for the legend below."""
     width, height = 2.0 * columns + 1.5, 2.0 * rows + 1.45
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = canvas.figure(width, height, layout=None)
     panels = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.7 / height, wspace=0.04, hspace=0.04
@@ -165,10 +132,3 @@ def _grid(title, rows, columns):
     bar.text(1.03, 0.5, "maximum", transform=bar.transAxes, fontsize=7, ha="left", va="center")
     figure.text(0.5, 0.2 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)
     return figure, panels
-
-
-def _message(path, title, text):
-    figure = Figure(figsize=(6, 1.6), facecolor="white")
-    figure.suptitle(title, fontsize=12)
-    figure.text(0.5, 0.4, text, ha="center")
-    canvas.save(figure, path)

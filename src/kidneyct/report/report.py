@@ -12,16 +12,15 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from kidneyct.files import index, tables
-from kidneyct.maps import selection
+from kidneyct.files import index, predictions, tables
 from kidneyct.pipeline import roles
 from kidneyct.report import gallery, titles
+from kidneyct.report.pictures import explained
 from kidneyct.series import split_summary
-from kidneyct.statistics import confusion, verdict
+from kidneyct.statistics import bootstrap, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 PATHS = ("weights", "data.source", "data.labels", "data.external", "series.table")
-LISTED = 100  # near-duplicates that the page names
 PACKAGES = ("kidneyct", "tensorflow", "keras", "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "dvc")
 
 
@@ -34,98 +33,83 @@ class Run(NamedTuple):
     series: np.ndarray  # (n,)
     images: np.ndarray  # (n, h, w, 3) uint8
     leakage: dict
+    pairs: pd.DataFrame  # pairs.csv
+    similarity: pd.DataFrame  # similarity.csv
     comparison: dict
     external: dict  # external.json; {"images": 0} without an external test set
+    external_metrics: pd.DataFrame  # external/metrics.csv
     evaluations: dict  # evaluation.json by role
     probes: dict  # probe.json by role
     measured: dict  # maps.json by role
     histories: dict  # history.csv by role
     rates: dict  # rates.csv by role
+    reliability: dict  # reliability.csv by role
     predictions: dict  # predictions.csv by role
-    suspects: pd.DataFrame  # suspects.csv
-    doubt: dict  # suspects.json
-    external_images: pd.DataFrame  # data/external/images.csv
     external_predictions: dict  # external/predictions.csv by role
     maps: dict  # an explain stage's arrays by role
-    charts: dict  # name -> path of a PNG
+    cascades: dict  # randomisation.csv by role
 
 
-def page(run):
-    """The whole page as text."""
+def page(run, folder):
+    """The whole page as text; its `pictures` lie in a folder, as PNGs."""
     weights, blocks = run.parameters["weights"], run.parameters["model"]["transferred_blocks"]
     start, classes = titles.actual(weights, blocks), run.parameters["data"]["classes"]
     rates = run.parameters["train"]["learning_rate"]
     rates = rates if isinstance(rates, list) else [rates]
-    confusions = {role: confusion.confusion(table, classes) for role, table in run.predictions.items()}
-    cards, left_out = gallery.cards({role: _explained(run, role) for role in roles.ROLES})
-    template = _environment().get_template("report.html")
-    return template.render(
-        roles=roles.ROLES,
-        names=titles.models(weights, blocks),
-        start=start,
-        starts={role: titles.start(name, blocks) for role, name in roles.starts(start).items()},
-        known_starts=titles.STARTS,
-        methods=titles.MAPS,
-        classes=classes,
-        parameters=run.parameters,
-        answer=verdict.verdict(run.comparison, run.leakage["accuracy"]),
-        counts=split_summary.counts(run.table, run.series, classes),
-        dropped=len(index.rows(run.table, index.DROPPED)),
-        fingerprint=split_summary.fingerprint(run.hashes),
-        leakage=run.leakage,
-        baselines=titles.BASELINES,
-        comparison=run.comparison,
-        external=run.external,
-        external_confusions={
-            role: _confusion(confusion.confusion(table, classes))
-            for role, table in run.external_predictions.items()
-            if run.external["images"]
+    tried = {role: trials(rates, table) for role, table in run.rates.items()}
+    confusions = {role: predictions.confusion(table, classes) for role, table in run.predictions.items()}
+    external = run.external_predictions if run.external["images"] else {}
+    shown = {role: [each for kind in (False, True) for each in explained(run, role, kind)] for role in roles.ROLES}
+    cards, left_out = gallery.cards(shown)
+    names = {
+        "roles": roles.ROLES,
+        "names": titles.models(weights, blocks),
+        "start": start,
+        "starts": {role: titles.start(name, blocks) for role, name in roles.starts(start).items()},
+        "known_starts": titles.STARTS,
+        "methods": titles.MAPS,
+        "baselines": titles.BASELINES,
+        "classes": classes,
+        "answer": verdict.verdict(run.comparison, run.leakage["accuracy"]),
+        "features": verdict.features(run.comparison["probe"]["macro_auroc"]) if "probe" in run.comparison else "",
+        "counts": split_summary.counts(run.table, run.series, classes),
+        "dropped": len(index.rows(run.table, index.DROPPED)),
+        "fingerprint": split_summary.fingerprint(run.hashes),
+        "confusions": {role: _confusion(counts) for role, counts in confusions.items()},
+        "external_confusions": {
+            role: _confusion(predictions.confusion(table, classes)) for role, table in external.items()
         },
-        external_duplicates=duplicates(run.external_images) if run.external["images"] else None,
-        evaluations=run.evaluations,
-        probes=run.probes,
-        features=verdict.features(run.comparison["probe"]["macro_auroc"]) if "probe" in run.comparison else "",
-        collapsed={
-            role: table["predicted"].iloc[0]
-            for role, table in run.predictions.items()
-            if run.evaluations[role]["collapsed"]
-        },
-        marks={role: titles.lost(values["collapsed"], values["untrained"]) for role, values in run.evaluations.items()},
-        confusions={role: _confusion(counts) for role, counts in confusions.items()},
-        wrong={role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
-        suspects=run.suspects.to_dict("records"),
-        doubt=run.doubt,
-        measured=run.measured,
-        epochs={role: history.to_dict("records") for role, history in run.histories.items()},
-        learning_rates=rates,
-        trials={role: trials(rates, tried) for role, tried in run.rates.items()},
-        charts={name: gallery.chart(path) for name, path in run.charts.items()},
-        cards=cards,
-        left_out=left_out,
-        flat_parameters=flat(run.parameters),
-        versions=versions(),
-    )
+        "wrong": {role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
+        "marks": {role: titles.lost(each["collapsed"], each["untrained"]) for role, each in run.evaluations.items()},
+        "epochs": {role: history.to_dict("records") for role, history in run.histories.items()},
+        "learning_rates": rates,
+        "trials": tried,
+        "remarks": [remark for role in roles.ROLES for remark in remarks(role, tried[role])],
+        "chart": lambda name: gallery.chart(f"{folder}/{name}.png"),
+        "cards": cards,
+        "left_out": left_out,
+        "flat_parameters": flat(run.parameters),
+        "versions": versions(),
+    }
+    return _environment().get_template("report.html").render(run._asdict() | names)
 
 
-def duplicates(found):
-    """Near-duplicates of the study's images among the external ones: how many, and the most alike of them as records.
-
-    Those of training images come first.
-    """
-    near = found[found["near_duplicate"] != "none"]
-    order = near.assign(other=near["near_duplicate"] != "training", apart=-near["correlation"])
-    shown = near.loc[order.sort_values(["other", "apart", "image"]).index].head(LISTED)
-    return {"count": len(near), "shown": shown.to_dict("records")}
+def remarks(role, tried):
+    """Sentences of a role whose learning rate, of `trials`, leaves something to be tried."""
+    (kept,) = (trial for trial in tried if trial["kept"])
+    found = []
+    if not kept["stopped"]:
+        found.append(
+            f"The {role}'s validation loss had not stopped falling by the last epoch ({kept['epochs']}; lowest at "
+            f"{kept['kept_epoch']}): with more epochs the model could still have improved."
+        )
+    if beyond := tables.BEYOND.get(kept["edge"]):
+        found.append(f"The {role} kept the {kept['edge']} of the learning rates tried: a {beyond} one may be better.")
+    return found
 
 
 def _confusion(counts):
-    return {"counts": counts.tolist(), "shares": confusion.shares(counts).tolist()}
-
-
-def _explained(run, role):
-    """The examples, then the role's mistakes."""
-    kept = run.table, run.predictions[role], run.images, run.maps[role]
-    return selection.explained(*kept) + selection.explained(*kept, mistakes=True)
+    return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
 
 
 def _environment():
@@ -137,6 +121,7 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
+    environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,

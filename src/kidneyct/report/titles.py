@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
+from kidneyct.maps.methods import REGISTRY
 from kidneyct.pipeline import roles
 
-MAPS = {
-    "saliency": "saliency map",
-    "smoothgrad": "SmoothGrad",
-    "integrated_gradients": "integrated gradients",
-    "gradcam": "Grad-CAM",
-    "gradcam_plus_plus": "Grad-CAM++",
-}
+MAPS = {name: method.title for name, method in REGISTRY.items()}
 STARTS = {
     "imagenet": "ImageNet's weights",
     "none": "random weights",

@@ -6,8 +6,7 @@ from kidneyct.files import index
 from kidneyct.files.rounding import rounded
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.probe.probe import ALL
-from kidneyct.statistics import agreement
-from kidneyct.statistics import paired as paired_models
+from kidneyct.statistics import paired
 
 PAIRED = ("accuracy", "macro_f1")  # those with an interval
 CALIBRATION = ("expected_calibration_error", "brier_score")
@@ -23,18 +22,18 @@ def compare(evaluations, predictions, histories, series, classes):
     """
     actual = index.codes(predictions[ROLES[0]]["label"], classes)
     predicted = [index.codes(predictions[role]["predicted"], classes) for role in ROLES]
-    paired = paired_models.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
+    gaps = paired.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
     sides = {metric: side_by_side(evaluations, metric) for metric in (*PAIRED, *CALIBRATION)}
     learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
     return {
-        "images": paired["images"],
-        "series": paired["series"],
-        **{metric: values | paired.get(metric, {}) for metric, values in sides.items()},
-        "mcnemar": paired["mcnemar"],
-        "agreement": agreement.agreement(actual, *predicted, len(classes)),
+        "images": gaps["images"],
+        "series": gaps["series"],
+        **{metric: values | gaps.get(metric, {}) for metric, values in sides.items()},
+        "mcnemar": gaps["mcnemar"],
+        "agreement": paired.agreement(actual, *predicted, len(classes)),
         # A model that knows one class only has learned at no epoch.
         f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
-        "classes": paired["classes"],
+        "classes": gaps["classes"],
     }
 
 
@@ -60,3 +59,23 @@ def probes(found):
     if None in values.values():
         return {}
     return rounded({"probe": {"macro_auroc": values | {"gap": values[ROLES[0]] - values[ROLES[1]]}}})
+
+
+def headline(evaluations, probes, comparison, leakage):
+    """The whole of `headline.json`, DVC's metrics: what a run comes to in twelve numbers.
+
+    `evaluations` and `probes` by role, `comparison` and `leakage` are what the JSON files of these names hold. A number
+    that could not be had, such as the interval's ends over a single series, is left out.
+    """
+    accuracy = comparison["accuracy"]
+    aurocs = {role: probes[role][ALL]["series"].get("macro_auroc") for role in ROLES}
+    return {
+        role: {metric: evaluations[role][metric] for metric in PAIRED}
+        | ({} if aurocs[role] is None else {"probe_macro_auroc": aurocs[role]})
+        for role in ROLES
+    } | {
+        "gap": {"accuracy": accuracy["gap"]}
+        | {end: accuracy[f"gap_{end}"] for end in ("low", "high") if f"gap_{end}" in accuracy},
+        "leak": {"near_duplicates": leakage["near_duplicates"]["share"]},
+        "without_network": {name: leakage["accuracy"][name] for name in ("nearest_thumbnail", "acquisition")},
+    }

@@ -4,12 +4,12 @@ import numpy as np
 
 from kidneyct.files.rounding import rounded
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.statistics import calibration, paired, pooled
+from kidneyct.statistics import bootstrap, calibration, paired, pooled
 
 RECALL = "recall of "  # and the class
 
 
-def measure(codes, predicted, probabilities, series, classes, seed, resamples=paired.RESAMPLES):
+def measure(codes, predicted, probabilities, series, classes, seed, resamples=bootstrap.RESAMPLES):
     """What `external.json` says of both models on these images.
 
     `codes` (n,) are positions in `classes`; `predicted`, role -> (n,), are others, of the greatest of `probabilities`,
@@ -22,18 +22,18 @@ def measure(codes, predicted, probabilities, series, classes, seed, resamples=pa
     """
     codes, (names, members) = np.asarray(codes, int), np.unique(series, return_inverse=True)
     sums = {role: _sums(codes, predicted[role], probabilities[role], members) for role in ROLES}
-    values = {role: _statistic(np.ones((1, len(names))), sums[role])[0] for role in ROLES}
-    draws = {role: [] for role in ROLES}
-    generator = np.random.default_rng(seed)
-    for start in range(0, resamples, paired.BLOCK):
-        size = min(paired.BLOCK, resamples - start)
-        times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size).astype(float)
-        for role in ROLES:
-            draws[role].append(_statistic(times, sums[role]))
-    draws = {role: np.concatenate(blocks) for role, blocks in draws.items()}  # (resamples, metrics)
+
+    def statistic(times):
+        """Metrics of candidate, control and the gap, (d, 3, m)."""
+        of_role = [_statistic(times, sums[role]) for role in ROLES]
+        return np.stack([*of_role, of_role[0] - of_role[1]], axis=1)
+
+    ones = np.ones(len(names), int)
+    values = statistic(ones[None])[0]
+    ends = bootstrap.ends(bootstrap.resampled(statistic, np.random.default_rng(seed), ones, resamples=resamples))
     holding = [len(np.unique(members[codes == code])) for code in range(len(classes))]
     deciding = [len(names), len(names), *holding, len(names), len(names)]  # series, by metric
-    candidate, control = ROLES
+    *models, gap = (_tree(*each, deciding, classes) for each in zip(values, ends.transpose(1, 2, 0), strict=True))
     return {
         "images": len(codes),
         "series": len(names),
@@ -42,12 +42,11 @@ def measure(codes, predicted, probabilities, series, classes, seed, resamples=pa
         },
         "missing_classes": [name for name, count in zip(classes, holding, strict=True) if not count],
         "models": {
-            role: {"collapsed": len(np.unique(predicted[role])) == 1}
-            | _tree(values[role], draws[role], deciding, classes)
-            for role in ROLES
+            role: {"collapsed": len(np.unique(predicted[role])) == 1} | tree
+            for role, tree in zip(ROLES, models, strict=True)
         },
-        "gap": _tree(values[candidate] - values[control], draws[candidate] - draws[control], deciding, classes),
-        "mcnemar": rounded(paired.discordance(predicted[candidate] == codes, predicted[control] == codes)),
+        "gap": gap,
+        "mcnemar": rounded(paired.discordance(*(predicted[role] == codes for role in ROLES))),
     }
 
 
@@ -76,15 +75,14 @@ def _statistic(times, sums):
     return np.concatenate([pooled.metrics(confusion), error, (times @ distances)[:, None] / images], axis=1)
 
 
-def _tree(values, draws, deciding, classes):
-    """Metrics (m,) and their draws (d, m) as nested dictionaries; `deciding` is how many series decide each."""
-    ends = [(1 - paired.LEVEL) / 2, (1 + paired.LEVEL) / 2]
+def _tree(values, ends, deciding, classes):
+    """Metrics (m,) and the ends of their intervals (m, 2) as nested dictionaries; `deciding` series decide each."""
     names = [*pooled.names(classes), "expected_calibration_error", "brier_score"]
     tree = {}
     for number, name in enumerate(names):
         cell = {"value": values[number]}
         if deciding[number] > 1:
-            cell |= dict(zip(("low", "high"), np.nanquantile(draws[:, number], ends), strict=True))
+            cell |= dict(zip(("low", "high"), ends[number], strict=True))
         cell = rounded(cell) if deciding[number] else None
         if 2 <= number < 2 + len(classes):  # after accuracy and macro F1
             tree.setdefault("recall", {})[classes[number - 2]] = cell

@@ -9,10 +9,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from kidneyct.files.rounding import rounded
+from kidneyct.statistics import bootstrap
+from kidneyct.statistics.bootstrap import LEVEL, RESAMPLES
 
-LEVEL = 0.95
-RESAMPLES = 5000
-BLOCK = 250  # resamples held in memory at a time
 POWER = 0.8
 ALIKE = 1e-9  # an error below it is rounding: every series says the same
 GAPS = (0.05, 0.10)  # for which the number of series is told that would show them
@@ -74,7 +73,8 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
     low, high, error, freedom = interval(value, without, by_seed, [series_freedom(sizes) for sizes in deciding])
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-    ends = _percentiles(statistic, groups, seeds, np.random.default_rng(seed), resamples)
+    drawn = np.ones(groups, int), np.ones(seeds, int)
+    ends = bootstrap.ends(bootstrap.resampled(statistic, np.random.default_rng(seed), *drawn, resamples=resamples))
     columns = {
         "low": low,
         "high": high,
@@ -94,19 +94,6 @@ def estimate(models, against=None, seed=0, resamples=RESAMPLES):
         )
         for number, each in enumerate(value)
     ]
-
-
-def _percentiles(statistic, groups, seeds, generator, resamples):
-    """Lower and upper percentile of a statistic over resampled series and seeds, (2, m)."""
-    drawn = []
-    for start in range(0, resamples, BLOCK):
-        size = min(BLOCK, resamples - start)
-        times = generator.multinomial(groups, np.full(groups, 1 / groups), size=size)
-        chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
-        drawn.append(statistic(times.astype(float), chosen))
-    drawn = np.concatenate(drawn)
-    drawn[:, np.isnan(drawn).all(axis=0)] = 0  # a class that is nowhere; its recall is left out later
-    return np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
 
 
 def _deciding(counted):
