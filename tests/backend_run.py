@@ -1,4 +1,4 @@
-"""What the stages compute, from initial weights to maps, on a few small images; as a program, on any backend of Keras.
+"""What the stages compute, from initial weights to maps, on a few small images; as a program, on either backend.
 
 `python tests/backend_run.py FILE` writes the arrays to a .npz. It computes as on a GPU: all by Keras, nothing by ncnn.
 With two such files it prints how far apart they are.

@@ -1,6 +1,5 @@
-"""What the backend computes on, one GPU or several, and how to make it compute the same twice."""
+"""What the backend computes on, and how to make it compute the same twice."""
 
-import contextlib
 import os
 import sys
 import time
@@ -12,11 +11,6 @@ LONG_SECONDS = 30 * 60
 
 def gpus():
     """Names of the GPUs that the backend sees, such as gpu:0."""
-    if keras.backend.backend() == "torch":  # of which keras.distribution knows nothing
-        from torch import accelerator
-
-        kind = accelerator.current_accelerator()
-        return [f"{kind.type}:{number}" for number in range(accelerator.device_count())] if kind else []
     return [device for device in keras.distribution.list_devices() if not device.startswith("cpu")]
 
 
@@ -52,37 +46,6 @@ def _seed(seed):
     finally:
         if kept_out:
             del sys.modules["tensorflow"]
-
-
-@contextlib.contextmanager
-def divided(what, among):
-    """Models built in the block compute each batch on several devices at once, a share on each.
-
-    `among` are their names, as `gpus` gives them. Losses and steps are those of one device but for the order of sums,
-    also where a batch can't be divided evenly. Keras can do that on JAX; another backend uses one device and says so.
-    """
-    backend, devices = keras.backend.backend(), len(among)
-    if devices > 1 and backend == "jax":
-        print(f"{what}: each batch is divided among {devices} GPUs", flush=True)
-        with _Divided(devices=among, auto_shard_dataset=False).scope():
-            yield
-        return
-    if devices > 1:
-        print(f"{what}: {backend} uses one of {devices} GPUs; KERAS_BACKEND=jax uses all", flush=True)
-    yield
-
-
-class _Divided(keras.distribution.DataParallel):
-    """Each device gets the whole batch and computes a share of it, layer by layer.
-
-    DataParallel itself gives each its share and wants one of equal size.
-    """
-
-    def get_data_layout(self, data_shape):
-        return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
-
-    def get_tensor_layout(self, path):
-        return keras.distribution.TensorLayout([self.batch_dim_name], self.device_mesh)
 
 
 def warn_if_long(what, step, steps):

@@ -26,7 +26,6 @@ PACKAGES = (
     "scipy",
     "tensorflow",
     "jax",
-    "torch",
     "ray",
     "faiss-cpu",
 )
