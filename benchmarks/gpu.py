@@ -155,7 +155,7 @@ def main():
 
         def stage():
             with tempfile.TemporaryDirectory(dir=folder) as place:  # a fresh one, where nothing is there to go on from
-                work = checkpoint.Work(place, "features")
+                work = checkpoint.Checkpoint(place, "features")
                 features.compute(base, images, "unit", 5, Path(place, "features.npy"), Path(place, "pooled.npy"), work)
 
         row("stage features", "float32", backend == "jax", len(images), 1, stage)

@@ -34,7 +34,7 @@ def compute():
         found = {f"initial block{number}": base.get_layer(f"block{number}_conv1").get_weights()[0] for number in (1, 5)}
         path = Path(folder, "features.npy")
         features.compute(
-            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), checkpoint.Work(folder, "features")
+            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), checkpoint.Checkpoint(folder, "features")
         )
         found["features"] = np.load(path)
 

@@ -94,7 +94,7 @@ def work(tmp_path, monkeypatch):
         return functools.partial(killed_once, begin, marker)
 
     (tmp_path / "work").mkdir()
-    yield checkpoint.Work(tmp_path / "work", "try")
+    yield checkpoint.Checkpoint(tmp_path / "work", "try")
     assert marker.exists()
     assert len(list((tmp_path / "work").glob("00001-*"))) == 1
 
@@ -124,7 +124,7 @@ def single(tmp_path_factory):
     base.save_weights(folder / "initial.weights.h5")
     (folder / "work").mkdir()
     given = (arrays.images(folder / "images.npy"), "unit", 5, folder / "features.npy", folder / "pooled.npy")
-    features.compute(base, *given, checkpoint.Work(folder / "work", "features"))
+    features.compute(base, *given, checkpoint.Checkpoint(folder / "work", "features"))
     return folder
 
 

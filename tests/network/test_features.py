@@ -19,7 +19,7 @@ def pixels():
 
 def work(folder):
     (folder / "work").mkdir(exist_ok=True)
-    return checkpoint.Work(folder / "work", "features")
+    return checkpoint.Checkpoint(folder / "work", "features")
 
 
 def test_what_is_cached_takes_no_more_room_than_the_images():
@@ -73,7 +73,7 @@ def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, p
 
 def interrupt(monkeypatch, folder, after, base, images):
     """Features that are saved after every batch and interrupted after some of these savings."""
-    save, calls = checkpoint.Work.save, []
+    save, calls = checkpoint.Checkpoint.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -83,7 +83,7 @@ def interrupt(monkeypatch, folder, after, base, images):
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Work, "save", interrupted)
+        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             features.compute(base, images, "unit", 5, folder / "f.npy", folder / "p.npy", work(folder))
 

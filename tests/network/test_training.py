@@ -247,7 +247,7 @@ def searched(work, rates, epochs=8, precision="float32", build=noisy_network, **
 
 def interrupt(monkeypatch, folder, after, *settings, **options):
     """A search that saves after every epoch and is interrupted after some of these savings."""
-    save, calls = checkpoint.Work.save, []
+    save, calls = checkpoint.Checkpoint.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -257,9 +257,9 @@ def interrupt(monkeypatch, folder, after, *settings, **options):
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Work, "save", interrupted)
+        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            searched(checkpoint.Work(folder, "training"), *settings, **options)
+            searched(checkpoint.Checkpoint(folder, "training"), *settings, **options)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])  # the latter with a loss scale that changes
@@ -270,7 +270,7 @@ def test_an_interruption_changes_no_bit(tmp_path, monkeypatch, capsys, precision
     for after in (1, 2):
         interrupt(monkeypatch, tmp_path, after, *settings)
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), *settings) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), *settings) == expected
     assert capsys.readouterr().out == "training: goes on at epoch 4 of 8, learning rate 0.03\n"
 
 
@@ -287,7 +287,7 @@ def test_nor_where_slices_are_altered_and_the_head_trains_first(tmp_path, monkey
     for after in (1, 1, 2, 2):
         interrupt(monkeypatch, tmp_path, after, *settings, **options)
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), *settings, **options) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), *settings, **options) == expected
     told = ["learning rate 0.003 was done before the interruption", "goes on at epoch 4 of 5, learning rate 0.01"]
     assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in told]
 
@@ -299,7 +299,7 @@ def test_neither_does_one_among_several_learning_rates(tmp_path, monkeypatch, ca
     for after in (4, 3):
         interrupt(monkeypatch, tmp_path, after, rates, 3)
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), rates, 3) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), rates, 3) == expected
     lines = [f"learning rate {rate} was done before the interruption" for rate in rates[:2]]
     lines.append("goes on at epoch 2 of 3, learning rate 0.03")
     assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in lines]
@@ -319,7 +319,7 @@ def test_a_rate_that_diverged_is_not_tried_again(tmp_path, monkeypatch, capsys):
     interrupt(monkeypatch, tmp_path, 2, [10, 0.003], 3)  # in the second rate's first epoch
     tried.clear()
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), [10, 0.003], 3) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), [10, 0.003], 3) == expected
     assert tried == [0.003]
     lines = [
         "learning rate 10 was left out before the interruption: train: the loss was not a number",
@@ -338,7 +338,7 @@ def test_where_every_rate_diverges_the_next_run_tries_them_again(tmp_path, monke
     monkeypatch.setattr(training, "fit", diverging)
     for _ in range(2):
         with pytest.raises(InputError, match="not a number"):
-            searched(checkpoint.Work(tmp_path, "training"), [10, 20])
+            searched(checkpoint.Checkpoint(tmp_path, "training"), [10, 20])
     assert tried == [10, 20, 10, 20]
     assert list(tmp_path.iterdir()) == []
 
@@ -349,14 +349,14 @@ def test_a_damaged_state_is_told_and_training_starts_anew(tmp_path, monkeypatch,
     path = tmp_path / "training.npz"
     path.write_bytes(path.read_bytes()[:1000])
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), [0.03]) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), [0.03]) == expected
     line = f"training: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
     assert capsys.readouterr().out == line
 
 
 def test_a_training_that_diverges_leaves_nothing_to_go_on_from(tmp_path, monkeypatch):
     inputs, codes = blobs()
-    work = checkpoint.Work(tmp_path, "training")
+    work = checkpoint.Checkpoint(tmp_path, "training")
     monkeypatch.setattr(checkpoint, "SHARE", float("inf"))
     end = training.Progress.on_epoch_end
 

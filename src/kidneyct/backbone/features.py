@@ -35,7 +35,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
 
     float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
     5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
-    has no room. In `work`, a `checkpoint.Work`, an interrupted run's batches are found and this one's are left.
+    has no room. In `work`, a `checkpoint.Checkpoint`, an interrupted run's batches are found and this one's are left.
     """
     kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
     run, greatest = forward.pooled(base, pixel_scaling, kept), 0.0

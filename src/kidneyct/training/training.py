@@ -115,8 +115,8 @@ def fit(
     the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
     (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
-    not a number. `work`, a `checkpoint.Work`, keeps the state of the training for a run after an interruption, which
-    goes on from there and ends as if nothing had happened.
+    not a number. `work`, a `checkpoint.Checkpoint`, keeps the state of the training for a run after an interruption,
+    which goes on from there and ends as if nothing had happened.
     """
     classes = model.output.shape[-1]
     options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
