@@ -41,7 +41,7 @@ def made(begin, items, work, title, heavy=False):
 
 
 def _begin(begin, folder, title):
-    ready = functools.cache(begin)
+    ready = functools.cache(begin)  # not where all is there
 
     def make(numbered):
         number, item = numbered
