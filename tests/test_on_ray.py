@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from tiny import ROOT, TINY
 
-from kidneyct.backbone import devices, feature_shards, features, vgg
+from kidneyct.backbone import devices, features, vgg
 from kidneyct.files import arrays, checkpoint, cluster, index, shards
 from kidneyct.images import archive, decoding, image_shards
 from kidneyct.pipeline import yaml12
@@ -162,7 +162,7 @@ def test_series(single, sharded, work):
 
 def test_features(single, sharded, work):
     given = (arrays.images(sharded / "images.npy"), "unit", 5, sharded / "features.npy", sharded / "pooled.npy")
-    feature_shards.compute(single / "initial.weights.h5", *given, work)
+    features.compute_shards(single / "initial.weights.h5", *given, work)
     found = arrays.read(sharded / "features.npy", np.float16, (148, 1, 1, 512))
     assert [shape[0] for shape in found.shapes] == [64, 64, 20]  # whole batches of 32
     np.testing.assert_array_equal(found, np.load(single / "features.npy"))

@@ -2,11 +2,8 @@
 
 import os
 import sys
-import time
 
 import keras
-
-LONG_SECONDS = 30 * 60
 
 
 def gpus():
@@ -46,25 +43,3 @@ def _seed(seed):
     finally:
         if kept_out:
             del sys.modules["tensorflow"]
-
-
-def warn_if_long(what, step, steps):
-    """On a CPU, time `step()` and say before the work starts where `steps` of it take over half an hour.
-
-    Returns the estimate in seconds; 0 on a GPU, where nothing is timed. The first step may compile, and so take longer
-    than any other: another is timed only where that matters.
-    """
-    if gpus():
-        return 0
-    for _ in range(2):
-        start = time.perf_counter()
-        step()
-        estimate = (time.perf_counter() - start) * steps
-        if estimate <= LONG_SECONDS:
-            return estimate
-    print(
-        f"{what}: about {estimate / 3600:.1f} hours on this CPU; a GPU (pip install .[gpu]) shortens "
-        "it; so do more model.frozen_blocks, fewer train.epochs or fewer explain.measured_images",
-        flush=True,
-    )
-    return estimate

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kidneyct.backbone import devices
 from kidneyct.classifier.batches import Batches
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.progress import Lines
@@ -127,9 +126,6 @@ def fit(
         work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
     steps = -(-len(train_rows) // batch_size)
     validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
-    (sample,) = Batches(inputs, train_rows, batch_size)[0]
-    # A training step costs about three forward passes.
-    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * steps * (epochs - done))
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
         progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
