@@ -25,7 +25,7 @@ try:
         import keras
 except (ImportError, ValueError) as error:
     raise InputError(
-        f"Keras can't start ({error}); KERAS_BACKEND may be {' or '.join(BACKENDS)}, whichever is installed (docs/gpu.md)"
+        f"Keras can't start ({error}); KERAS_BACKEND may be {' or '.join(BACKENDS)}, if installed (docs/gpu.md)"
     ) from None
 finally:
     for name in unused:
