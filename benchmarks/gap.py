@@ -110,7 +110,7 @@ def work(folder, title):
     """What an interrupted run left of the arrays in a folder: in another, so that these are there only when whole."""
     place = folder / "unfinished"
     place.mkdir(parents=True, exist_ok=True)
-    return checkpoint.Work(place, title)
+    return checkpoint.Checkpoint(place, title)
 
 
 def computed(pictures, start, seed, folder):

@@ -30,7 +30,7 @@ SIZES = {
     "tiny": {"images": 8, "tuned": 4, "image_size": 32, "batch": 2, "matrix": 64, "repetitions": 1},
 }
 PRECISIONS = ("float32", "mixed_bfloat16")
-XLA = {"tensorflow": (False, True), "jax": (True,), "torch": (False,)}
+XLA = {"tensorflow": (False, True), "jax": (True,)}
 BATCHES = (features.BATCH_SIZE, 256)  # of images through the frozen part: the stage's, and one that fills a large GPU
 CLASSES, TRAINING = 4, 3  # forward passes that a training step counts for: forward, and backward in inputs and weights
 PRODUCTS = 20  # in a row, so that starting one does not count
@@ -104,16 +104,12 @@ def alone(part, images, batch, xla):
         import tensorflow as tf
 
         run = tf.function(lambda: part(pixels, training=False), jit_compile=xla)
-    elif backend == "jax":
+    else:
         import jax
 
         state = [[each.value for each in kind] for kind in (part.trainable_variables, part.non_trainable_variables)]
         compiled = jax.jit(lambda state, pixels: part.stateless_call(*state, pixels, training=False)[0])
         run = functools.partial(compiled, state, pixels)
-    else:
-        import torch
-
-        run = torch.no_grad()(functools.partial(part, pixels, training=False))
 
     def over():
         for _ in range(len(images) // batch):
@@ -159,7 +155,7 @@ def main():
 
         def stage():
             with tempfile.TemporaryDirectory(dir=folder) as place:  # a fresh one, where nothing is there to go on from
-                work = checkpoint.Work(place, "features")
+                work = checkpoint.Checkpoint(place, "features")
                 features.compute(base, images, "unit", 5, Path(place, "features.npy"), Path(place, "pooled.npy"), work)
 
         row("stage features", "float32", backend == "jax", len(images), 1, stage)

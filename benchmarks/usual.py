@@ -129,7 +129,7 @@ class Own:
     def convolve(self):
         pictures = arrays.images(self.data.folder / "images.npy")
         with tempfile.TemporaryDirectory(dir=self.data.folder) as place:  # a fresh one, with nothing to go on from
-            work = checkpoint.Work(place, "features")
+            work = checkpoint.Checkpoint(place, "features")
             features.compute(
                 self.base,
                 pictures,

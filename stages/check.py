@@ -8,7 +8,7 @@ told while the user's file is still there.
 
 from stages import atomic_write, run
 
-from kidneyct.pipeline import params
+from kidneyct.pipeline import params, roles
 from kidneyct.sources import source
 
 
@@ -20,6 +20,8 @@ def main():
     source.refuse_same(checked.data.source, checked.data.external)
     if checked.series.table not in source.TABLES:
         source.refuse_outputs(checked.series.table, outs, "series.table")
+    if checked.weights not in roles.STARTS:
+        source.refuse_outputs(checked.weights, outs, "weights")
     params.check_start(checked.weights)
     source.watch(checked.series.table, "data/table")
     with atomic_write("data/checked.txt") as partial:

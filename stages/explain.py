@@ -7,7 +7,7 @@ import numpy as np
 
 from stages import atomic_write, by_role, run, write_json
 
-from kidneyct.backbone import devices, forward
+from kidneyct.backbone import devices
 from kidneyct.classifier import classifier
 from kidneyct.files import arrays, checkpoint, index
 from kidneyct.images import masks
@@ -37,9 +37,6 @@ def main(role):
     print(f"{title}: {device}", flush=True)
     head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
-    whole, sample = forward.whole(network), images[shown[:BATCH_SIZE]]
-    passes = explainer.passes() * len(shown) + evaluation.passes(p.explain.measured_images)
-    devices.warn_if_long(title, lambda: whole(sample), passes / BATCH_SIZE)
 
     def explained(rows):
         return images[rows], selection.predicted(table, predictions[role], classes, rows)

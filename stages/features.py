@@ -5,7 +5,7 @@ Kept are the frozen blocks' output and the mean of each block.
 
 from stages import atomic_write, run
 
-from kidneyct.backbone import devices, feature_shards, features, vgg, weights
+from kidneyct.backbone import devices, features, vgg, weights
 from kidneyct.files import arrays, checkpoint
 from kidneyct.pipeline import params, roles
 
@@ -30,7 +30,7 @@ def main(role):
                 base.save_weights(partial)
         what = images, p.model.pixel_scaling, p.model.frozen_blocks, f"{folder}/features.npy", f"{folder}/pooled.npy"
         if sharded:  # this process leaves the devices to Ray's
-            feature_shards.compute(initial, *what, work)
+            features.compute_shards(initial, *what, work)
         else:
             devices.prepare(seed=0)
             features.compute(vgg.initialised(initial, image_size), *what, work)

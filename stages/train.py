@@ -48,9 +48,7 @@ def main(role):
         return network, model, inputs
 
     rates = p.train.learning_rate
-    # The head alone is a few steps over many weights: its GPUs would exchange more than they compute.
-    among = [] if cached else devices.gpus()
-    with devices.divided(title, among), checkpoint.work(stage, title, device) as work:
+    with checkpoint.work(stage, title, device) as work:
         network, history, trials = training.search(
             build,
             codes,

@@ -1,4 +1,4 @@
-"""What the stages compute, from initial weights to maps, on a few small images; as a program, on any backend of Keras.
+"""What the stages compute, from initial weights to maps, on a few small images; as a program, on either backend.
 
 `python tests/backend_run.py FILE` writes the arrays to a .npz. It computes as on a GPU: all by Keras, nothing by ncnn.
 With two such files it prints how far apart they are.
@@ -34,7 +34,7 @@ def compute():
         found = {f"initial block{number}": base.get_layer(f"block{number}_conv1").get_weights()[0] for number in (1, 5)}
         path = Path(folder, "features.npy")
         features.compute(
-            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), checkpoint.Work(folder, "features")
+            base, pixels, SCALING, BLOCKS, path, Path(folder, "pooled.npy"), checkpoint.Checkpoint(folder, "features")
         )
         found["features"] = np.load(path)
 

@@ -34,7 +34,7 @@ from kidneyct.files import checkpoint
 from stages import features, train
 
 stage, number, after = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-save, saved = checkpoint.Work.save, []
+save, saved = checkpoint.Checkpoint.save, []
 
 def deadly(*given, **arrays):
     save(*given, **arrays)
@@ -43,7 +43,7 @@ def deadly(*given, **arrays):
         os.kill(os.getpid(), number)
 
 checkpoint.SHARE = float("inf")
-checkpoint.Work.save = deadly
+checkpoint.Checkpoint.save = deadly
 {"features": features, "train": train}[stage].main("candidate")
 """
 

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from tiny import ROOT, TINY
 
-from kidneyct.backbone import devices, feature_shards, features, vgg
+from kidneyct.backbone import devices, features, vgg
 from kidneyct.files import arrays, checkpoint, cluster, index, shards
 from kidneyct.images import archive, decoding, image_shards
 from kidneyct.pipeline import yaml12
@@ -94,7 +94,7 @@ def work(tmp_path, monkeypatch):
         return functools.partial(killed_once, begin, marker)
 
     (tmp_path / "work").mkdir()
-    yield checkpoint.Work(tmp_path / "work", "try")
+    yield checkpoint.Checkpoint(tmp_path / "work", "try")
     assert marker.exists()
     assert len(list((tmp_path / "work").glob("00001-*"))) == 1
 
@@ -124,7 +124,7 @@ def single(tmp_path_factory):
     base.save_weights(folder / "initial.weights.h5")
     (folder / "work").mkdir()
     given = (arrays.images(folder / "images.npy"), "unit", 5, folder / "features.npy", folder / "pooled.npy")
-    features.compute(base, *given, checkpoint.Work(folder / "work", "features"))
+    features.compute(base, *given, checkpoint.Checkpoint(folder / "work", "features"))
     return folder
 
 
@@ -162,7 +162,7 @@ def test_series(single, sharded, work):
 
 def test_features(single, sharded, work):
     given = (arrays.images(sharded / "images.npy"), "unit", 5, sharded / "features.npy", sharded / "pooled.npy")
-    feature_shards.compute(single / "initial.weights.h5", *given, work)
+    features.compute_shards(single / "initial.weights.h5", *given, work)
     found = arrays.read(sharded / "features.npy", np.float16, (148, 1, 1, 512))
     assert [shape[0] for shape in found.shapes] == [64, 64, 20]  # whole batches of 32
     np.testing.assert_array_equal(found, np.load(single / "features.npy"))

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline import params, roles, yaml12
 from kidneyct.pipeline.errors import InputError
 
 REMOVED = object()
@@ -368,7 +368,7 @@ SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 SEEDS, SHARES = st.integers(0, 2**32 - 2), st.floats(0, 1, exclude_min=True, exclude_max=True)
 RATES = st.floats(1e-10, 100)
 VALID = {
-    "weights": st.one_of(st.sampled_from(params.STARTS), PATHS),
+    "weights": st.one_of(st.sampled_from(list(roles.STARTS)), PATHS),
     "seed": SEEDS,
     "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
     "data.labels": st.just("none"),  # a path only beside a source that is one

@@ -51,6 +51,10 @@ def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_pat
             check.main()
         assert "none, he, photographs or the path of a weights file, found" in one_line(error)
         assert not Path("data").exists()
+    Path("params.yaml").write_text(settings.replace("weights: imagenet ", "weights: models/control/model.weights.h5 "))
+    with pytest.raises(InputError, match=r"^params.yaml: weights: .*, that the pipeline itself writes and removes; "):
+        check.main()
+    Path("params.yaml").write_text(settings.replace("weights: imagenet ", f"weights: {tmp_path / 'mine.h5'} "))
     (tmp_path / "mine.h5").touch()
     check.main()
 

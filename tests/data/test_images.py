@@ -142,7 +142,7 @@ FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
 
 def interrupt(folder, path, entries, monkeypatch, after):
     """A run that saves after every image and is interrupted after some of these savings."""
-    save, saved = checkpoint.Work.save, []
+    save, saved = checkpoint.Checkpoint.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -151,14 +151,14 @@ def interrupt(folder, path, entries, monkeypatch, after):
             raise KeyboardInterrupt
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    work = checkpoint.Work(folder / "work", "preprocess")
+    work = checkpoint.Checkpoint(folder / "work", "preprocess")
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Work, "save", interrupted)
+        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             decoding.preprocess(path, entries, 32, 9, folder, work=work)
     assert not (folder / "images.npy").exists()
-    return checkpoint.Work(folder / "work", "preprocess")
+    return checkpoint.Checkpoint(folder / "work", "preprocess")
 
 
 def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):

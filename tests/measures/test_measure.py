@@ -137,7 +137,7 @@ def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp
     assert np.isfinite([leaf for leaf in leaves(results) if not isinstance(leaf, str)]).all()
 
     def interrupted(after):
-        work, calls = checkpoint.Work(tmp_path, "maps"), []
+        work, calls = checkpoint.Checkpoint(tmp_path, "maps"), []
 
         def kept(name, compute):
             calls.append(name)
@@ -150,7 +150,7 @@ def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp
     for after in (1, 4, 8):  # two batches of maps, four images, five steps of the randomisation
         with pytest.raises(KeyboardInterrupt):
             evaluation.measure(*given, interrupted(after))
-    again, its_table = evaluation.measure(*given, checkpoint.Work(tmp_path, "maps").kept)
+    again, its_table = evaluation.measure(*given, checkpoint.Checkpoint(tmp_path, "maps").kept)
     assert again == results
     assert its_table.equals(table)
     lines = ["maps of images from 3 of 4", "faithfulness of image 3 of 4", "randomisation after 2 blocks"]

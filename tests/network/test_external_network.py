@@ -28,7 +28,7 @@ def test_the_same_picture_has_the_same_probabilities_as_in_the_study(network, im
     for layer in base.layers[1:]:
         layer.set_weights(network.get_layer(layer.name).get_weights())
     features.compute(
-        base, images, "unit", 5, path, tmp_path / "pooled.npy", checkpoint.Work(tmp_path / "work", "features")
+        base, images, "unit", 5, path, tmp_path / "pooled.npy", checkpoint.Checkpoint(tmp_path / "work", "features")
     )
     model, inputs = features.remainder(network, images, path, 5)
     own = batches.predict(model, inputs, np.arange(7), batch_size=32)

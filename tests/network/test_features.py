@@ -14,12 +14,12 @@ from kidneyct.pipeline.errors import InputError
 
 @pytest.fixture(scope="module")
 def pixels():
-    return np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
 
 
 def work(folder):
     (folder / "work").mkdir(exist_ok=True)
-    return checkpoint.Work(folder / "work", "features")
+    return checkpoint.Checkpoint(folder / "work", "features")
 
 
 def test_what_is_cached_takes_no_more_room_than_the_images():
@@ -30,7 +30,7 @@ def test_what_is_cached_takes_no_more_room_than_the_images():
 def test_16_bits_lose_nothing_that_matters(tmp_path, pixels):
     """A random start's features, which are tiny, against 32 bits."""
     devices.prepare(seed=0)
-    base = vgg.base(64)
+    base = vgg.base(32)
     features.compute(base, pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
     kept = np.load(tmp_path / "f.npy", mmap_mode="r")
     exact = forward.function(vgg.frozen_part(base, "unit", 5))(pixels)
@@ -44,7 +44,7 @@ def test_16_bits_lose_nothing_that_matters(tmp_path, pixels):
 def test_features_that_16_bits_cannot_hold_are_an_error(tmp_path, pixels):
     silent = "nothing to learn from; the initial weights don't pass a signal on$"
     for factor, line in ((50, "don't fit 16 bits"), (1e-3, silent)):
-        base = vgg.base(64)
+        base = vgg.base(32)
         for layer in base.layers:
             layer.set_weights([weight * factor for weight in layer.get_weights()])
         with pytest.raises(InputError, match=line):
@@ -67,13 +67,13 @@ def test_a_disk_without_room_is_one_line_before_anything_is_computed(tmp_path, p
     monkeypatch.setattr(os, "posix_fallocate", full)
     line = "f.npy: expected room for 0 MiB, found [0-9,]+ MiB free in .*; free some and run it again$"
     with pytest.raises(InputError, match=line):
-        features.compute(vgg.base(64), pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
+        features.compute(vgg.base(32), pixels, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
     assert [path.stat().st_size for path in (tmp_path / "work").iterdir()] == [128]  # the header
 
 
 def interrupt(monkeypatch, folder, after, base, images):
     """Features that are saved after every batch and interrupted after some of these savings."""
-    save, calls = checkpoint.Work.save, []
+    save, calls = checkpoint.Checkpoint.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -83,7 +83,7 @@ def interrupt(monkeypatch, folder, after, base, images):
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Work, "save", interrupted)
+        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             features.compute(base, images, "unit", 5, folder / "f.npy", folder / "p.npy", work(folder))
 
@@ -99,15 +99,11 @@ def uninterrupted(tmp_path_factory):
     return base, images, *((folder / name).read_bytes() for name in ("f.npy", "p.npy"))
 
 
-def test_features_are_a_plain_npy(uninterrupted):
-    for content in uninterrupted[2:]:
-        saved = io.BytesIO()
-        np.save(saved, np.load(io.BytesIO(content)))
-        assert saved.getvalue() == content
-
-
-def test_pooled_features_are_each_blocks_mean_over_its_places(uninterrupted):
+def test_pooled_features_are_each_blocks_mean_also_where_the_others_take_too_much_room(uninterrupted, tmp_path):
     base, images, _, pooled = uninterrupted
+    features.compute(base, images, "unit", 0, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
+    assert np.load(tmp_path / "f.npy").shape == (0,)
+    assert (tmp_path / "p.npy").read_bytes() == pooled
     network = vgg.frozen_part(base, "unit", 5)
     expected, x = [], images
     for layer in network.layers[1:]:
@@ -117,14 +113,6 @@ def test_pooled_features_are_each_blocks_mean_over_its_places(uninterrupted):
     found = np.load(io.BytesIO(pooled))
     assert (found.shape, found.dtype) == ((100, 64 + 128 + 256 + 512 + 512), np.float32)
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-4, atol=2e-8)
-
-
-def test_pooled_features_come_where_the_others_take_too_much_room(uninterrupted, tmp_path):
-    """The same bytes, beside an empty array."""
-    base, images, _, pooled = uninterrupted
-    features.compute(base, images, "unit", 0, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
-    assert np.load(tmp_path / "f.npy").shape == (0,)
-    assert (tmp_path / "p.npy").read_bytes() == pooled
 
 
 def test_an_interruption_changes_no_byte(uninterrupted, tmp_path, monkeypatch, capsys):
@@ -143,20 +131,17 @@ def test_an_interruption_changes_no_byte(uninterrupted, tmp_path, monkeypatch, c
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_damaged_features_are_computed_again(uninterrupted, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("damage", ["one bit", "truncated", "pooled"])
+def test_damaged_features_are_computed_again(uninterrupted, tmp_path, monkeypatch, capsys, damage):
     base, images, expected, pooled = uninterrupted
-    for damage in ("truncated", "one bit", "no data", "pooled", "progress"):
-        interrupt(monkeypatch, tmp_path, 2, base, images)
-        path = tmp_path / "work" / {"progress": "progress.npz", "pooled": "p.npy"}.get(damage, "f.npy")
-        content = bytearray(path.read_bytes())
-        if damage == "one bit":
-            content[5000] ^= 1
-        path.write_bytes(b"" if damage == "no data" else content if damage == "one bit" else content[:200])
-        capsys.readouterr()
-        features.compute(base, images, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
-        line = f"features: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
-        assert capsys.readouterr().out == line
-        assert (tmp_path / "f.npy").read_bytes() == expected
-        assert (tmp_path / "p.npy").read_bytes() == pooled
-        for left in (tmp_path / "work").iterdir():
-            left.unlink()
+    interrupt(monkeypatch, tmp_path, 2, base, images)
+    path = tmp_path / "work" / ("p.npy" if damage == "pooled" else "f.npy")
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content if damage == "one bit" else content[:200])
+    capsys.readouterr()
+    features.compute(base, images, "unit", 5, tmp_path / "f.npy", tmp_path / "p.npy", work(tmp_path))
+    line = f"features: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
+    assert capsys.readouterr().out == line
+    assert (tmp_path / "f.npy").read_bytes() == expected
+    assert (tmp_path / "p.npy").read_bytes() == pooled

@@ -37,7 +37,7 @@ def test_a_head_learns_what_a_line_separates_and_repeats_it():
         model = softmax_model()
         histories.append(
             training.fit(
-                model, inputs, codes, range(30), range(30, 40), **settings(epochs=40, learning_rate=0.1), seed=1
+                model, inputs, codes, range(30), range(30, 40), **settings(epochs=15, learning_rate=0.1), seed=1
             )
         )
         weights.append(model.get_weights())
@@ -144,8 +144,8 @@ def test_a_log_hears_of_every_minute(monkeypatch, capsys):
     training.fit(softmax_model(), inputs, codes, range(30), range(30, 40), **settings(), seed=1)
     # 30 rows in batches of 4 are 8, three times; nothing is left after the last.
     lines = capsys.readouterr().err.splitlines()
-    told = [f"train: batch {number} of 24, about 1 minute left" for number in range(1, 24)]
-    assert [line for line in lines if line.startswith("train:")] == told
+    told = [line.partition(", about ")[0] for line in lines if line.startswith("train:")]
+    assert told == [f"train: batch {number} of 24" for number in range(1, 24)]
 
 
 def blob_network():
@@ -154,17 +154,18 @@ def blob_network():
     return model, model, blobs()[0]
 
 
-def search(rates, codes=None, **changes):
-    codes = blobs()[1] if codes is None else codes
-    chosen = settings(epochs=10, patience=3) | changes
+def search(rates):
+    chosen = settings(epochs=3, patience=3)
     del chosen["learning_rate"]
-    return training.search(blob_network, codes, range(30), range(30, 40), learning_rates=rates, **chosen, seed=1)
+    return training.search(blob_network, blobs()[1], range(30), range(30, 40), learning_rates=rates, **chosen, seed=1)
 
 
 def test_of_several_learning_rates_the_one_of_the_lowest_validation_loss_is_kept():
     network, history, trials = search([1e-4, 0.1])
     assert trials["learning_rate"].tolist() == [1e-4, 0.1]
     assert trials["kept"].tolist() == [0, 1]
+    assert trials["edge"].tolist() == ["lowest", "highest"]
+    assert trials["stopped"].tolist() == [0, 0]  # both losses were still falling
     assert trials["val_loss"][1] < trials["val_loss"][0]
     assert history[history["kept"] == 1]["val_loss"].tolist() == [trials["val_loss"][1]]
     # Each starts afresh: a rate alone gives what it gave among others.
@@ -176,15 +177,6 @@ def test_of_several_learning_rates_the_one_of_the_lowest_validation_loss_is_kept
 def test_a_rate_at_the_edge_of_the_list_is_marked():
     assert [training.edge(rate, [0.01, 1e-4, 0.1]) for rate in (1e-4, 0.01, 0.1)] == ["lowest", "none", "highest"]
     assert training.edge(0.01, [0.01]) == "none"
-    assert search([1e-4, 0.1])[2]["edge"].tolist() == ["lowest", "highest"]
-
-
-def test_training_that_has_not_stopped_is_told():
-    assert search([1e-4])[2]["stopped"].tolist() == [0]
-    swapped = np.concatenate([blobs()[1][:30], 1 - blobs()[1][30:]])  # the validation loss rises before long
-    trials = search([0.1], swapped)[2]
-    assert trials["stopped"].tolist() == [1]
-    assert trials["epochs"][0] == trials["kept_epoch"][0] + 3 < 10
 
 
 def test_a_rate_that_diverges_is_left_out_where_another_does_not(monkeypatch, capsys):
@@ -247,7 +239,7 @@ def searched(work, rates, epochs=8, precision="float32", build=noisy_network, **
 
 def interrupt(monkeypatch, folder, after, *settings, **options):
     """A search that saves after every epoch and is interrupted after some of these savings."""
-    save, calls = checkpoint.Work.save, []
+    save, calls = checkpoint.Checkpoint.save, []
 
     def interrupted(*given, **arrays):
         save(*given, **arrays)
@@ -257,52 +249,37 @@ def interrupt(monkeypatch, folder, after, *settings, **options):
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Work, "save", interrupted)
+        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            searched(checkpoint.Work(folder, "training"), *settings, **options)
+            searched(checkpoint.Checkpoint(folder, "training"), *settings, **options)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])  # the latter with a loss scale that changes
-def test_an_interruption_changes_no_bit(tmp_path, monkeypatch, capsys, precision):
-    settings = [0.03], 8, precision
+def test_an_interruption_changes_no_bit(tmp_path, monkeypatch, capsys):
+    settings = [0.03], 8, "mixed_float16"  # with a loss scale that changes
     expected = searched(None, *settings)
     assert expected[1].count("\n") - 1 == 4  # stopped early, so that its state counts
+    assert expected[2].splitlines()[1].split(",")[6] == "1"  # which the table of trials tells
     for after in (1, 2):
         interrupt(monkeypatch, tmp_path, after, *settings)
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), *settings) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), *settings) == expected
     assert capsys.readouterr().out == "training: goes on at epoch 4 of 8, learning rate 0.03\n"
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_nor_where_slices_are_altered_and_the_head_trains_first(tmp_path, monkeypatch, capsys, precision):
+def test_nor_where_slices_are_altered_and_the_head_trains_first(tmp_path, monkeypatch, capsys):
     """Interrupted while the head trains alone, after it, and with the first of two rates done."""
-    settings = [0.003, 0.01], 5, precision
+    settings = [0.003, 0.01], 5, "mixed_bfloat16"
     options = {"optimizer": "adamw", "weight_decay": 0.05, "schedule": "cosine", "warmup_epochs": 1, "head_epochs": 2}
     options |= {"label_smoothing": 0.1, "weights": np.linspace(0.5, 1.5, 40, dtype="float32")}
     options["build"] = altered_network
     expected = searched(None, *settings, **options)
-    assert searched(None, *settings, **options) == expected
     # A rate is saved after its first, third and fourth epoch, and at its end; the last of a phase needs no saving.
     for after in (1, 1, 2, 2):
         interrupt(monkeypatch, tmp_path, after, *settings, **options)
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), *settings, **options) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), *settings, **options) == expected
     told = ["learning rate 0.003 was done before the interruption", "goes on at epoch 4 of 5, learning rate 0.01"]
     assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in told]
-
-
-def test_neither_does_one_among_several_learning_rates(tmp_path, monkeypatch, capsys):
-    rates = [0.3, 0.003, 0.03]
-    expected = searched(None, rates, 3)
-    # Two epochs of the first rate, the rate itself, two of the second, itself, one of the third.
-    for after in (4, 3):
-        interrupt(monkeypatch, tmp_path, after, rates, 3)
-    capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), rates, 3) == expected
-    lines = [f"learning rate {rate} was done before the interruption" for rate in rates[:2]]
-    lines.append("goes on at epoch 2 of 3, learning rate 0.03")
-    assert capsys.readouterr().out.splitlines() == [f"training: {line}" for line in lines]
 
 
 def test_a_rate_that_diverged_is_not_tried_again(tmp_path, monkeypatch, capsys):
@@ -319,7 +296,7 @@ def test_a_rate_that_diverged_is_not_tried_again(tmp_path, monkeypatch, capsys):
     interrupt(monkeypatch, tmp_path, 2, [10, 0.003], 3)  # in the second rate's first epoch
     tried.clear()
     capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), [10, 0.003], 3) == expected
+    assert searched(checkpoint.Checkpoint(tmp_path, "training"), [10, 0.003], 3) == expected
     assert tried == [0.003]
     lines = [
         "learning rate 10 was left out before the interruption: train: the loss was not a number",
@@ -338,25 +315,14 @@ def test_where_every_rate_diverges_the_next_run_tries_them_again(tmp_path, monke
     monkeypatch.setattr(training, "fit", diverging)
     for _ in range(2):
         with pytest.raises(InputError, match="not a number"):
-            searched(checkpoint.Work(tmp_path, "training"), [10, 20])
+            searched(checkpoint.Checkpoint(tmp_path, "training"), [10, 20])
     assert tried == [10, 20, 10, 20]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_state_is_told_and_training_starts_anew(tmp_path, monkeypatch, capsys):
-    expected = searched(None, [0.03])
-    interrupt(monkeypatch, tmp_path, 2, [0.03])
-    path = tmp_path / "training.npz"
-    path.write_bytes(path.read_bytes()[:1000])
-    capsys.readouterr()
-    assert searched(checkpoint.Work(tmp_path, "training"), [0.03]) == expected
-    line = f"training: {path}: damaged, as an interruption may leave it; what it held is computed again\n"
-    assert capsys.readouterr().out == line
-
-
 def test_a_training_that_diverges_leaves_nothing_to_go_on_from(tmp_path, monkeypatch):
     inputs, codes = blobs()
-    work = checkpoint.Work(tmp_path, "training")
+    work = checkpoint.Checkpoint(tmp_path, "training")
     monkeypatch.setattr(checkpoint, "SHARE", float("inf"))
     end = training.Progress.on_epoch_end
 

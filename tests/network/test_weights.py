@@ -1,7 +1,5 @@
 """Initial weights: random draws, files in every accepted layout, Keras's ImageNet file."""
 
-import os
-import time
 import zlib
 
 import keras
@@ -11,6 +9,7 @@ from layers import CHANNELS, assert_weights, numbered_weights, one_line, write_l
 
 from kidneyct.backbone import random_weights, vgg, weights
 from kidneyct.classifier import classifier
+from kidneyct.pipeline import roles
 from kidneyct.pipeline.errors import InputError
 
 
@@ -46,6 +45,8 @@ def test_random_weights_follow_seed_and_role():
     for other in (first_and_last("candidate", 0), first_and_last("control", 1)):
         for found, reference in zip(other, control, strict=True):
             assert abs(np.corrcoef(found.ravel(), reference.ravel())[0, 1]) < 0.1  # 1,728 values: sd 0.024
+    second, third = (weights.initial("none", "control", 0, "unit").get_layer(f"block5_conv{n}") for n in (2, 3))
+    assert abs(np.corrcoef(second.get_weights()[0].ravel(), third.get_weights()[0].ravel())[0, 1]) < 0.01
 
 
 def _spread(base, pixel_scaling):
@@ -85,92 +86,92 @@ def test_the_scale_of_each_layer_only_multiplies_the_features():
     np.testing.assert_array_equal(base.predict(noise, verbose=0), features * factors.prod())
 
 
-def test_layers_of_one_shape_draw_different_weights():
-    base = weights.initial("none", "control", 0, "unit")
-    second, third = (base.get_layer(f"block5_conv{n}").get_weights()[0] for n in (2, 3))
-    assert abs(np.corrcoef(second.ravel(), third.ravel())[0, 1]) < 0.01
+def legacy(path, **options):
+    write_legacy(path, numbered_weights(), **options)
 
 
-@pytest.mark.parametrize("root", ["/", "model_weights"])  # save_weights and save of Keras 2
-def test_a_legacy_file(tmp_path, root):
-    write_legacy(tmp_path / "vgg16.h5", numbered_weights(), root)
-    assert_weights(weights.initial(str(tmp_path / "vgg16.h5"), "candidate", 0, "unit"), numbered_weights())
+def inside(path):
+    """The base as one layer of another network, as most users of Keras have it."""
+    layers = [keras.layers.Rescaling(1 / 255), filled_base(), keras.layers.Flatten(), keras.layers.Dense(4)]
+    network = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    network.save_weights(path) if path.name.endswith(".weights.h5") else network.save(path)
 
 
-def test_a_legacy_file_with_top(tmp_path):
-    top = {"fc1": [np.ones((8, 4), "float32"), np.ones(4, "float32")]}
-    write_legacy(tmp_path / "vgg16.h5", numbered_weights() | top)
-    assert_weights(weights.initial(str(tmp_path / "vgg16.h5"), "candidate", 0, "unit"), numbered_weights())
+TOP = {"fc1": [np.ones((8, 4), "float32"), np.ones(4, "float32")]}
+FILES = {
+    "Keras 2": ("a.h5", legacy),
+    "a model of Keras 2": ("a.h5", lambda path: legacy(path, root="model_weights")),
+    "with its top": ("a.h5", lambda path: write_legacy(path, numbered_weights() | TOP)),
+    "inside a model of Keras 2": ("a.h5", lambda path: legacy(path, root="model_weights/vgg16")),
+    "Keras 3": ("a.weights.h5", lambda path: filled_base().save_weights(path)),
+    "a whole network": (
+        "a.weights.h5",
+        lambda path: classifier.network(filled_base(), 8, 4, "unit", seed=0).save_weights(path),
+    ),
+    "inside a network": ("a.weights.h5", inside),
+    "inside a model": ("a.h5", inside),
+}
 
 
-def test_a_base_saved_by_keras(tmp_path):
-    filled_base().save_weights(tmp_path / "base.weights.h5")
-    assert_weights(weights.initial(str(tmp_path / "base.weights.h5"), "candidate", 0, "unit"), numbered_weights())
-
-
-def test_a_whole_network_saved_by_keras(tmp_path):
-    network = classifier.network(filled_base(), 8, 4, "unit", seed=0)
-    network.save_weights(tmp_path / "model.weights.h5")
-    base = weights.initial(str(tmp_path / "model.weights.h5"), "candidate", 0, "unit")
+@pytest.mark.filterwarnings("ignore:You are saving your model")
+@pytest.mark.parametrize("kind", FILES)
+def test_files_of_a_base(tmp_path, kind):
+    name, write = FILES[kind]
+    write(tmp_path / name)
+    base = vgg.base(32)
+    weights.load(base, tmp_path / name)
     assert_weights(base, numbered_weights())
 
 
-def test_equal_weights_are_equal_bytes(tmp_path):
-    for name in ("a", "b"):
-        keras.utils.clear_session()  # as in a stage's fresh process: Keras counts its unnamed input layers
-        filled_base().save_weights(tmp_path / f"{name}.weights.h5")
-        time.sleep(1.1)  # a time stamp of the file format would differ
-    assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
-
-
-@pytest.mark.parametrize("path", ["imagnet", "x" * 5000, "a\0b", "\ud800", "two\nlines", "loop"])
-def test_a_missing_file(tmp_path, monkeypatch, path):
-    monkeypatch.chdir(tmp_path)
-    os.symlink("loop", "loop")
-    with pytest.raises(InputError) as error:
-        weights.initial(path, "candidate", 0, "unit")
-    assert "expected imagenet, none, he, photographs or the path" in one_line(error)
-    assert "nothing at " in one_line(error)
-    assert str(tmp_path) in one_line(error)
-    assert "absolute path" in one_line(error)
-    assert len(one_line(error)) < 500
-
-
-def test_not_hdf5(tmp_path):
-    (tmp_path / "weights.h5").write_bytes(b"PK\x03\x04 a zip, say")
-    with pytest.raises(
-        InputError, match=r"weights\.h5: expected an HDF5 weights file, found another or a dam"
-    ) as error:
-        weights.load(vgg.base(32), tmp_path / "weights.h5")
-    assert one_line(error).endswith("weights wants a VGG-16's .h5")
-
-
-def test_an_absent_layer(tmp_path):
+def spoilt(name, change):
+    """Writes the base's weights, those of one layer changed, or without it."""
     layers = numbered_weights()
-    del layers["block3_conv2"]
-    write_legacy(tmp_path / "short.h5", layers)
-    with pytest.raises(InputError) as error:
-        weights.load(vgg.base(32), tmp_path / "short.h5")
-    for part in ("short.h5", "block3_conv2", "(3, 3, 256, 256)", "(256,)", "no such layer"):
-        assert part in one_line(error)
+    layers[name] = change(*layers[name])
+    return lambda path: write_legacy(path, {name: values for name, values in layers.items() if values})
 
 
-def test_a_layer_of_another_shape(tmp_path):
-    layers = numbered_weights()
-    layers["block2_conv1"] = [np.zeros((5, 5, 64, 128), "float32"), np.zeros(128, "float32")]
-    write_legacy(tmp_path / "other.h5", layers)
-    with pytest.raises(InputError) as error:
-        weights.load(vgg.base(32), tmp_path / "other.h5")
-    for part in ("other.h5", "block2_conv1", "(3, 3, 64, 128)", "(5, 5, 64, 128)"):
-        assert part in one_line(error)
+def changed(place, value):
+    def change(*values):
+        values[place].flat[-1] = value
+        return values
+
+    return change
 
 
-def test_another_network_of_keras(tmp_path):
+def other_network(path):
     inputs = keras.Input((32, 32, 3))
-    network = keras.Model(inputs, keras.layers.Conv2D(32, 7)(inputs))
-    network.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(InputError, match=r"block1_conv1 expected .*\(3, 3, 3, 64\).*found .*\(7, 7, 3, 32\)"):
-        weights.load(vgg.base(32), tmp_path / "other.weights.h5")
+    keras.Model(inputs, keras.layers.Conv2D(32, 7)(inputs)).save_weights(path)
+
+
+FINITE = "layer block3_conv3 expected finite numbers, found NaN"
+SPOILT = {
+    "no HDF5": (
+        lambda path: path.write_bytes(b"PK, a zip, say"),
+        "expected an HDF5 weights file, found another or a dam",
+    ),
+    "no file": (lambda path: None, "expected an HDF5 weights file, found No such file"),
+    "no layer": (spoilt("block3_conv2", lambda *_: []), r"block3_conv2 .*\(3, 3, 256, 256\), \(256,\).*no such layer"),
+    "another shape": (
+        spoilt("block2_conv1", lambda _, bias: [np.zeros((5, 5, 64, 128), "float32"), bias]),
+        r"block2_conv1 .*\(3, 3, 64, 128\).*found .*\(5, 5, 64, 128\)",
+    ),
+    "another network": (other_network, r"block1_conv1 expected .*\(3, 3, 3, 64\).*found .*\(7, 7, 3, 32\)"),
+    "zeros": (
+        spoilt("block4_conv2", lambda kernel, bias: [kernel * 0, bias]),
+        "block4_conv2 expected a trained kernel, found 0 in each of its 2359296",
+    ),
+    "NaN": (spoilt("block3_conv3", changed(0, np.nan)), FINITE),
+    "an infinite bias": (spoilt("block3_conv3", changed(1, np.inf)), FINITE),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_what_is_no_base_is_one_line(tmp_path, kind):
+    write, line = SPOILT[kind]
+    write(tmp_path / "spoilt.weights.h5")
+    with pytest.raises(InputError, match=rf"spoilt\.weights\.h5: .*{line}") as error:
+        weights.initial(str(tmp_path / "spoilt.weights.h5"), "candidate", 0, "unit")
+    assert one_line(error).endswith("weights wants a VGG-16's .h5")
 
 
 def test_transferred_blocks_alone_get_the_starts_weights(tmp_path):
@@ -184,59 +185,9 @@ def test_transferred_blocks_alone_get_the_starts_weights(tmp_path):
                 np.testing.assert_array_equal(value, layer)
 
 
-def test_photographs_fill_the_base(monkeypatch):
+def test_each_start_has_its_function(monkeypatch):
+    assert weights.FILL.keys() == roles.STARTS.keys()
     asked = []
-    monkeypatch.setattr("kidneyct.backbone.photographs.fill", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("kidneyct.backbone.photographs.fill", lambda *given: asked.append(given))
     base = weights.initial("photographs", "candidate", 7, "caffe")
     assert asked == [(base, 7, "caffe")]
-
-
-def test_the_roles_own_output_is_no_start(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"model\.weights\.h5 is what this run is to write; copy it elsewhere"):
-        weights.initial("models/candidate/model.weights.h5", "candidate", 0, "unit")
-
-
-@pytest.mark.parametrize("value", [0, 0.5])
-def test_a_kernel_that_is_the_same_everywhere(tmp_path, value):
-    layers = numbered_weights()
-    layers["block4_conv2"][0][...] = value
-    write_legacy(tmp_path / "same.h5", layers)
-    with pytest.raises(InputError) as error:
-        weights.load(vgg.base(32), tmp_path / "same.h5")
-    assert f"layer block4_conv2 expected a trained kernel, found {value} in each of its 2359296" in one_line(error)
-
-
-@pytest.mark.parametrize("place", [0, 1])  # kernel, bias
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_one_number_that_is_none(tmp_path, place, value):
-    layers = numbered_weights()
-    layers["block3_conv3"][place].flat[-1] = value
-    write_legacy(tmp_path / "nan.h5", layers)
-    with pytest.raises(InputError, match=r"nan\.h5: layer block3_conv3 expected finite numbers, found NaN") as error:
-        weights.load(vgg.base(32), tmp_path / "nan.h5")
-    one_line(error)
-
-
-def test_weights_that_pass_no_signal():
-    base = weights.initial("none", "control", 0, "unit")
-    kernel, bias = (layer := base.get_layer("block2_conv1")).get_weights()
-    for values, found in (
-        ([-np.abs(kernel), bias], "0"),
-        ([kernel, bias - 1e9], "0"),
-        ([np.full_like(kernel, 3e38), bias], "inf"),
-    ):
-        layer.set_weights(values)
-        with pytest.raises(
-            InputError, match=f"found {found} as the greatest value behind its layer block2_conv1 "
-        ) as error:
-            weights.check_signal(base, "unit")
-        one_line(error)
-
-
-def test_weights_without_a_signal_are_no_start(tmp_path):
-    layers = numbered_weights()
-    layers["block5_conv3"][1] -= 1e6
-    write_legacy(tmp_path / "dead.h5", layers)
-    with pytest.raises(InputError, match="found 0 as the greatest value behind its layer block5_conv3"):
-        weights.initial(str(tmp_path / "dead.h5"), "candidate", 0, "caffe")

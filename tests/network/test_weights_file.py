@@ -1,7 +1,6 @@
 """Weights files as an attacker or damage leaves them: one line, and nothing else happens."""
 
 import os
-import pickle
 from pathlib import Path
 
 import h5py
@@ -38,17 +37,15 @@ def refusal(path):
     return str(error.value)
 
 
-def test_a_kernel_comes_before_its_bias(tmp_path):
-    for kernel, bias in weights_file.read(write(tmp_path / "w.h5"), LAYERS, ""):
-        np.testing.assert_array_equal(kernel, KERNEL)
-        np.testing.assert_array_equal(bias, BIAS)
-
-
-def test_the_arrays_of_keras_2_lie_one_group_deeper(tmp_path):
+@pytest.mark.parametrize("deeper", [False, True])
+def test_a_kernel_comes_before_its_bias_also_one_group_deeper(tmp_path, deeper):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         for name, _, _ in LAYERS:
-            file[f"{name}/{name}/bias:0"], file[f"{name}/{name}/kernel:0"] = BIAS, KERNEL
-    assert [array.shape for array in weights_file.read(tmp_path / "w.h5", LAYERS, "")[1]] == [(2, 3, 4), (4,)]
+            group = f"{name}/{name}" if deeper else name
+            file[f"{group}/bias:0"], file[f"{group}/kernel:0"] = BIAS, KERNEL
+    for kernel, bias in weights_file.read(tmp_path / "w.h5", LAYERS, ""):
+        np.testing.assert_array_equal(kernel, KERNEL)
+        np.testing.assert_array_equal(bias, BIAS)
 
 
 def test_numbered_arrays_keep_their_order(tmp_path):
@@ -110,8 +107,6 @@ SPOILT = {
     "records": (filled(np.dtype([("a", "f4")]), None), "second expected numbers, found another type"),
     "nothing": (lambda file: file.create_dataset(PLACE, data=h5py.Empty("f4")), SHAPES),
     "a group": (lambda file: file.create_group(PLACE), SHAPES + "[(4,)]"),
-    "NaN": (filled("float32", np.nan), "second expected finite numbers"),
-    "infinite": (filled("float32", -np.inf), "second expected finite numbers"),
     "beyond 32 bits": (filled("float64", 1e300), "second expected finite numbers"),
     "dangling": (lambda file: file.update({PLACE: h5py.SoftLink("/nowhere")}), SHAPES + "[(4,)]"),
     "a loop of links": (lambda file: file.update({PLACE: h5py.SoftLink("/" + PLACE)}), SHAPES + "[(4,)]"),
@@ -132,27 +127,20 @@ def test_an_array_of_another_kind(tmp_path, kind):
     assert line in refusal(write(tmp_path / "spoilt.h5", replace))
 
 
-@pytest.mark.parametrize("link", [h5py.SoftLink("/other"), h5py.ExternalLink("w.h5", "second")])
-def test_a_link_in_place_of_a_layer_is_not_followed(tmp_path, link):
+@pytest.mark.parametrize("link", [h5py.SoftLink("/other"), h5py.ExternalLink("w.h5", "second"), None])
+def test_a_link_in_place_of_a_layer_is_not_followed_nor_a_group_that_holds_itself(tmp_path, link):
     def replace(file):
         file.move("second", "other")
-        file["second"] = link
+        file["second"] = link or file.create_group("own")
+        if not link:
+            file["second/second"] = file["second"]
 
     write(tmp_path / "w.h5")
-    assert "layer second" in refusal(write(tmp_path / "linked.h5", replace))
-    assert "found no such layer" in refusal(tmp_path / "linked.h5")
+    line = "found no such layer" if link else SHAPES + "[]"
+    assert line in refusal(write(tmp_path / "linked.h5", replace))
 
 
-def test_groups_that_hold_each_other(tmp_path):
-    def replace(file):
-        del file["second"]
-        group = file.create_group("second")
-        group["second"] = group
-
-    assert SHAPES + "[]" in refusal(write(tmp_path / "w.h5", replace))
-
-
-@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0, 0.3, 0.999])
 def test_a_cut_off_file(tmp_path, share):
     content = write(tmp_path / "w.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(content[: int(len(content) * share)])
@@ -200,38 +188,23 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     assert "found No such file or directory" in refusal(tmp_path / "none.h5")
 
 
-def test_an_unreadable_file(tmp_path, monkeypatch):
-    def forbidden(*_):
-        raise PermissionError(13, "Permission denied")
-
-    write(tmp_path / "w.h5")
-    monkeypatch.setattr(Path, "open", forbidden)
-    assert "w.h5: expected an HDF5 weights file, found Permission denied" in refusal(tmp_path / "w.h5")
-
-
 def test_odd_paths(tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path / "w") + b"\xff\n.h5")
     assert len(weights_file.read(write(odd), LAYERS, "")) == 2
     Path(odd).write_bytes(b"")
     assert r"w\udcff\n.h5': expected an HDF5 weights file" in refusal(odd)
-    assert "found no path" in refusal("nul\0byte")
-    assert "found no path" in refusal("\ud800")
+    assert "embedded null byte" in refusal("nul\0byte")
     assert len(refusal(tmp_path / ("x" * 5000))) < 400
-
-
-def lambda_model(marker):
-    """A model that makes the file `marker` whenever it is built, as loading it does."""
-    path = str(marker)
-    return keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: (open(path, "w").close(), x)[1])])
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_the_code_of_a_lambda_layer_is_not_run(tmp_path, suffix):
     path, marker = tmp_path / f"model{suffix}", tmp_path / "ran"
-    lambda_model(marker).save(path)
+    text = str(marker)
+    layer = keras.layers.Lambda(lambda x: (open(text, "w").close(), x)[1])  # which makes the marker when it is built
+    keras.Sequential([keras.Input((2,)), layer]).save(path)
     if suffix == ".h5":
         with h5py.File(path, "a") as file:
-            assert "Lambda" in file.attrs["model_config"]
             for name, _, _ in LAYERS:
                 file[f"model_weights/{name}/kernel"], file[f"model_weights/{name}/bias"] = KERNEL, BIAS
     marker.unlink()
@@ -243,20 +216,3 @@ def test_the_code_of_a_lambda_layer_is_not_run(tmp_path, suffix):
     else:
         assert "expected an HDF5 weights file" in refusal(path)
     assert not marker.exists()
-
-
-class Payload:
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.marker),)
-
-
-def test_a_pickle_is_not_unpickled(tmp_path):
-    content = pickle.dumps(Payload(tmp_path / "ran"))
-    (tmp_path / "w.h5").write_bytes(content)
-    assert "expected an HDF5 weights file" in refusal(tmp_path / "w.h5")
-    assert not (tmp_path / "ran").exists()
-    pickle.loads(content)
-    assert (tmp_path / "ran").exists()

@@ -1,16 +1,19 @@
 """The output of the frozen blocks and the mean of each block, computed once for every image, in one pass."""
 
+import contextlib
+import functools
 import math
+from pathlib import Path
 
 import numpy as np
 
 from kidneyct.backbone import devices, forward, vgg
-from kidneyct.files import arrays
+from kidneyct.files import arrays, shards
+from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
 
 BATCH_SIZE = 32
-SAMPLE = 4  # images that are run beforehand, to tell how long all will take
 PROGRESS = "progress"  # what is kept under this name: how far the features are whole
 
 
@@ -35,30 +38,19 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
 
     float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
     5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
-    has no room. In `work`, a `checkpoint.Work`, an interrupted run's batches are found and this one's are left.
+    has no room. In `work`, a `checkpoint.Checkpoint`, an interrupted run's batches are found and this one's are left.
     """
-    kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
-    run, greatest = forward.pooled(base, pixel_scaling, kept), 0.0
-    row = shape(images.shape[1], kept) if kept else ()
-    with (
-        arrays.written(path, np.float16, row, len(images) if kept else 0, work.writing) as rows,
-        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), len(images), work.writing) as means,
-    ):
+    kept = _kept(images, frozen_blocks)
+    run = forward.pooled(base, pixel_scaling, kept)
+    with _written(path, pooled_path, images, kept, len(images), work.writing) as (rows, means):
         greatest = _resume(rows, means, kept, work)
         if 0 < means.count < len(images):
             work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
         starts = range(means.count, len(images), BATCH_SIZE)
-        sample = images[:SAMPLE]
-        devices.warn_if_long("features", lambda: run(sample), (len(images) - means.count) / len(sample))
         for start in progress.shown(starts, what="features", unit="batch"):
-            outputs, pooled = run(images[start : start + BATCH_SIZE])
-            outputs, top = in_16_bits(outputs if kept else pooled, path)
-            greatest = max(greatest, top)
-            if kept:
-                rows.append(outputs)
-            means.append(pooled)
+            greatest = max(greatest, _batch(run, images[start : start + BATCH_SIZE], rows, means, path))
             work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
-        check_signal(greatest, images, path)
+        _check_signal(greatest, images, path)
 
 
 def pooled(base, images, pixel_scaling, rows):
@@ -69,21 +61,83 @@ def pooled(base, images, pixel_scaling, rows):
     return np.concatenate(found)
 
 
-def in_16_bits(outputs, path):
-    """A batch's features (b, h, w, c) as float16, and the greatest; InputError where that is beyond 16 bits."""
-    top = float(outputs.max())
-    if not top <= float(np.finfo(np.float16).max):
+def compute_shards(weights, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
+    """As `compute`, on Ray: of `images` over shards features over shards, which `work` keeps.
+
+    `weights` is the file of the base's initial weights. A shard is of whole batches, the same as there.
+    """
+    size = -(-images.images // BATCH_SIZE) * BATCH_SIZE
+    begin = functools.partial(
+        _begin, Path(weights).resolve(), images.folder.resolve(), pixel_scaling, frozen_blocks, path
+    )
+    made = shards.made(begin, shards.spans(len(images), size), work, "features", heavy=True)
+    _check_signal(max(facts["greatest"] for facts in made), images, path)
+    if _kept(images, frozen_blocks):
+        shards.gather(made, "features.npy", path, shape(images.shape[1], frozen_blocks), size, work)
+    else:
+        with atomic_write(path) as partial:
+            np.save(partial, np.empty(0, np.float16))
+    shards.gather(made, "pooled.npy", pooled_path, (sum(vgg.CHANNELS),), size, work)
+
+
+def _begin(weights, images, pixel_scaling, frozen_blocks, path):
+    images = arrays.images(images)
+    devices.prepare(seed=0)
+    kept = _kept(images, frozen_blocks)
+    run = forward.pooled(vgg.initialised(weights, images.shape[1]), pixel_scaling, kept)
+
+    def make(span, folder):
+        count = span[1] - span[0]
+        with _written(folder / "features.npy", folder / "pooled.npy", images, kept, count) as (rows, means):
+            batches = (images[start : min(start + BATCH_SIZE, span[1])] for start in range(*span, BATCH_SIZE))
+            return {"greatest": max(_batch(run, batch, rows, means, path) for batch in batches)}
+
+    return make
+
+
+def _kept(images, frozen_blocks):
+    """The block whose output is kept, 0 for none."""
+    return frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
+
+
+@contextlib.contextmanager
+def _written(path, pooled_path, images, kept, count, place=atomic_write):
+    """`arrays.Rows` of both arrays, for so many images."""
+    row = shape(images.shape[1], kept) if kept else ()
+    with (
+        arrays.written(path, np.float16, row, count if kept else 0, place) as rows,
+        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), count, place) as means,
+    ):
+        yield rows, means
+
+
+def _batch(run, images, rows, means, path):
+    """Append a batch's features; the greatest, InputError where that is beyond 16 bits."""
+    outputs, pooled = run(images)
+    greatest = float((pooled if outputs is None else outputs).max())
+    if not greatest <= float(np.finfo(np.float16).max):
         raise InputError(
-            f"{path}: features up to {top:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+            f"{path}: features up to {greatest:.3g} don't fit 16 bits (65504 at most); the initial weights or "
             "model.pixel_scaling don't suit each other"
         )
-    return outputs.astype(np.float16), top
+    if outputs is not None:
+        rows.append(outputs)
+    means.append(pooled)
+    return greatest
 
 
-def check_signal(greatest, images, path):
+def _check_signal(greatest, images, path):
     """InputError where all features of the images are below the steps of 16 bits."""
-    if greatest < 1e-6:
-        raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {_reason(images)}")
+    if greatest >= 1e-6:
+        return
+    starts = range(0, len(images), BATCH_SIZE)
+    plain = all(np.ptp(images[start : start + BATCH_SIZE], axis=(1, 2)).max() == 0 for start in starts)
+    reason = (
+        f"each of the {len(images):,} images is of one colour throughout; look at the pictures of data.source"
+        if plain
+        else "the initial weights don't pass a signal on"
+    )
+    raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {reason}")
 
 
 def _save(rows, means, work, greatest):
@@ -104,14 +158,6 @@ def _resume(rows, means, kept, work):
             rows.keep(0, 0)
             return 0.0
     return float(left["greatest"])
-
-
-def _reason(images):
-    """Why there is no feature: the images or the weights, in words."""
-    starts = range(0, len(images), BATCH_SIZE)
-    if all(np.ptp(images[start : start + BATCH_SIZE], axis=(1, 2)).max() == 0 for start in starts):
-        return f"each of the {len(images):,} images is of one colour throughout; look at the pictures of data.source"
-    return "the initial weights don't pass a signal on"
 
 
 def remainder(network, images, path, frozen_blocks):

@@ -83,17 +83,4 @@ def _jax(parts):
     return run
 
 
-def _torch(parts):
-    import torch
-
-    def run(inputs, chosen):
-        values = [keras.ops.convert_to_tensor(inputs).requires_grad_(True)]
-        for part in parts:
-            values.append(part(values[-1], training=False))
-        total = _total(values.pop(), keras.ops.convert_to_tensor(chosen))
-        return values, torch.autograd.grad(total, values)
-
-    return run
-
-
-_BACKWARD = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+_BACKWARD = {"tensorflow": _tensorflow, "jax": _jax}

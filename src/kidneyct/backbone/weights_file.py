@@ -6,13 +6,11 @@ damaged attribute can keep the HDF5 library busy for ever.
 """
 
 import os
-from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g, h5l, h5o, h5s, h5t
 
-from kidneyct.pipeline.errors import InputError, no_file
+from kidneyct.pipeline.errors import InputError, no_file, shown
 
 ENTRIES = 16  # of a group that are looked at: a layer has two or three arrays
 
@@ -25,19 +23,17 @@ def read(path, layers, wanted):
     apart by their number of axes, a kernel before its bias (Keras's older layouts). `wanted` ends an error's line and
     says what to do. InputError also where a value is not a finite number.
     """
-    _openable(path, wanted)
     try:
-        with h5py.File(path) as file:
-            return [_layer(file.id, *layer, path, wanted) for layer in layers]
+        found = no_file(os.stat(path).st_mode)
+        if not found:
+            with h5py.File(path) as file:
+                return [_layer(file, *layer, f"{shown(path)}: layer {layer[0]}", wanted) for layer in layers]
     except InputError:
         raise
-    except (
-        Exception
-    ) as error:  # h5py tells damage by nearly every kind: OSError, KeyError, RuntimeError, TypeError, ...
+    except Exception as error:  # h5py tells damage by nearly every kind
         said = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"{named(path)}: expected an HDF5 weights file, found another or a damaged one ({said}); {wanted}"
-        ) from None
+        found = getattr(error, "strerror", None) or f"another or a damaged one ({said})"
+    raise InputError(f"{shown(path)}: expected an HDF5 weights file, found {found}; {wanted}")
 
 
 def load(layers, path, wanted):
@@ -63,83 +59,52 @@ def keras_names(layers):
     return names
 
 
-def named(path):
-    """A path as an error's line can hold it."""
-    text = str(path) if str(path).isprintable() else ascii(str(path))
-    return text if len(text) <= 200 else f"{text[:100]}…{text[-100:]}"
-
-
-def _openable(path, wanted):
-    """InputError where opening the path would fail, or wait for ever as a pipe does."""
-    try:
-        found = no_file(os.stat(path).st_mode)
-        if not found:
-            with Path(path).open("rb"):
-                return
-    except OSError as error:
-        found = error.strerror
-    except ValueError:  # a NUL, or what the file system's encoding lacks
-        found = "no path"
-    raise InputError(f"{named(path)}: expected an HDF5 weights file, found {found}; {wanted}")
-
-
-def _layer(root, name, places, shapes, path, wanted):
-    group = next((found for place in places if (found := _group(root, place)) is not None), None)
+def _layer(file, name, places, shapes, where, wanted):
+    group = next((group for place in places if (group := _group(file, place)) is not None), None)
     if group is None:
-        raise InputError(f"{named(path)}: expected layer {name} with shapes {shapes}, found no such layer; {wanted}")
+        raise InputError(f"{where} expected with shapes {shapes}, found no such layer; {wanted}")
     datasets = _datasets(group)
     found = [dataset.shape for dataset in datasets]
     if found != shapes:
-        raise InputError(f"{named(path)}: layer {name} expected shapes {shapes}, found {found}; {wanted}")
-    arrays = [_values(dataset, f"{named(path)}: layer {name}", wanted) for dataset in datasets]
+        raise InputError(f"{where} expected shapes {shapes}, found {found}; {wanted}")
+    for dataset in datasets:
+        if dataset.chunks or dataset.external or dataset.is_virtual:
+            raise InputError(f"{where} expected a plain array, found a compressed, chunked or linked one; {wanted}")
+        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
+            raise InputError(f"{where} expected numbers, found another type; {wanted}")
+    arrays = [dataset.astype("float32")[()] for dataset in datasets]
     if not all(np.isfinite(values).all() for values in arrays):
-        raise InputError(f"{named(path)}: layer {name} expected finite numbers, found NaN, or beyond 32 bits; {wanted}")
+        raise InputError(f"{where} expected finite numbers, found NaN, or beyond 32 bits; {wanted}")
     return arrays
 
 
-def _group(root, place):
+def _group(file, place):
     """The group at a place such as layers/conv2d/vars, or None."""
-    found = root
-    for part in place.split("/"):
-        found = _child(found, part.encode())
-        if not isinstance(found, h5g.GroupID):
+    found = file
+    for name in place.split("/"):
+        found = _child(found, name)
+        if not isinstance(found, h5py.Group):
             return None
     return found
 
 
 def _child(group, name):
     """A member of a group, or None; a soft or external link counts as none."""
-    if not group.links.exists(name) or group.links.get_info(name).type != h5l.TYPE_HARD:
-        return None
-    return h5o.open(group, name)
+    links, key = group.id.links, name.encode(errors="surrogateescape")
+    hard = links.exists(key) and links.get_info(key).type == h5py.h5l.TYPE_HARD
+    return group[name] if hard else None
 
 
 def _datasets(group):
     """The arrays of a layer's group, or of the one group in it (Keras 2: block1_conv1/block1_conv1/kernel:0)."""
     members = _members(group)
-    if len(members) == 1 and isinstance(inner := next(iter(members.values())), h5g.GroupID):
+    if len(members) == 1 and isinstance(inner := next(iter(members.values())), h5py.Group):
         members = _members(inner)
-    datasets = {name: member for name, member in members.items() if isinstance(member, h5d.DatasetID)}
+    datasets = {name: member for name, member in members.items() if isinstance(member, h5py.Dataset)}
     if all(name.isdigit() for name in datasets):
         return [datasets[name] for name in sorted(datasets, key=int)]
     return sorted(datasets.values(), key=lambda dataset: -len(dataset.shape or ()))
 
 
 def _members(group):
-    if group.get_num_objs() > ENTRIES:
-        return {}
-    names = [group.get_objname_by_idx(number) for number in range(group.get_num_objs())]
-    return {name: member for name in names if (member := _child(group, name)) is not None}
-
-
-def _values(dataset, where, wanted):
-    """A dataset's numbers, float32, where they are plain numbers and lie in the file as they are."""
-    kept = dataset.get_create_plist()
-    if kept.get_layout() not in (h5d.COMPACT, h5d.CONTIGUOUS) or kept.get_external_count():
-        raise InputError(f"{where} expected a plain array, found a compressed, chunked or linked one; {wanted}")
-    kind = dataset.get_type()
-    if kind.get_class() not in (h5t.FLOAT, h5t.INTEGER) or kind.get_size() > 8:
-        raise InputError(f"{where} expected numbers, found another type; {wanted}")
-    values = np.empty(dataset.shape, "float32")
-    dataset.read(h5s.ALL, h5s.ALL, values)
-    return values
+    return {name: _child(group, name) for name in group} if len(group) <= ENTRIES else {}

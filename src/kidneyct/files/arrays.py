@@ -90,7 +90,8 @@ class Shards:
         """`row` is the shape of a row, `shapes` that of each shard's .npy in `folder`."""
         self.folder, self.dtype, self.shapes, self.images = Path(folder), np.dtype(dtype), shapes, images
         self._starts = np.cumsum([0, *(shape[0] for shape in shapes)])
-        self.shape = (int(self._starts[-1]), *row)
+        self._rows = np.arange(self._starts[-1])
+        self.shape = (len(self._rows), *row)
         self.ndim = len(self.shape)
         self._opened = functools.lru_cache(OPEN)(self._open)
 
@@ -102,16 +103,8 @@ class Shards:
 
     def __getitem__(self, at):
         """Rows as NumPy gives them, by a number, a slice, or an array of numbers or of booleans."""
-        rows = np.arange(*at.indices(len(self))) if isinstance(at, slice) else np.asarray(at)
-        if rows.dtype == bool and rows.shape == self.shape[:1]:
-            rows = np.flatnonzero(rows)
-        if rows.size == 0:
-            rows = rows.astype(int)
-        if isinstance(at, tuple) or rows.ndim > 1 or rows.dtype.kind not in "iu":
-            raise IndexError(f"{self.folder}: expected numbers of rows, found {at!r}")
-        if np.any((rows < -len(self)) | (rows >= len(self))):
-            raise IndexError(f"{self.folder}: expected rows below {len(self)}, found {at!r}")
-        each = np.atleast_1d(np.where(rows < 0, rows + len(self), rows))
+        rows = self._rows[at]
+        each = np.atleast_1d(rows)
         found = np.empty((len(each), *self.shape[1:]), self.dtype)
         shards = np.searchsorted(self._starts, each, side="right") - 1
         for number in np.unique(shards):

@@ -8,7 +8,6 @@ another key.
 import contextlib
 import errno
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -20,20 +19,18 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from kidneyct.files import arrays
-from kidneyct.files.atomic import entries_to_disk, to_disk
+from kidneyct.files import arrays, record
+from kidneyct.files.atomic import FULL, atomic_write, entries_to_disk, no_room, to_disk
 from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
 COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
-PACKAGES = ("numpy", "pillow", "keras", "ncnn", "tensorflow", "jax", "torch")
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Work:
+class Checkpoint:
     """The folder of one stage at work; what is saved there is whole or not there."""
 
     def __init__(self, folder, title):
@@ -47,21 +44,14 @@ class Work:
 
     def save(self, name, **arrays):
         """Keep arrays under a name, in the place of what was kept there. Where the disk is full, the stage goes on."""
-        path = self.folder / f"{name}.npz"
-        partial = path.with_suffix(".partial")
         if not self._saving:
             return
         try:
-            with partial.open("wb") as file:
+            with atomic_write(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
                 np.savez(file, **{COUNT: len(arrays)}, **arrays)
-                to_disk(file)
-            os.replace(partial, path)
-            entries_to_disk(self.folder)
-        except OSError as error:
+        except InputError as error:
             self._saving = False
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            self.say(f"{path}: can't be written ({error.strerror}); an interrupted run would lose what follows")
+            self.say(f"an interrupted run would lose what follows: {error}")
 
     def load(self, name):
         """The arrays that were kept under a name, name -> array; None where there are none or they are damaged."""
@@ -113,30 +103,23 @@ class Work:
         """A file in the folder that becomes `path` once it is written; InputError where the disk is full."""
         path = Path(path)
         partial = self.folder / path.name
-        with enough_room(path):
+        try:
             yield partial
             with partial.open("rb") as file:
                 to_disk(file)
-            _move(partial, path)
-
-
-@contextlib.contextmanager
-def enough_room(path):
-    """A full disk while `path` is written is an InputError."""
-    try:
-        yield
-    except OSError as error:
-        # h5py tells the reason in the text alone.
-        if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):
-            raise InputError(
-                f"{path}: no room left on the disk; free some and run dvc repro again, which goes on from here"
-            ) from None
-        raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(partial, path)
+        except OSError as error:
+            # h5py tells the reason in the text alone.
+            if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):
+                raise no_room(path) from None
+            raise
+        entries_to_disk(path.parent)
 
 
 @contextlib.contextmanager
 def work(stage, title, device):
-    """A stage's `Work`, such as that of "train@candidate", with what an interrupted run of the same inputs left there.
+    """The `Checkpoint` of a stage such as "train@candidate", with what an interrupted run of the same inputs left.
 
     `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it. If
     another process is at work in it, this one starts from nothing in a folder of its own.
@@ -159,7 +142,7 @@ def work(stage, title, device):
     except OSError as error:
         raise InputError(f"{top}: expected a folder to write to, found: {error.strerror or error}") from None
     try:
-        yield Work(folder, title)
+        yield Checkpoint(folder, title)
         lock.release()
         with entrance:
             _remove(folder)
@@ -183,33 +166,28 @@ def _key(stage, device):
     what = {
         "parameters": params.nested(params.load(stage)),
         "dependencies": {path: _digest(path) for path in _dependencies(stage)},
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # such as where it goes by the name tensorflow-cpu
-        return None
-
-
 def _dependencies(stage):
     name, _, item = stage.partition("@")
     entry = yaml12.read("dvc.yaml")["stages"][name]
-    return [path.replace("${item}", item) for path in entry.get("do", entry)["deps"]]
+    return [path.replace("${item}", item).replace("${key}", item) for path in entry.get("do", entry)["deps"]]
 
 
 def _digest(path):
     """None where there is no such file; the stage itself says so. Of an array over shards, that of its list."""
-    if os.path.isdir(path):
-        listed = Path(path) / arrays.SHARDS
-        return _digest(listed) if listed.exists() else {name: _digest(Path(path) / name) for name in os.listdir(path)}
+    path = Path(path)
+    if (path / arrays.SHARDS).exists():
+        return _digest(path / arrays.SHARDS)
+    if path.is_dir():
+        return {each.name: _digest(each) for each in path.iterdir() if each.name != "__pycache__"}
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
@@ -232,18 +210,3 @@ def _remove(folder):
     if lock:
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move(source, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(source, path)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        beside = path.with_name(f"{path.name}.partial")
-        shutil.copyfile(source, beside)
-        with beside.open("rb") as file:
-            to_disk(file)
-        os.replace(beside, path)
-    entries_to_disk(path.parent)

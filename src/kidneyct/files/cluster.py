@@ -1,14 +1,12 @@
 """Work over many items on Ray: on this machine, or on the cluster that RAY_ADDRESS names. Nothing else needs Ray."""
 
 import contextlib
-import json
+import functools
 import logging
 import os
-import pickle
 import secrets
 import signal
 import tempfile
-import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,7 +20,7 @@ HANDED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "
 
 
 def each(begin, items, title, heavy=False):
-    """What `begin()(item)` returns for each item, in their order: dicts that JSON can hold.
+    """What `begin()(item)` returns for each item, in their order.
 
     `begin` is called once in each process. It, the items and what they name must be as good elsewhere: modules of this
     package, absolute paths of a folder that all machines share. A `heavy` function computes on all cores, or on a GPU,
@@ -31,23 +29,13 @@ def each(begin, items, title, heavy=False):
     """
     with begun("preprocess.shard_images", "set it to 0") as ray:
         options, places = _places(ray, heavy)
-        context = ray.data.DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
-        packed = [{"item": zlib.compress(pickle.dumps(item))} for item in items]
-        rows = ray.data.from_items(packed, override_num_blocks=len(packed)).map(
-            _Process,
-            fn_constructor_args=(begin,),
-            compute=ray.data.ActorPoolStrategy(size=min(places, len(packed)), max_tasks_in_flight_per_actor=1),
-            **options,
-        )
+        process = ray.remote(_Process).options(max_restarts=-1, max_task_retries=-1, **options)
+        pool = ray.util.ActorPool([process.remote(begin) for _ in range(min(places, len(items)))])
+        found = pool.map(lambda process, item: process.do.remote(item), items)
         try:
-            for row in tqdm(rows.iter_rows(), desc=title, total=len(packed), unit="shard", disable=None):
-                if row["error"]:
-                    raise InputError(row["error"])
-                yield json.loads(row["found"])
-        except ray.exceptions.RayTaskError:  # a mistake of ours
-            raise
+            yield from tqdm(found, desc=title, total=len(items), unit="shard", disable=None)
+        except ray.exceptions.RayTaskError as error:  # a mistake of ours, or the user's
+            raise error.cause if isinstance(error.cause, InputError) else error from None
         except ray.exceptions.RayError as error:
             raise InputError(
                 f"{title}: Ray gave up ({shown(' '.join(str(error).split()))}); run it again, which goes on from here"
@@ -55,17 +43,13 @@ def each(begin, items, title, heavy=False):
 
 
 class _Process:
-    """A process of the pool."""
+    """A process of the pool; what it is to do is begun with the first item, whose error then is the item's."""
 
     def __init__(self, begin):
-        self.do = begin()
+        self.begun = functools.cache(begin)
 
-    def __call__(self, row):
-        try:
-            found = self.do(pickle.loads(zlib.decompress(row["item"])))
-            return {"found": json.dumps(found), "error": ""}
-        except InputError as error:
-            return {"found": "", "error": str(error)}
+    def do(self, item):
+        return self.begun()(item)
 
 
 def _places(ray, heavy):
@@ -91,10 +75,9 @@ def begun(asked, without):
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
-        import ray.data
+        import ray.util
     except ImportError:
         raise InputError(f"{asked}: expected Ray, found none; {EXTRA}, or {without}") from None
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     terminated = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         try:

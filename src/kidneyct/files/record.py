@@ -1,5 +1,6 @@
 """What made a result: versions, device, seeds. DVC neither keeps nor hashes it, as it may hold dates and paths."""
 
+import contextlib
 import json
 import os
 import platform
@@ -26,7 +27,6 @@ PACKAGES = (
     "scipy",
     "tensorflow",
     "jax",
-    "torch",
     "ray",
     "faiss-cpu",
 )
@@ -69,7 +69,7 @@ def made_by(stage, seconds):
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": versions(),
         "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
         "parameters": params.validate().model_dump(),
     }
@@ -77,11 +77,13 @@ def made_by(stage, seconds):
     return found | ({"device": devices.describe(devices.precision())} if devices else {})
 
 
-def _version(name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+def versions():
+    """The releases of PACKAGES that are installed, name -> version."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _git(*arguments):

@@ -27,7 +27,7 @@ def made(begin, items, work, title, heavy=False):
     """Make a shard of each item: `begin()(item, folder)` writes its files into the folder and returns a dict of facts.
 
     Returns these in the items' order, with `shapes` and `sha256` of the files by name. A shard that an earlier run of
-    the same `work`, an `checkpoint.Work`, left whole is not made again. `begin`, `items` and `heavy` as in
+    the same `work`, an `checkpoint.Checkpoint`, left whole is not made again. `begin`, `items` and `heavy` as in
     `cluster.each`.
     """
     folder = work.folder.resolve()
@@ -41,7 +41,7 @@ def made(begin, items, work, title, heavy=False):
 
 
 def _begin(begin, folder, title):
-    ready = functools.cache(begin)
+    ready = functools.cache(begin)  # not where all is there
 
     def make(numbered):
         number, item = numbered

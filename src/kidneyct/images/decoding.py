@@ -104,7 +104,7 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
     where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
     16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back. In
-    `work`, a `checkpoint.Work`, an interrupted run's images are found and this one's are left.
+    `work`, a `checkpoint.Checkpoint`, an interrupted run's images are found and this one's are left.
     """
     # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
     with (

@@ -14,7 +14,7 @@ def preprocess(archive, entries, image_size, allowed, folder, chosen, changed, s
     """As `decoding.preprocess` and `masks.check`, on Ray, with arrays over shards.
 
     A shard is of `size` entries of the archive, less what can't be read, and has one channel where all its pictures are
-    grey. `work` is a `checkpoint.Work`, where the shards are made.
+    grey. `work` is a `checkpoint.Checkpoint`, where the shards are made.
     """
     with container.opened(archive) as opened:
         lesions = masks.fitting(opened.names, entries, archive)

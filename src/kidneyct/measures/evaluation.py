@@ -218,7 +218,7 @@ def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=a
     `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
     settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
     step, image, correlation, chance) of the cascading randomisation. `kept(name, compute)` gives the arrays that
-    `compute()` gives, or those that an interrupted run got there, as `checkpoint.Work.kept` does.
+    `compute()` gives, or those that an interrupted run got there, as `checkpoint.Checkpoint.kept` does.
     """
     computed = mapped(network, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kidneyct.pipeline import errors, yaml12
+from kidneyct.pipeline import errors, roles, yaml12
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.yaml12 import LONGEST, shown
 
@@ -18,7 +18,6 @@ LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no wei
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 MOST = 20  # mistakes that are told one by one
-STARTS = ("imagenet", "none", "he", "photographs")  # what `weights` may be beside a path
 
 
 def _whole(least, greatest):
@@ -211,7 +210,7 @@ class Explain(Section):
 
 
 class Params(Section):
-    weights: PathLike = Field(description=f"{', '.join(STARTS)} or the path of a weights file")
+    weights: PathLike = Field(description=f"{', '.join(roles.STARTS)} or the path of a weights file")
     seed: Seed
     data: Data
     phantom: Phantom
@@ -324,7 +323,7 @@ def validate(path="params.yaml"):
 
 def check_start(weights):
     """InputError where `weights` is neither the name of a start nor a path at which something is."""
-    if weights not in STARTS and not os.path.exists(weights):
+    if weights not in roles.STARTS and not os.path.exists(weights):
         raise InputError(
             f"params.yaml: weights: expected {keys()['weights']}, found nothing at {errors.shown(weights)} (seen "
             f"from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"

@@ -2,6 +2,12 @@
 
 ROLES = ("candidate", "control")
 CONTROL = "none"  # what the control starts from
+STARTS = {  # what `weights` may be beside a path, in words; `backbone.weights.FILL` has a function for each
+    "imagenet": "ImageNet's weights",
+    "none": "random weights",
+    "he": "random weights that keep the signal's size (He et al. 2015)",
+    "photographs": "filters found without labels in two photographs",
+}
 
 
 def starts(weights):

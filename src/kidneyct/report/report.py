@@ -66,7 +66,7 @@ def page(run, folder):
         "names": titles.models(weights, blocks),
         "start": start,
         "starts": {role: titles.start(name, blocks) for role, name in roles.starts(start).items()},
-        "known_starts": titles.STARTS,
+        "known_starts": roles.STARTS,
         "methods": titles.MAPS,
         "baselines": titles.BASELINES,
         "classes": classes,

@@ -6,12 +6,6 @@ from kidneyct.maps.methods import REGISTRY
 from kidneyct.pipeline import roles
 
 MAPS = {name: method.title for name, method in REGISTRY.items()}
-STARTS = {
-    "imagenet": "ImageNet's weights",
-    "none": "random weights",
-    "he": "random weights that keep the signal's size (He et al. 2015)",
-    "photographs": "filters found without labels in two photographs",
-}
 BASELINES = {  # as index.BASELINES
     "majority_class": "majority class",
     "nearest_thumbnail": "nearest thumbnail (25 × 25, grey)",
@@ -31,7 +25,7 @@ def actual(weights, blocks):
 
 def start(weights, blocks=BLOCKS):
     """A start in words; a file by its name alone. Only the first `blocks` have its weights."""
-    words = STARTS.get(weights, Path(weights).name)
+    words = roles.STARTS.get(weights, Path(weights).name)
     if weights == roles.CONTROL or blocks == BLOCKS:
         return words
     first = "block" if blocks == 1 else f"{blocks} blocks"
@@ -42,7 +36,7 @@ def models(weights, blocks=BLOCKS):
     """What to call each model, role -> "candidate (imagenet)"; `weights` is the candidate's start, in its `blocks`."""
     part = "" if blocks == BLOCKS else f", {blocks} of {BLOCKS} blocks"
     return {
-        role: f"{role} ({STARTS['none'] if start == roles.CONTROL else Path(start).name + part})"
+        role: f"{role} ({roles.STARTS['none'] if start == roles.CONTROL else Path(start).name + part})"
         for role, start in roles.starts(actual(weights, blocks)).items()
     }
 

@@ -27,7 +27,7 @@ def infer(thumbnails, groups, similarity, probes=PROBES):
 
 
 def over_shards(thumbnails, groups, similarity, work):
-    """As `infer`, on Ray, of thumbnails over shards; `work` is a `checkpoint.Work`, where the links are kept."""
+    """As `infer`, on Ray, of thumbnails over shards; `work` is a `checkpoint.Checkpoint`, where the links are kept."""
     path = (work.folder / INDEX).resolve()
     if not path.exists():
         _faiss().write_index(build(thumbnails), str(path.with_suffix(".partial")))

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from kidneyct.backbone import devices
 from kidneyct.classifier.batches import Batches
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.progress import Lines
@@ -115,8 +114,8 @@ def fit(
     the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
     (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
-    not a number. `work`, a `checkpoint.Work`, keeps the state of the training for a run after an interruption, which
-    goes on from there and ends as if nothing had happened.
+    not a number. `work`, a `checkpoint.Checkpoint`, keeps the state of the training for a run after an interruption,
+    which goes on from there and ends as if nothing had happened.
     """
     classes = model.output.shape[-1]
     options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
@@ -127,9 +126,6 @@ def fit(
         work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
     steps = -(-len(train_rows) // batch_size)
     validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
-    (sample,) = Batches(inputs, train_rows, batch_size)[0]
-    # A training step costs about three forward passes.
-    devices.warn_if_long("train", lambda: model.predict_on_batch(sample), 3 * steps * (epochs - done))
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
         progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
