@@ -23,40 +23,27 @@ PARAMETERS = {
 
 # stage -> (what it read, what it wrote), as dvc.yaml has them for the stages that a model comes from
 SHARED = {
-    "preprocess": (["data/archive.zip"], ["data/images.npy", "data/thumbnails.npy", "data/index.csv"]),
-    "series": (["data/index.csv", "data/thumbnails.npy"], ["data/series.csv"]),
-    "split": (["data/index.csv", "data/series.csv"], ["data/split.csv"]),
+    "preprocess": (["data/archive.zip"], ["data/images"]),
+    "series": (["data/images"], ["data/series.csv"]),
+    "split": (["data/images", "data/series.csv"], ["data/split.csv"]),
 }
-HEADLINE = "metrics/headline.json"
 
 
-def of_role(role):
-    """The stages that a role has for itself."""
-    initial, features = f"models/{role}/initial.weights.h5", f"data/features/{role}.npy"
-    model, history = f"models/{role}/model.weights.h5", f"plots/{role}/history.csv"
-    return {
-        f"initialize@{role}": ([], [initial]),
-        f"features@{role}": (["data/images.npy", initial], [features]),
-        f"train@{role}": (["data/images.npy", features, "data/split.csv", initial], [model, history]),
-    }
-
-
-CHAIN = SHARED | of_role("candidate")
-
-
-def of_roles(folder, roles):
-    """The stages of a run of these roles, and the one that wrote its headline where that is there."""
+def of_roles(*roles):
+    """The stages of a run of these roles."""
     stages = dict(SHARED)
     for role in roles:
-        stages |= of_role(role)
-    if (Path(folder) / HEADLINE).exists():
-        stages["compare"] = ([f"plots/{role}/history.csv" for role in roles], [HEADLINE])
+        stages[f"features@{role}"] = (["data/images"], [f"data/features/{role}"])
+        stages[f"train@{role}"] = (["data/images", f"data/features/{role}", "data/split.csv"], [f"models/{role}"])
     return stages
 
 
+CHAIN = of_roles("candidate")
+
+
 def md5(path):
-    """The MD5 of a file, or of its name where it is not there."""
-    return hashlib.md5(path.read_bytes() if path.exists() else str(path.name).encode()).hexdigest()
+    """The MD5 of a file or folder, or of its name where it is not there."""
+    return locks.digest(path) if path.exists() else hashlib.md5(path.name.encode()).hexdigest()
 
 
 def pipeline():
@@ -68,7 +55,7 @@ def pipeline():
             outs = [
                 out if isinstance(out, str) else next(iter(out)) for out in [*body["outs"], *body.get("metrics", [])]
             ]
-            deps = [dep for dep in body["deps"] if not dep.startswith(("src/", "stages/"))]
+            deps = [dep for dep in body["deps"] if not dep.startswith(("src/", "stages/", "benchmark/"))]
             found[f"{name}@{role}".rstrip("@")] = tuple(
                 [path.replace("${item}", role).replace("${key}", role) for path in paths] for paths in (deps, outs)
             )
@@ -126,10 +113,11 @@ def run(folder, roles=("candidate",), parameters=None):
     from kidneyct.backbone import vgg
     from kidneyct.classifier import classifier
 
-    (folder / "data").mkdir()
+    (folder / "data/images").mkdir(parents=True)
     pictures = np.concatenate([slices(number, 4) for number in range(4)])
     np.save(
-        folder / "data/thumbnails.npy", np.stack([decoding.thumbnail(Image.fromarray(picture)) for picture in pictures])
+        folder / "data/images/thumbnails.npy",
+        np.stack([decoding.thumbnail(Image.fromarray(picture)) for picture in pictures]),
     )
     labels = np.repeat(CLASSES, 4)
     table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
@@ -141,5 +129,5 @@ def run(folder, roles=("candidate",), parameters=None):
         networks[role] = classifier.network(vgg.base(SIDE), 4, 4, "unit", seed=seed)
         networks[role].save_weights(folder / f"models/{role}/model.weights.h5")
     read = {"preprocess": {"preprocess.image_size": SIDE}} | {f"train@{role}": PARAMETERS for role in roles}
-    lock(folder, read | (parameters or {}), of_roles(folder, roles))
+    lock(folder, read | (parameters or {}), of_roles(*roles))
     return networks

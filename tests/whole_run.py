@@ -25,9 +25,8 @@ PARAMETERS = {
 } | {"weights": "imagenet"}
 PARAMETERS["model"] = PARAMETERS["model"] | {"normalize": "features"}
 CLASSES, SIDE = PARAMETERS["data"]["classes"], PARAMETERS["preprocess"]["image_size"]
-WHOLE = [
-    stage for stage in finished.pipeline() if stage.partition("@")[0] not in ("explain", "measure", "draw", "report")
-]
+WHOLE = [stage for stage in finished.pipeline() if stage.partition("@")[0] not in ("explain", "report")]
+COMPARISON = "metrics/comparison"
 
 
 def write(folder):
@@ -35,15 +34,15 @@ def write(folder):
 
     Returns the candidate's network.
     """
-    for name in ("data", "metrics", *(f"{top}/{role}" for top in ("models", "metrics", "plots") for role in ROLES)):
+    for name in ("data/images", "metrics/leakage", *(f"{top}/{r}" for top in ("models", COMPARISON) for r in ROLES)):
         (folder / name).mkdir(parents=True)
     pictures = [Image.fromarray(picture) for number in range(4) for picture in slices(number, 6)]
     thumbnails = np.stack([decoding.thumbnail(picture) for picture in pictures])
-    np.save(folder / "data/thumbnails.npy", thumbnails)
+    np.save(folder / "data/images/thumbnails.npy", thumbnails)
     labels, series = np.repeat(CLASSES, 6), np.repeat(range(4), 6)
     table = pd.DataFrame({"image": [f"{label}/{n}.png" for n, label in enumerate(labels)], "label": labels})
     files = table.assign(width=64, height=64, sha256=[f"{number:064x}" for number in range(24)])
-    files.to_csv(folder / "data/index.csv", index=False)
+    files.to_csv(folder / "data/images/index.csv", index=False)
     table["split"] = (["train"] * 4 + ["test"] * 2) * 4
     table.to_csv(folder / "data/split.csv", index=False)
     table[["image"]].assign(series=series).to_csv(folder / "data/series.csv", index=False)
@@ -61,15 +60,15 @@ def write(folder):
         evaluations[role] |= evaluation.learning(0.9, codes[index.rows(table, "train")])
         evaluations[role] |= calibration.calibrate(codes[test], probabilities)
         told[role] = predictions.tabulate(table, test, CLASSES, probabilities)
-        told[role].to_csv(folder / f"plots/{role}/predictions.csv", index=False)
+        told[role].to_csv(folder / f"models/{role}/predictions.csv", index=False)
         histories[role] = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "kept": [1]})
-        write_json(folder / f"metrics/{role}/evaluation.json", evaluations[role])
+        write_json(folder / f"{COMPARISON}/{role}/evaluation.json", evaluations[role])
     asked = PARAMETERS["series"]["similarity"], np.arange(24), PARAMETERS["probe"]["slices"]
     leak, _ = leakage.measure(files, thumbnails, series, codes, table["split"], *asked)
-    write_json(folder / "metrics/leakage.json", leak)
+    write_json(folder / "metrics/leakage/leakage.json", leak)
     compared = comparison.compare(evaluations, told, histories, series[test], CLASSES)
-    write_json(folder / "metrics/comparison.json", compared)
-    write_json(folder / "metrics/external.json", {"images": 0})
+    write_json(folder / f"{COMPARISON}/comparison.json", compared)
+    write_json(folder / f"{COMPARISON}/external.json", {"images": 0})
     chain = finished.pipeline()
     finished.lock(folder, finished.read_by(WHOLE, PARAMETERS), {stage: chain[stage] for stage in WHOLE})
     return networks[ROLES[0]]

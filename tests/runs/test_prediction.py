@@ -12,7 +12,7 @@ from PIL import Image
 from kidneyct.images import window
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import prediction
-from kidneyct.predict.trained_model import Workspace
+from kidneyct.predict.trained_model import TrainedModel
 from kidneyct.sources import dicom
 
 
@@ -25,14 +25,17 @@ def pictures(number, count):
 
 
 class Network:
-    """Calls every image one of class b with certainty, and counts its batches."""
+    """Gives every image the same probabilities, and counts its batches."""
 
-    def __init__(self):
-        self.batches = []
+    def __init__(self, *probabilities):
+        self.probabilities, self.batches = probabilities, []
 
     def predict_on_batch(self, pixels):
         self.batches.append(pixels.shape)
-        return np.tile([0.0, 1.0], (len(pixels), 1))
+        return np.tile(self.probabilities, (len(pixels), 1))
+
+
+MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), 0.5)
 
 
 def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):
@@ -41,28 +44,21 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
     for file, picture in zip(files, pictures(0, 5), strict=True):
         Image.fromarray(picture).save(file)
     files[1].write_text("no picture")
-    network, explained = Network(), []
-    workspace = Workspace(None, ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), np.array([0, 0, 1]))
-    outcomes = dict(prediction.predict(workspace, network, files, lambda *batch: explained.append(batch)))
+    network, explained = Network(0.0, 1.0), []
+    outcomes = dict(prediction.predict(MODEL, network, files, lambda *batch: explained.append(batch)))
     assert list(outcomes) == files
     assert "not a readable image" in outcomes[files[1]]
-    assert outcomes[files[0]]["probabilities"] == {"a": 0, "b": 1}
-    assert outcomes[files[0]]["class"] == "b"
-    assert outcomes[files[0]]["likeness"] == pytest.approx(1, abs=1e-4)
+    assert outcomes[files[0]] == {
+        "class": "b",
+        "probability": 1,
+        "probabilities": {"a": 0, "b": 1},
+        "likeness": pytest.approx(1, abs=1e-4),
+        "unlike": False,
+    }
     assert network.batches == [(1, 40, 40, 3), (2, 40, 40, 3), (1, 40, 40, 3)]
     assert [batch[0] for batch in explained] == [files[:1], files[2:4], files[4:]]
-
-
-def test_a_model_that_gives_no_numbers_says_so(tmp_path):
-    class Lost:
-        def predict_on_batch(self, pixels):
-            return np.full((len(pixels), 2), np.nan)
-
-    file = tmp_path / "a.png"
-    Image.fromarray(pictures(0, 1)[0]).save(file)
-    workspace = Workspace("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), np.array([0, 0, 1]))
     with pytest.raises(InputError, match=r"^m\.h5: the model gives no numbers; train it again"):
-        list(prediction.predict(workspace, Lost(), [file]))
+        list(prediction.predict(MODEL, Network(np.nan, np.nan), files[:1]))
 
 
 def test_files_are_searched_for_in_folders_each_once(tmp_path):
@@ -95,24 +91,28 @@ def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
     ((units, _),) = dicom.hounsfield(ct.file(), [0])
     (tmp_path / "scan.png").write_bytes(window.encode(units, (0, 900)))
     for chosen, expected in ((window.FILE, (0, 900)), ([-500, 1500], (-500, 1500))):
-        found = [prediction.read(tmp_path / name, 8, chosen) for name in ("scan", "scan.png")]
+        model = MODEL._replace(image_size=8, window=chosen)
+        found = [prediction.read(tmp_path / name, model) for name in ("scan", "scan.png")]
         np.testing.assert_array_equal(found[0][0][..., 0], window.linear(units, *expected))
         for one, other in zip(*found, strict=True):
             np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_no_slice_is_one_line(tmp_path):
-    names = {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"}
-    ct.put(tmp_path, names)
+def test_a_file_that_can_t_be_used_is_one_line(tmp_path, monkeypatch):
+    ct.put(tmp_path, {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"})
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(2**29 + 1)
     lines = {
         "mr.dcm": "no CT image but MR Image Storage",
         "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
         "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
         "remove it",
+        "large.png": "expected an image, found 512 MiB; remove it or make it smaller",
+        "none.png": "No such file or directory",
     }
     for name, line in lines.items():
         with pytest.raises(InputError) as caught:
-            prediction.read(tmp_path / name, 32)
+            prediction.read(tmp_path / name, MODEL)
         assert str(caught.value) == f"{tmp_path / name}: {line}"
 
 
@@ -148,35 +148,15 @@ def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, 
     ]
 
 
-def test_a_file_that_can_t_be_read_is_one_line(tmp_path, monkeypatch):
-    def refused(self):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
-
-    (tmp_path / "a.png").touch()
-    monkeypatch.setattr(type(tmp_path), "read_bytes", refused)
-    with pytest.raises(InputError, match=r"a\.png: Permission denied$"):
-        prediction.read(tmp_path / "a.png", 32)
-
-
-def test_a_file_that_is_no_image_by_its_size_is_not_read(tmp_path):
-    with (tmp_path / "a.png").open("wb") as file:
-        file.truncate(2**29 + 1)
-    with pytest.raises(InputError, match=r"a\.png: expected an image, found 512 MiB; remove it or make it smaller$"):
-        prediction.read(tmp_path / "a.png", 32)
-
-
 def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
     files = [tmp_path / "a" / "scan.png", tmp_path / "b" / "scan.jpg", tmp_path / "scan-2.png"]
     places = prediction.pictures(files, tmp_path / "maps")
     assert [path.name for path in places.values()] == ["scan.png", "scan-2.png", "scan-2-2.png"]
     with pytest.raises(InputError, match="is one of the images"):
         prediction.pictures(files, tmp_path / "a")
-
-
-def test_a_link_to_itself_in_a_pictures_place_is_one_line(tmp_path):
     (tmp_path / "scan.png").symlink_to("scan.png")
     with pytest.raises(InputError, match=r"scan\.png is there and no picture of maps; choose another folder"):
-        prediction.pictures([tmp_path / "a" / "scan.png"], tmp_path)
+        prediction.pictures(files[:1], tmp_path)
 
 
 def test_a_picture_is_whole_whoever_else_draws_it_and_no_other_file_is_written_over(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
-"""What the page asks, and the answers: nothing is kept from one question to the next, or written to disk."""
+"""What the page asks, and the answers, to this machine's own page alone: nothing is kept, or written to disk."""
 
 import base64
+import functools
 import io
 from pathlib import Path
 
@@ -10,169 +11,180 @@ import numpy as np
 from anyio import to_thread
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kidneyct.app import guard
 from kidneyct.images import decoding
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
+from kidneyct.predict import prediction
 from kidneyct.report import heat, report, titles
+from kidneyct.sources import phantom
 
-FOLDER = Path(__file__).parent
+ADDRESS = "127.0.0.1"
+HOSTS = (ADDRESS, "localhost")  # any other name is another site's, made to lead here
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 LARGEST = 64 * 2**20  # bytes of an image file
-TOO_LARGE = f"larger than {LARGEST >> 20} MiB; make it smaller"
+SECONDS = 60  # for a file to come
+WAITING = 16  # questions at once: what their files take of memory is bounded
+DECODED = 2  # pictures at once, so that a slow one does not hold up the others
 NAME = "image"  # of every file here: its own stays in the page
+FOLDER = Path(__file__).parent
 GONE = 499  # the status for who has stopped waiting, and will not read it
 
 
-def application(models, about, notice=""):
-    """The ASGI application that answers with `Models`; `about` is what is known of their run."""
-    turn = anyio.Lock()  # the network computes one answer at a time, in order of asking
+def application(classifiers, notice=""):
+    """The ASGI application that answers with `models.Classifier`s by role, which all see the same training images."""
+    turn, decoders, asked = anyio.Lock(), anyio.CapacityLimiter(DECODED), set()
+    model = next(iter(classifiers.values())).model
 
-    async def answered(request, compute):
-        """The JSON answer that `compute(content)` gives in a thread of its own, or why there is none."""
-        try:
-            content = await _body(request)
+    async def predict(request):
+        """Results by role, each with the map of the `method` that is asked for; one role's at a time is computed."""
+        method, answers = request.query_params.get("method", ""), {}
+        if method not in ("", *METHODS):
+            raise _Refusal(400, f"expected a map of {', '.join(METHODS)}")
+        content = await _body(request)
+        seen = functools.partial(prediction.seen, content, NAME, model)
+        pixels, thumbnail = await to_thread.run_sync(seen, limiter=decoders)
+        for role, classifier in classifiers.items():
             async with turn:
                 if await request.is_disconnected():
-                    return Response(status_code=GONE)
-                return JSONResponse(await to_thread.run_sync(compute, content))
+                    raise ClientDisconnect
+                answers[role] = await to_thread.run_sync(_answer, classifier, pixels, thumbnail, method)
+        return JSONResponse({"models": answers, "picture": _png(pixels)})
+
+    async def limited(request):
+        if len(asked) >= WAITING:
+            return _refused(503, "too many questions at once; try again")
+        asked.add(request)
+        try:
+            return await predict(request)
         except ClientDisconnect:
             return Response(status_code=GONE)
-        except _TooLarge:
-            return _refused(TOO_LARGE, 413)
+        except _Refusal as error:
+            return _refused(*error.args)
         except InputError as error:
-            return _refused(errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000), 422)
+            return _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000))
         except Exception as error:
             if type(error).__name__ not in errors.NO_MEMORY:
                 raise
-            return _refused("too little memory for this; close other programs, or make the image smaller", 507)
+            return _refused(507, "too little memory for this; close other programs, or make the image smaller")
+        finally:
+            asked.discard(request)
 
-    async def predict(request):
-        return await answered(request, lambda content: _view(models, content))
+    async def amiss(request, error):
+        return _refused(500, f"a mistake in kidneyct ({type(error).__name__}); the terminal tells more")
 
-    async def explain(request):
-        role, method = (request.query_params.get(name) for name in ("role", "method"))
-        if role not in models.opened or method not in METHODS:
-            return _refused(f"expected a role of {', '.join(models.opened)} and a map of {', '.join(METHODS)}", 400)
-        return await answered(request, lambda content: _map(models, content, role, method))
+    async def sample(request):
+        return Response(await to_thread.run_sync(_sample), media_type="image/png")
 
-    texts = {"/": _page(models, about, notice), "/style.css": _style(), "/script.js": _read("script.js")}
-    kinds = {"/": "text/html", "/style.css": "text/css", "/script.js": "text/javascript"}
+    style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
+    texts = {
+        "/": (_page(classifiers, model, notice), "text/html"),
+        "/style.css": (style, "text/css"),
+        "/script.js": ((FOLDER / "script.js").read_text(encoding="utf-8"), "text/javascript"),
+    }
 
-    def told(path):
-        async def tell(request):
-            return Response(texts[path], media_type=kinds[path])
+    async def text(request):
+        content, kind = texts[request.url.path]
+        return Response(content, media_type=kind)
 
-        return Route(path, tell)
-
-    routes = [Route("/predict", predict, methods=["POST"]), Route("/map", explain, methods=["POST"])]
-    handlers = {Exception: _amiss}
-    return guard.guarded(Starlette(routes=[*map(told, texts), *routes], exception_handlers=handlers))
-
-
-class _TooLarge(Exception):
-    pass
+    routes = [Route("/predict", limited, methods=["POST"]), Route("/sample.png", sample)]
+    routes += [Route(path, text) for path in texts]
+    return guarded(Starlette(routes=routes, exception_handlers={Exception: amiss}))
 
 
-async def _body(request):
-    """What was sent; never more of it in memory than LARGEST."""
-    if int(request.headers.get("content-length", 0)) > LARGEST:
-        raise _TooLarge
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > LARGEST:
-            raise _TooLarge
-    return bytes(content)
+def guarded(app):
+    """An ASGI application that answers no other site; HEADERS stand in every answer, refusals too."""
+
+    async def call(scope, receive, send):
+        async def answer(message):
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        asked = Headers(scope=scope)
+        own = f"http://{asked.get('host')}"
+        if asked.get("host", "").partition(":")[0] not in HOSTS:
+            return await _refused(400, f"expected a question to {' or '.join(HOSTS)}")(scope, receive, answer)
+        if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
+            line = f"expected a question from {own}, found another site's"
+            return await _refused(403, line)(scope, receive, answer)
+        await app(scope, receive, answer)
+
+    return call
 
 
-def _refused(line, status):
+class _Refusal(Exception):
+    """A status and a line."""
+
+
+def _refused(status, line):
     return JSONResponse({"error": line}, status_code=status)
 
 
-async def _amiss(request, error):
-    return _refused(f"a mistake in kidneyct ({type(error).__name__}); the terminal tells more", 500)
+async def _body(request):
+    """What was sent; never more of it in memory than LARGEST, and never waited for longer than SECONDS."""
+    too_large = _Refusal(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
+    if int(request.headers.get("content-length", 0)) > LARGEST:
+        raise too_large
+    content = bytearray()
+    with anyio.move_on_after(SECONDS) as waited:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > LARGEST:
+                raise too_large
+    if waited.cancelled_caught:
+        raise _Refusal(408, f"did not come within {SECONDS} seconds; try again")
+    return bytes(content)
 
 
-def _view(models, content):
-    seen, run = models.view(content, NAME), models.run
-    nearest = None
-    if seen.nearest is not None:
-        known = run.names[seen.nearest : seen.nearest + 1]
-        nearest = {
-            "thumbnail": _png(run.thumbnails[seen.nearest]),
-            "name": known[0] if known else None,
-            "label": run.labels[seen.nearest] if known else None,
-        }
-    return {
-        "models": seen.results,
-        "picture": _png(seen.pixels),
-        "thumbnail": _png(seen.thumbnail),
-        "nearest": nearest,
-    }
-
-
-def _map(models, content, role, method):
-    values, label = models.map(content, NAME, role, method)
-    size = (models.run.image_size,) * 2
-    return {
-        "class": label,
-        "picture": _png(heat.colours(values, size).round().astype("uint8")),
-        "top": float(heat.top(values, size)),
-        "evidence": bool(np.any(values)),
-    }
+def _answer(classifier, pixels, thumbnail, method):
+    result = classifier.classify(pixels, thumbnail)
+    if not method:
+        return result
+    values, size = classifier.map(pixels, result["class"], method), pixels.shape[:2]
+    picture = _png(heat.colours(values, size).round().astype("uint8"))
+    return result | {"map": picture, "top": float(heat.top(values, size)), "evidence": bool(np.any(values))}
 
 
 def _png(pixels):
-    """Pixels as a data URI without loss: what the page sends back for a map is what the models saw."""
+    """Pixels as a data URI, without loss."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _read(name):
-    return (FOLDER / name).read_text(encoding="utf-8")
+@functools.cache
+def _sample():
+    """A slice of a generated patient with a stone, as the bytes of a PNG."""
+    (drawn,) = phantom.patient("Stone", 1, 1, seed=1)
+    buffer = io.BytesIO()
+    Image.fromarray(drawn.image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
-def _style():
-    """The report's look, and what this page adds to it."""
-    return (report.TEMPLATES / "style.css").read_text(encoding="utf-8") + _read("style.css")
-
-
-def _page(models, about, notice):
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: report.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
-    parameters = about.parameters
-    return environment.get_template("app.html").render(
+def _page(roles, model, notice):
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string((FOLDER / "app.html").read_text(encoding="utf-8")).render(
         notice=notice,
-        names=_names(models, parameters),
-        parameters=parameters,
-        split=parameters.get("split.by"),
-        headline=about.headline,
-        amiss=about.amiss,
-        exported=models.run.exported,
+        roles=list(roles),
+        model=model,
         maps=titles.MAPS,
         clip=heat.CLIP,
-        limit=models.limit,  # None where the file of an exported model holds no thumbnails
-        size=models.run.image_size,
         largest=LARGEST,
-        too_large=TOO_LARGE,
         formats=f"{', '.join(decoding.FORMATS)} or DICOM",
     )
-
-
-def _names(models, parameters):
-    """What to call each model, by role."""
-    blocks = parameters.get("model.transferred_blocks", titles.BLOCKS)
-    known = titles.models(parameters["weights"], blocks) if "weights" in parameters else {}
-    return {role: known.get(role, role) for role in models.opened}

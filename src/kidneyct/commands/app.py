@@ -8,7 +8,6 @@ from kidneyct.commands import NOTICE
 from kidneyct.pipeline.errors import InputError
 
 NEEDED = ("starlette", "uvicorn")  # the extra `app`
-MOST = 32  # connections at once
 
 HELP = "open a page that shows what both models say of an image"
 DESCRIPTION = """\
@@ -50,16 +49,16 @@ def run(options):
             raise InputError(f"--{option}: expected a {expected}, found an empty name")
     if options.model is not None and options.workspace is not None:
         raise InputError("--model: the file holds one model and needs no run; leave out --workspace")
-    from kidneyct.app import guard, routes
+    from kidneyct.app import routes
     from kidneyct.predict import model_file, models, trained_model
 
-    with _bound(guard.ADDRESS, options.port) as listening:
+    with _bound(routes.ADDRESS, options.port) as listening:
         if options.model is None:
-            opened, about = trained_model.read_all(options.workspace or ".")
+            opened = trained_model.read(options.workspace or ".")
         else:
-            opened, about = model_file.read_all(options.model)
-        application = routes.application(models.Models(opened), about, NOTICE)
-        _serve(application, listening, browser=not options.no_browser)
+            opened = dict([model_file.read(options.model)])
+        classifiers = {role: models.Classifier(model) for role, model in opened.items()}
+        _serve(routes.application(classifiers, NOTICE), listening, browser=not options.no_browser)
     return 0
 
 
@@ -80,12 +79,17 @@ def _bound(address, port):
 
 
 def _serve(application, listening, browser):
-    """Answer until Ctrl-C."""
-    import contextlib
+    """Answer until Ctrl-C, which ends the program at once: what is computed then is not waited for."""
+    import os
+    import signal
     import threading
     import webbrowser
 
     import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, number, frame):
+            os._exit(0 if number == signal.SIGINT else 128 + number)
 
     address, port = listening.getsockname()
     listening.listen()  # a browser that comes early waits
@@ -103,8 +107,5 @@ def _serve(application, listening, browser):
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MOST,
-        timeout_graceful_shutdown=1,
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening])

@@ -44,38 +44,22 @@ def run(options):
             raise InputError(f"{expected}, found an empty one")
     model_file.check_place(options.file)
     finished = trained_model.finished(options.workspace, options.role)
-    network, with_thumbnails = _trained(finished.opened), not options.without_thumbnails
-    model_file.write(options.file, finished, network, _card(finished, with_thumbnails), with_thumbnails)
-    images = len(finished.opened.thumbnails)
+
+    from kidneyct.classifier import classifier
+    from kidneyct.predict import card, models
+
+    arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
+    model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
+    images = len(finished.model.thumbnails)
     if with_thumbnails:
-        told = (
+        content = (
             f"with the thumbnails of {images:,} training images: pictures of patients, where those are; "
             "--without-thumbnails leaves them out"
         )
     else:
-        told = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
+        content = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
     size = os.path.getsize(options.file) / 2**20
-    print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {told}")
+    print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {content}")
     print(f"Use it anywhere: kidneyct predict --model {shown(Path(options.file).name)} scan.png")
     print(NOTICE)
     return 0
-
-
-def _trained(opened):
-    from kidneyct.backbone import devices
-    from kidneyct.classifier import classifier
-    from kidneyct.predict import trained
-
-    devices.prepare(seed=0)
-    return classifier.arrays(trained.network(opened))
-
-
-def _card(finished, with_thumbnails):
-    from kidneyct.predict import card
-
-    try:
-        return card.card(finished, with_thumbnails)
-    except KeyError as error:
-        raise InputError(
-            f"metrics: expected what this version of kidneyct writes, found no {error.args[0]!r}; run dvc repro"
-        ) from None

@@ -42,69 +42,74 @@ def add_arguments(parser):
 
 
 def run(options):
+    from tqdm import tqdm
+
     from kidneyct.predict import prediction
 
     for option, expected in {"workspace": "folder", "explain": "folder", "model": "file"}.items():
         if getattr(options, option) == "":
             raise InputError(f"--{option}: expected a {expected}, found an empty name")
+    if "" in options.files:
+        raise InputError("predict: expected names of files or folders, found an empty one; leave it out")
     files, amiss = prediction.find(options.files)
     pictures = prediction.pictures(files, options.explain) if options.explain else None
-    opened = _opened(options)
-    if opened.thumbnails is None:
+    model = _model(options)
+    if model.thumbnails is None:
         print(f"{shown(options.model)}: holds no training thumbnails, so likeness can't be told", file=sys.stderr)
     results, problems = {}, []
 
     def tell(name, reason):
         problems.append((name, reason))
-        with _beside_the_bar():
+        with tqdm.external_write_mode():
             print(f"error: {shown(name)}: {shown(reason)}", file=sys.stderr)
 
     for name, reason in amiss:
         tell(name, reason)
-    widths = max([4, *(len(shown(str(file))) for file in files)]), max([8, *map(len, opened.classes)])
-    outcomes = _outcomes(opened, files, pictures, tell) if files else ()
+    widths = (
+        max([4, *(len(shown(str(file))) for file in files)]),
+        max([8, *(len(shown(name)) for name in model.classes)]),
+    )
     try:
-        for file, outcome in outcomes:
+        for file, outcome in _outcomes(model, files, pictures, tell) if files else ():
             if not isinstance(outcome, dict):
                 tell(str(file), outcome.removeprefix(f"{file}: "))
                 continue
             results[str(file)] = outcome
             if not options.json:
-                with _beside_the_bar():
+                with tqdm.external_write_mode():
                     print_row(str(file), outcome, widths, heading=len(results) == 1)
     finally:  # also of what is interrupted
         if options.json:
-            print_json(results, problems)
+            document = {
+                "predictions": [{"file": name} | result for name, result in results.items()],
+                "errors": [{"file": name, "error": reason} for name, reason in problems],
+            }
+            print(json.dumps(document, indent=2))
     print(NOTICE, file=sys.stderr)
     return 1 if problems else 0
 
 
-def _opened(options):
+def _model(options):
     from kidneyct.predict import model_file, trained_model
 
     if options.model is None:
-        return trained_model.read(options.workspace or ".", options.role or ROLES[0])
+        role = options.role or ROLES[0]
+        return trained_model.read(options.workspace or ".", [role])[role]
     for option in ("role", "workspace"):
         if getattr(options, option) is not None:
             raise InputError(f"--model: the file holds one model and needs no run; leave out --{option}")
-    return model_file.read(options.model)
+    return model_file.read(options.model)[1]
 
 
-def _beside_the_bar():
-    from tqdm import tqdm
-
-    return tqdm.external_write_mode()
-
-
-def _outcomes(opened, files, pictures, tell):
+def _outcomes(model, files, pictures, tell):
     """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
     from tqdm import tqdm
 
     from kidneyct.predict import models, prediction
 
-    network = models.load(opened)
-    draw = _drawing(network, opened.classes, pictures, tell) if pictures else None
-    outcomes = prediction.predict(opened, network, files, draw)
+    network = models.network(model)
+    draw = _drawing(network, model.classes, pictures, tell) if pictures else None
+    outcomes = prediction.predict(model, network, files, draw)
     return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)
 
 
@@ -140,7 +145,7 @@ def _drawing(network, classes, pictures, tell):
 
 
 def shown(name):
-    """A file's name as one line that every terminal can print."""
+    """A file's or a class's name as one line that every terminal can print."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
 
 
@@ -150,13 +155,5 @@ def print_row(name, result, widths, heading):
         print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
     remark = "  looks unlike the training images" if result["unlike"] else ""
     likeness = "unknown" if result["likeness"] is None else f"{result['likeness']:.4f}"
-    cells = f"{result['class']:<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"
+    cells = f"{shown(result['class']):<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"
     print(f"{shown(name):<{first}}  {cells}", flush=True)
-
-
-def print_json(results, problems):
-    document = {
-        "predictions": [{"file": name} | result for name, result in results.items()],
-        "errors": [{"file": name, "error": reason} for name, reason in problems],
-    }
-    print(json.dumps(document, indent=2))

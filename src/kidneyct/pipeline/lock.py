@@ -1,16 +1,15 @@
 """dvc.lock: what each stage was run with, what it read and what it wrote; and whether all that is of one run."""
 
 import hashlib
-from pathlib import Path
+import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kidneyct.pipeline import yaml12
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.errors import InputError, missing
 
 BACK = "run dvc repro, or git checkout dvc.lock params.yaml and dvc checkout to go back to the commit's run"
-
 MEND = "settle what a merge left in it and run dvc repro, or git checkout dvc.lock"
 
 
@@ -31,35 +30,25 @@ class Stage(_Section):
     @property
     def parameters(self):
         """What it read of params.yaml, by dotted name."""
-        return self.params.get("params.yaml", {})
+        return dotted(self.params.get("params.yaml", {}))
 
 
 class Lock(_Section):
     stages: dict[str, Stage] = {}
 
 
-def read(path):
-    """The lock in a file; InputError says what is amiss."""
+def read(folder):
+    """Read the dvc.lock in a folder; InputError says what is amiss."""
+    path = folder / "dvc.lock"
     try:
-        return _lock(yaml12.read, path)
+        tree = yaml12.read(path)
     except FileNotFoundError:
         raise InputError(
             f"{path}: not there; give the folder of a finished run with --workspace, or run dvc repro"
         ) from None
-
-
-def parse(content, source):
-    """The lock in bytes; InputError, naming the source, where they are none."""
-    return _lock(yaml12.parse, content, source)
-
-
-def _lock(document, *given):
-    """The lock that is the document of what is `given`, whose name comes last."""
-    try:
-        tree = document(*given)
     except InputError as error:
         raise InputError(f"{error}; {MEND}") from None
-    return checked(Lock, {} if tree is None else tree, given[-1])
+    return checked(Lock, {} if tree is None else tree, path)
 
 
 def checked(model, values, source):
@@ -72,12 +61,17 @@ def checked(model, values, source):
         raise InputError(f"{source}{where}: {' '.join(first['msg'].split())}; {MEND}") from None
 
 
-def one_run(lock, last, first=(), source="dvc.lock"):
+def one_run(lock, last, folder, first=()):
     """The stages that `last` came from, itself among them, name -> Stage; none beyond those named in `first`.
 
-    InputError where a stage read another file than the lock's stage for it wrote: such are of different runs.
+    InputError where the lock has no stage `last`, or a stage read other files than the lock's stage for them wrote:
+    such are of different runs. Where a stage read a part of what another wrote, or more, the lock alone can't tell;
+    what lies in the run's `folder` can.
     """
-    writers = {out.path: (name, out.md5) for name, stage in lock.stages.items() for out in stage.outs}
+    source = folder / "dvc.lock"
+    if last not in lock.stages:
+        raise InputError(f"{source}: expected a finished stage {last}, found none; run dvc repro")
+    outs = [(out, name) for name, stage in lock.stages.items() for out in stage.outs]
     reached, pending = {}, [last]
     while pending:
         name = pending.pop()
@@ -85,42 +79,67 @@ def one_run(lock, last, first=(), source="dvc.lock"):
             continue
         reached[name] = lock.stages[name]
         for dep in () if name in first else reached[name].deps:
-            writer, md5 = writers.get(dep.path, (None, dep.md5))
-            if md5 != dep.md5:
-                raise InputError(
-                    f"{source}: {dep.path} is of another run: {writer} wrote it anew, and {name} has not been run on "
-                    f"that; {BACK}"
-                )
-            if writer:
-                pending.append(writer)
+            for out, writer in outs:
+                if _within(dep.path, out.path) or _within(out.path, dep.path):
+                    if not _same(dep, out, folder):
+                        raise InputError(
+                            f"{source}: {out.path} is of another run: {writer} wrote it anew, and {name} has not been "
+                            f"run on that; {BACK}"
+                        )
+                    pending.append(writer)
     return reached
 
 
-def outdated(stages, parameters):
-    """What a stage was run with that has another value now, in words, or None; `parameters` by dotted name."""
-    for stage in stages.values():
-        for name, value in stage.parameters.items():
-            if parameters.get(name) != value:
-                return f"made with {name}: {value}, params.yaml says {parameters.get(name)}"
-    return None
+def _within(path, folder):
+    """Whether a path is a folder, or lies in it."""
+    return path == folder or path.startswith(f"{folder}/")
 
 
-def check_together(lasts, parameters, folders, path="dvc.lock"):
-    """InputError where what the stages `lasts` wrote is not of one run with these parameters, by dotted name.
+def _same(dep, out, folder):
+    if dep.path == out.path:
+        return dep.md5 == out.md5
+    return not (folder / dep.path).exists() or digest(folder / dep.path) == dep.md5
 
-    Their files in `folders` must be those that the lock knows; larger ones elsewhere are not read. Of a stage that the
-    lock does not know nothing is asked, as before the first `dvc repro`.
+
+def check_file(folder, path, md5s):
+    """InputError where a file of a run is not the one that dvc.lock knows; `md5s` is `written`'s.
+
+    What an output of several files holds is known from DVC's cache; where that does not know, all of them are hashed.
     """
-    known = read(path) if Path(path).exists() else Lock()
-    stages = {}
-    for last in lasts:
-        stages |= one_run(known, last, source=path) if last in known.stages else {}
-    if changed := outdated(stages, parameters):
-        raise InputError(f"{path}: {changed}; {BACK}")
-    for name, md5 in written(stages).items():
-        own = Path(name).read_bytes() if name.startswith(folders) and Path(name).exists() else None
-        if own is not None and hashlib.md5(own).hexdigest() != md5:
-            raise InputError(f"{name}: not the file that {path} knows, but another run's; {BACK}")
+    out = next((out for out in md5s if _within(path, out)), None)
+    if out is None:
+        raise InputError(f"{folder / 'dvc.lock'}: expected a stage that wrote {path}, found none; run dvc repro")
+    listed = {name: md5 for name, md5 in _listed(folder, out, md5s[out]).items() if _within(name, path)}
+    try:
+        same = all(digest(folder / name) == md5 for name, md5 in (listed or {out: md5s[out]}).items())
+    except FileNotFoundError:
+        same = False
+    if not (folder / path).exists():
+        raise missing(folder / path)
+    if not same:
+        raise InputError(
+            f"{folder / path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
+            "dvc.lock, or dvc repro for a new one"
+        )
+
+
+def _listed(folder, out, md5):
+    """The files of an output of several as DVC's cache lists them, path -> MD5; {} where it does not."""
+    try:
+        entries = json.loads((folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).read_bytes())
+        return {f"{out}/{entry['relpath']}": entry["md5"] for entry in entries}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def digest(path):
+    """The MD5 of a file or a folder as dvc.lock has it."""
+    if path.is_dir():
+        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        entries = [{"md5": digest(path / name), "relpath": name} for name in names]
+        return f"{hashlib.md5(json.dumps(entries).encode()).hexdigest()}.dir"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def dotted(section, prefix=""):

@@ -26,7 +26,6 @@ from kidneyct.pipeline.errors import InputError, no_file, shown
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
 
-FORMAT = 1
 ABOUT, CARD, SUMS = "model.json", "card.md", "SHA256SUMS"
 WEIGHTS, THUMBNAILS = "weights.safetensors", "thumbnails.safetensors"
 SMALL = 2**20  # bytes that a member of text may have, or the header of one of arrays
@@ -34,6 +33,7 @@ END = struct.Struct("<4s4HIIH")  # a zip's last record, at its very end where th
 DIRECTORY = 4096  # bytes that the zip's list of members may take; five short names take some 350
 LARGE_ZIP_END = b"PK\x06\x07"  # stands 20 bytes before the last record where a zip is too large for that
 AGAIN = "ask for the file again, or make it anew with kidneyct export"
+SPLITS = params.Split.model_fields["by"].annotation
 
 
 def _different(classes):
@@ -51,7 +51,7 @@ class _Series(params.Section):
 
 
 class _Split(params.Section):
-    by: Literal["image", "series"]
+    by: SPLITS
 
 
 class _Parameters(params.Section):
@@ -107,17 +107,14 @@ def check_place(path):
 
 
 def _is_own(path):
-    if path.is_symlink():
-        return False
     try:
-        with _archive(path) as archive:
-            return isinstance(json.loads(_member(archive, ABOUT, SMALL, path)).get("kidneyct"), str)
-    except (InputError, ValueError, RecursionError, AttributeError):
+        return not path.is_symlink() and bool(read(path))
+    except InputError:
         return False
 
 
 def write(path, run, arrays, card, with_thumbnails=True):
-    """Write a finished run's model; the same run gives the same bytes.
+    """Write the model of a `trained_model.Finished`; the same run gives the same bytes.
 
     `arrays` are what `classifier.arrays` gives of its network, `card` is text.
     """
@@ -128,7 +125,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
         WEIGHTS: safetensors.save({name: np.asarray(values, "<f4", order="C") for name, values in arrays.items()}),
     }
     if with_thumbnails:
-        members[THUMBNAILS] = safetensors.save({"thumbnails": np.ascontiguousarray(run.opened.thumbnails)})
+        members[THUMBNAILS] = safetensors.save({"thumbnails": np.ascontiguousarray(run.model.thumbnails)})
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     members[SUMS] = "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
     check_place(path)
@@ -142,20 +139,18 @@ def write(path, run, arrays, card, with_thumbnails=True):
 def about_model(run, with_thumbnails):
     """model.json of a finished run, checked as it will be on reading."""
     sections = {name: field.annotation.model_fields for name, field in _Parameters.model_fields.items()}
-    parameters = {
-        section: {name: run.parameters[key] for name in names if (key := f"{section}.{name}") in run.parameters}
-        for section, names in sections.items()
-    }
-    images = run.opened.thumbnails
     about = {
-        "format": FORMAT,
+        "format": 1,
         "kidneyct": metadata.version("kidneyct"),
         "role": run.role,
-        "parameters": parameters,
+        "parameters": {
+            section: {name: run.parameters[key] for name in names if (key := f"{section}.{name}") in run.parameters}
+            for section, names in sections.items()
+        },
         "likeness": {
             "percentile": float(ood_score.PERCENTILE),
-            "threshold": ood_score.threshold(images, run.opened.series),
-            "images": len(images),
+            "threshold": run.model.threshold,
+            "images": len(run.model.thumbnails),
             "thumbnails": with_thumbnails,
         },
         "run": {
@@ -168,75 +163,48 @@ def about_model(run, with_thumbnails):
     try:
         return _About.model_validate(about).model_dump()
     except ValidationError as error:
-        where, reason = _first(error)
-        raise InputError(f"dvc.lock: {where}: {reason}; run dvc repro, and export then") from None
+        raise InputError(f"dvc.lock: {_first(error)}; run dvc repro, and export then") from None
 
 
 def read(path):
-    """An exported model as `trained_model.read` gives one of a run's folder; InputErrors as `read_all` has them."""
-    (opened,) = read_all(path)[0].values()
-    return opened
+    """Open an exported model: its role and its TrainedModel, whose weights are read later, by `weights`.
 
-
-def read_all(path):
-    """Role -> `Workspace` of an exported model, and what is known `About` its run, as of a run's folder.
-
-    The weights are read later, by `weights`. InputError, of one line, for whatever else may lie in the file: nothing in
-    it is trusted, and no more is read than its parts may have.
+    InputError, of one line, for whatever else may lie in the file: nothing in it is trusted, and no more is read than
+    its parts may have.
     """
     with _archive(path) as archive:
-        content = _member(archive, ABOUT, SMALL, path)
-        try:
-            about = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise _damaged(path, ABOUT, f"no JSON ({shown(error, 100)})") from None
-        _check_format(path, about)
         sums = _sums(archive, path)
-        _check_sum(path, ABOUT, content, sums[ABOUT])
-        about = _checked(path, about)
-        _check_names(path, archive, about.likeness.thumbnails)
-        _check_sum(path, CARD, _member(archive, CARD, SMALL, path), sums[CARD])
-        thumbnails = _thumbnails(path, archive, about.likeness.images, sums) if about.likeness.thumbnails else None
-    parameters, run = lock.dotted(about.parameters.model_dump()), about.run
-    opened = trained_model.Workspace(
-        **trained_model.used(parameters, f"{shown(path)}: {ABOUT}"),
+        about = _about(path, _member(archive, path, ABOUT, SMALL, sums[ABOUT]))
+        _member(archive, path, CARD, SMALL, sums[CARD])
+        thumbnails, shape = None, (about.likeness.images, 25, 25)
+        if about.likeness.thumbnails != (THUMBNAILS in sums):
+            raise _damaged(path, f"{THUMBNAILS}: there or not against what {ABOUT} says")
+        if about.likeness.thumbnails:
+            content = _member(archive, path, THUMBNAILS, int(np.prod(shape)) + SMALL, sums[THUMBNAILS])
+            thumbnails = _arrays(path, THUMBNAILS, content, {"thumbnails": ("uint8", shape)})["thumbnails"]
+    return about.role, trained_model.TrainedModel(
+        **trained_model.used(lock.dotted(about.parameters.model_dump()), shown(path)),
         weights=Path(path),
         thumbnails=thumbnails,
-        series=None,
-        digest=sums[WEIGHTS],
         threshold=about.likeness.threshold,
+        digest=sums[WEIGHTS],
         exported=True,
+        generated=about.run.generated,
     )
-    headline = {
-        about.role: {"accuracy": run.accuracy},
-        "leak": {"near_duplicates": run.near_duplicates},
-        "without_network": {"nearest_thumbnail": run.nearest_thumbnail},
-    }
-    generated = {"data.source": "phantom"} if run.generated else {}
-    return {about.role: opened}, trained_model.About(parameters | generated, headline)
 
 
-def weights(opened, shapes):
+def weights(model, shapes):
     """The arrays of an exported model that `read` opened, name -> float32; they have the names and `shapes` asked for.
 
     InputError where they have not, are no finite numbers, or others than were there when it was opened.
     """
-    path, size = opened.weights, 4 * sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+    path, size = model.weights, 4 * sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
     with _archive(path) as archive:
-        content = _member(archive, WEIGHTS, size + SMALL, path)
-    _check_sum(path, WEIGHTS, content, opened.digest)
-    arrays = _tensors(path, WEIGHTS, content)
-    found = {name: values.shape for name, values in arrays.items()}
-    for name in [*shapes, *found]:
-        if found.get(name) != shapes.get(name):
-            expected = f"{name} of shape {shapes[name]}" if name in shapes else f"no {shown(name, 100)}"
-            other = f"{found[name]}" if name in found else "none"
-            raise _damaged(path, WEIGHTS, f"{other}", expected)
-        values = arrays[name]
-        if values.dtype != np.float32:
-            raise _damaged(path, WEIGHTS, f"{values.dtype}", f"{name} of float32")
+        content = _member(archive, path, WEIGHTS, size + SMALL, model.digest)
+    arrays = _arrays(path, WEIGHTS, content, {name: ("float32", tuple(shape)) for name, shape in shapes.items()})
+    for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise _damaged(path, WEIGHTS, "NaN or an infinite one", f"finite numbers in {name}")
+            raise _damaged(path, f"{WEIGHTS}: expected finite numbers in {name}, found NaN or an infinite one")
     return arrays
 
 
@@ -250,11 +218,10 @@ def _archive(path):
         with open(path, "rb") as file:
             file.seek(max(status.st_size - END.size - 20, 0))
             tail = file.read(END.size + 20)
-        ended = tail[-END.size :]
-        mark, *_, members, directory, _, comment = END.unpack(ended) if len(ended) == END.size else (b"", 0, 0, 0, 0)
+        mark, *_, members, directory, _, comment = END.unpack(tail[-END.size :])
         large = tail.startswith(LARGE_ZIP_END) and status.st_size <= zipfile.ZIP64_LIMIT
         if mark != b"PK\x05\x06" or comment or large or members > 5 or directory > DIRECTORY:
-            raise InputError(f"{where} another file, or one that is cut short; {AGAIN}")
+            raise ValueError("no zip of this kind, or cut short")
         archive = zipfile.ZipFile(path)
     except InputError:
         raise
@@ -264,107 +231,77 @@ def _archive(path):
         raise InputError(f"{where} what can't be read ({error.strerror or shown(error)}); change that") from None
     except Exception as error:  # a damaged zip, or a name that is no path, can make it fail in any way
         raise InputError(f"{where} another file, or a damaged one ({shown(error, 100)}); {AGAIN}") from None
-    fault = _fault(archive.infolist(), status.st_size)
-    if fault:
+    infos = archive.infolist()
+    plain = all(
+        info.compress_type == zipfile.ZIP_STORED
+        and not info.flag_bits & 1
+        and info.file_size == info.compress_size
+        and info.header_offset + info.file_size <= status.st_size
+        for info in infos
+    )
+    if not plain or len({info.filename for info in infos}) < len(infos):
         archive.close()
-        raise InputError(f"{where} {fault}; {AGAIN}")
+        raise InputError(f"{where} members compressed, encrypted, twice, or larger than the file itself; {AGAIN}")
     return archive
 
 
-def _fault(infos, size):
-    if len({info.filename for info in infos}) < len(infos):
-        return "one member twice"
-    for info in infos:
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
-            return f"{shown(info.filename, 100)} compressed or encrypted"
-        if info.header_offset + info.file_size > size:
-            return f"{shown(info.filename, 100)} larger than the file itself"
-    return None
-
-
-def _member(archive, name, most, path):
-    """A member's bytes, `most` of them; InputError where there are more, or none."""
+def _member(archive, path, name, most, sha256=None):
+    """A member's bytes, `most` at most, of this SHA-256; InputError where there are others, more, or none."""
     try:
         info = archive.getinfo(name)
-    except KeyError:
-        raise _damaged(path, name, "none", "it in the file") from None
-    if info.file_size > most:
-        raise _damaged(path, name, f"{info.file_size:,}", f"{most:,} bytes at most")
-    try:
-        return archive.read(info)
+        if info.file_size > most:
+            raise ValueError(f"{info.file_size:,} bytes, more than {most:,}")
+        content = archive.read(info)
     except Exception as error:  # as above
-        raise _damaged(path, name, f"a damaged one ({shown(error, 100) or type(error).__name__})") from None
-
-
-def _check_format(path, about):
-    """InputError where model.json is not of this format; told before all else, which a newer one may have otherwise."""
-    number = about.get("format") if isinstance(about, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise _damaged(path, ABOUT, "none", "a format, a whole number from 1")
-    if number > FORMAT:
-        raise _newer(path, f"format {shown(number, 20)}, this one reads {FORMAT}")
-
-
-def _newer(path, found):
-    return InputError(f"{shown(path)}: made by a newer kidneyct ({found}); install that one")
-
-
-def _checked(path, about):
-    try:
-        return _About.model_validate(about)
-    except ValidationError as error:
-        where, reason = _first(error)
-        if error.errors()[0]["type"] == "extra_forbidden":
-            raise _newer(path, f"it has {where}, which this one does not know") from None
-        raise _damaged(path, ABOUT, reason, where) from None
-
-
-def _first(error):
-    """Where pydantic's first complaint is, dotted, and what it is, each as a line can hold it."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return shown(where, 100) or "an object", shown(first["msg"], 100)
-
-
-def _check_names(path, archive, with_thumbnails):
-    expected = {ABOUT, CARD, WEIGHTS, SUMS} | ({THUMBNAILS} if with_thumbnails else set())
-    if other := set(archive.namelist()) ^ expected:
-        name = min(other)
-        raise _damaged(path, shown(name, 100), *("none", "it") if name in expected else ("it", "no such member"))
+        raise _damaged(path, f"{name}: missing or damaged ({shown(error, 100) or type(error).__name__})") from None
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 not in (None, found):
+        raise _damaged(path, f"{name}: expected SHA-256 {sha256[:12]}…, found {found[:12]}…")
+    return content
 
 
 def _sums(archive, path):
-    """The SHA-256 of each member but this, name -> hexadecimal."""
-    content = _member(archive, SUMS, SMALL, path).decode("ascii", "replace")
-    lines = [re.fullmatch(r"([0-9a-f]{64})  (\S+)", line) for line in content.splitlines()]
-    sums = {line[2]: line[1] for line in lines if line}
-    if not all(lines) or len(sums) < len(lines) or {*sums, SUMS} != set(archive.namelist()):
-        raise _damaged(path, SUMS, "others", "a line for each other member")
+    """The SHA-256 of each member but this, name -> hexadecimal; InputError where the file has not its members."""
+    text = _member(archive, path, SUMS, SMALL).decode("ascii", "replace")
+    sums = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)}
+    names, needed = set(archive.namelist()), {ABOUT, CARD, WEIGHTS, SUMS}
+    if {*sums, SUMS} != names or not needed <= names <= needed | {THUMBNAILS}:
+        listed = shown(", ".join(sorted(names)), 200)
+        raise _damaged(path, f"expected {', '.join(sorted(needed))} and its line for each other, found {listed}")
     return sums
 
 
-def _check_sum(path, name, content, expected):
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise _damaged(path, name, f"{found[:12]}…", f"SHA-256 {expected[:12]}…")
-
-
-def _tensors(path, name, content):
+def _about(path, content):
+    """model.json as `_About`; InputError where it is none, or of another version."""
     try:
-        return safetensors.load(content)
+        return _About.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        if first["loc"] == ("format",) or first["type"] == "extra_forbidden":
+            raise InputError(f"{shown(path)}: made by another kidneyct ({_first(error)}); install that one") from None
+        raise _damaged(path, f"{ABOUT}: {_first(error)}") from None
+
+
+def _first(error):
+    """Where pydantic's first complaint is, dotted, and what it is, as a line can hold them."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = shown(".".join(map(str, first["loc"])), 100) or "as a whole"
+    return f"{where}: {shown(first['msg'].removeprefix('Value error, '), 100) or 'not allowed'}"
+
+
+def _arrays(path, member, content, expected):
+    """The arrays in a member, which are those `expected`, name -> (type, shape); InputError where they are others."""
+    try:
+        arrays = safetensors.load(content)
     except Exception as error:  # as above
-        raise _damaged(path, name, f"none ({shown(error, 100)})", "arrays in safetensors") from None
-
-
-def _thumbnails(path, archive, images, sums):
-    content = _member(archive, THUMBNAILS, 625 * images + SMALL, path)
-    _check_sum(path, THUMBNAILS, content, sums[THUMBNAILS])
-    arrays = _tensors(path, THUMBNAILS, content)
+        raise _damaged(path, f"{member}: expected arrays in safetensors, found none ({shown(error, 100)})") from None
     found = {name: (str(values.dtype), values.shape) for name, values in arrays.items()}
-    if found != {"thumbnails": ("uint8", (images, 25, 25))}:
-        raise _damaged(path, THUMBNAILS, f"{shown(found, 100)}", f"thumbnails of uint8, ({images}, 25, 25)")
-    return arrays["thumbnails"]
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            kinds = ["{} {}".format(*kinds[name]) if name in kinds else "none" for kinds in (expected, found)]
+            raise _damaged(path, f"{member}: expected {kinds[0]} as {shown(name, 100)}, found {kinds[1]}")
+    return arrays
 
 
-def _damaged(path, member, found, expected="it as kidneyct export wrote it"):
-    return InputError(f"{shown(path)}: {member}: expected {expected}, found {found}; {AGAIN}")
+def _damaged(path, what):
+    return InputError(f"{shown(path)}: {what}; {AGAIN}")

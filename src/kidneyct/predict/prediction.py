@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from kidneyct.files.rounding import rounded
-from kidneyct.images import decoding, grey, window
+from kidneyct.images import decoding, grey
 from kidneyct.images.archive import SUFFIXES
 from kidneyct.images.container import LARGEST
-from kidneyct.leakage.ood_score import likeness, threshold
+from kidneyct.leakage.ood_score import likeness
 from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import dicom
 
@@ -26,10 +26,7 @@ def find(paths):
 
     Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
     count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
-    InputError for an empty name.
     """
-    if "" in paths:
-        raise InputError("predict: expected names of files or folders, found an empty one; leave it out")
     files, problems = [], []
     for path in map(Path, paths):
         kind = _kind(path)
@@ -54,21 +51,20 @@ def _kind(path):
         return "no such file or folder"
     except OSError as error:
         return error.strerror
-    return (
-        "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "expected a file or folder, found neither"
-    )
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
+    return kinds.get(stat.S_IFMT(mode), "expected a file or folder, found neither")
 
 
 def _inside(folder):
     """Image files in a folder and below it, sorted, and what is amiss there; links to folders are not followed."""
     files, problems = [], []
 
-    def tell(error):
+    def note(error):
         problems.append((error.filename, error.strerror))
 
-    for top, below, names in os.walk(folder, onerror=tell):
+    for top, below, names in os.walk(folder, onerror=note):
         links = [Path(top, name) for name in below if Path(top, name).is_symlink()]
-        problems.extend((str(link), "a link to a folder, not searched; name it by itself") for link in links)
+        problems += [(str(link), "a link to a folder, not searched; name it by itself") for link in links]
         for file in (Path(top, name) for name in names):
             kind = _kind(file)
             if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (kind == "file" and _is_dicom(file)):
@@ -81,11 +77,9 @@ def _inside(folder):
 
 def _is_dicom(file):
     """Whether a file of another name is DICOM, and no directory of such; one that can't be read is none."""
-    if file.name.upper() == dicom.DIRECTORY:
-        return False
     try:
         with file.open("rb") as opened:
-            return dicom.is_dicom(opened.read(dicom.START))
+            return file.name.upper() != dicom.DIRECTORY and dicom.is_dicom(opened.read(dicom.START))
     except OSError:
         return False
 
@@ -102,17 +96,16 @@ def pictures(files, folder):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
+    originals = {os.path.realpath(file) for file in files}
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
-        stem = file.name if file.suffix[1:].isdecimal() else file.stem
-        name, count = stem, 1
+        stem = name = file.name if file.suffix[1:].isdecimal() else file.stem
+        count = 1
         while name.casefold() in taken:  # files of one name from several folders
             count += 1
             name = f"{stem}-{count}"
         taken.add(name.casefold())
-        places[file] = folder / f"{name}.png"
-    originals = {os.path.realpath(file) for file in files}
-    for picture in places.values():
+        places[file] = picture = folder / f"{name}.png"
         if os.path.realpath(picture) in originals:  # Path.resolve raises where links go in a circle
             raise InputError(f"--explain {folder}: {picture} is one of the images; choose another folder")
         if os.path.lexists(picture) and not _kept(picture):
@@ -141,12 +134,10 @@ def keep(drawn, picture):
     with Image.open(drawn) as opened:
         opened.save(content, "PNG", pnginfo=mark)
     partial = picture.with_name(f".kidneyct-{os.getpid()}.png")  # another process may draw the same picture
-    partial.unlink(missing_ok=True)
     try:
-        with partial.open("xb") as file:
-            file.write(content.getvalue())
+        partial.write_bytes(content.getvalue())
         if os.path.lexists(picture) and not _kept(picture):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(picture))
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         partial.replace(picture)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(picture)) from None
@@ -154,18 +145,8 @@ def keep(drawn, picture):
         partial.unlink(missing_ok=True)
 
 
-def limit_of(workspace):
-    """The `threshold` of a workspace's training images, None where it has none of these."""
-    if workspace.threshold is None and workspace.thumbnails is not None:
-        return threshold(workspace.thumbnails, workspace.series)
-    return workspace.threshold
-
-
-def read(path, image_size, chosen=window.FILE, greys="file"):
-    """A file as the pipeline sees it: tensor (s, s, 3) and thumbnail (25, 25), both uint8; InputError names it.
-
-    `chosen` and `greys` as `seen` has them.
-    """
+def read(path, model):
+    """A file as `seen` gives its bytes; InputError names it."""
     try:
         size = Path(path).stat().st_size
         if size > LARGEST:
@@ -173,71 +154,62 @@ def read(path, image_size, chosen=window.FILE, greys="file"):
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    return seen(content, str(path), image_size, chosen, greys)
+    return seen(content, str(path), model)
 
 
-def seen(content, name, image_size, chosen=window.FILE, greys="file"):
-    """A file's bytes as the pipeline sees them: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
+def seen(content, name, model):
+    """A file's bytes as a TrainedModel's run saw its images: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
 
-    DICOM and pictures of 16 bits are seen through `chosen`, the run's `preprocess.window`; `greys` is its
-    `preprocess.grey`. InputError, naming the image, where they are none.
+    InputError, naming the image, where they are none.
     """
     as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
-    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=chosen)
-    picture = grey.seen(picture, greys)
-    return decoding.tensor(picture, image_size), decoding.thumbnail(picture)
+    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=model.window)
+    picture = grey.seen(picture, model.grey)
+    return decoding.tensor(picture, model.image_size), decoding.thumbnail(picture)
 
 
-def predict(workspace, network, files, explain=None):
-    """Yield (file, result) for each file: a dict, or the text of an InputError where it can't be read.
+def predict(model, network, files, explain=None):
+    """Yield (file, result) for each file: a dictionary, or the text of an InputError where it can't be read.
 
     A result holds class, probability, probabilities (by class), likeness and unlike; the last two are None where an
     exported model has no thumbnails. `explain(files, tensors, results)` is called with each batch, where given, after
     its results. Memory is bounded by the batch.
     """
-    limit = limit_of(workspace)
     for start in range(0, len(files), BATCH_SIZE):
-        outcomes, tensors, thumbnails = {}, [], []
+        outcomes, images = {}, {}
         for file in files[start : start + BATCH_SIZE]:
+            outcomes[file] = None  # keeps the files' order
             try:
-                tensor, thumbnail = read(file, workspace.image_size, workspace.window, workspace.grey)
+                images[file] = read(file, model)
             except InputError as error:
                 outcomes[file] = str(error)
-                continue
-            outcomes[file] = None  # keeps the files' order
-            tensors.append(tensor)
-            thumbnails.append(thumbnail)
-        readable = [file for file, outcome in outcomes.items() if outcome is None]
-        if readable:
-            pixels = np.stack(tensors)  # (b, s, s, 3)
-            results = classify(workspace, network, pixels, np.stack(thumbnails), limit)
-            outcomes |= dict(zip(readable, results, strict=True))
+        if images:
+            tensors, thumbnails = map(np.stack, zip(*images.values(), strict=True))  # (b, s, s, 3), (b, 25, 25)
+            outcomes |= dict(zip(images, classify(model, network, tensors, thumbnails), strict=True))
         yield from outcomes.items()
-        if readable and explain:
-            explain(readable, pixels, [outcomes[file] for file in readable])
+        if images and explain:
+            explain(list(images), tensors, [outcomes[file] for file in images])
 
 
-def classify(workspace, network, pixels, thumbnails, limit):
+def classify(model, network, pixels, thumbnails):
     """The result of each image of a batch, as `predict` yields it: pixels (b, s, s, 3), thumbnails (b, 25, 25).
 
-    `limit` is the `threshold`. InputError where the model gives no numbers.
+    InputError where the model gives no numbers.
     """
     probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
     if not np.isfinite(probabilities).all():
-        raise InputError(f"{workspace.weights}: the model gives no numbers; train it again with other parameters")
-    training = workspace.thumbnails
-    alike = [None] * len(pixels) if training is None else likeness(thumbnails, training)  # (b,)
-    return [
-        _result(workspace.classes, row, correlation, limit)
-        for row, correlation in zip(probabilities, alike, strict=True)
+        raise InputError(f"{model.weights}: the model gives no numbers; train it again with other parameters")
+    results = [
+        {
+            "class": model.classes[row.argmax()],
+            "probability": rounded(row.max()),
+            "probabilities": rounded(dict(zip(model.classes, row, strict=True))),
+            "likeness": None,
+            "unlike": None,
+        }
+        for row in probabilities
     ]
-
-
-def _result(classes, probabilities, correlation, limit):
-    return {
-        "class": classes[probabilities.argmax()],
-        "probability": rounded(probabilities.max()),
-        "probabilities": rounded(dict(zip(classes, probabilities, strict=True))),
-        "likeness": None if correlation is None else rounded(correlation, 4),
-        "unlike": None if correlation is None else bool(correlation < limit),
-    }
+    if model.thumbnails is not None:
+        for result, alike in zip(results, likeness(thumbnails, model.thumbnails), strict=True):
+            result |= {"likeness": rounded(alike, 4), "unlike": bool(alike < model.threshold)}
+    return results
