@@ -1,9 +1,7 @@
-"""Time and memory of inferring series, and of an approximate search for sets beyond some hundred thousand images.
+"""Time and memory of inferring series.
 
     python -m benchmarks.series                      # 12,446 images, then twice as many
     python -m benchmarks.series --size full          # then 4 times as many
-    pip install faiss-cpu
-    python -m benchmarks.series --approximate        # the same with faiss's neighbours instead of every pair
 
 The images are made up: smooth random pictures, each a series of slices that drift slowly.
 """
@@ -17,7 +15,7 @@ from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import stopwatch
-from kidneyct.series import inference, neighbours
+from kidneyct.series import inference
 
 STUDY = 12446
 SIZES = {"tiny": [200], "cpu": [STUDY, 2 * STUDY], "full": [STUDY, 2 * STUDY, 4 * STUDY], "gpu": [STUDY, 2 * STUDY]}
@@ -41,22 +39,8 @@ def make(count):
     return thumbnails, true
 
 
-def approximate(thumbnails, hashes):
-    """Series from each image's nearest neighbours in faiss's graph (HNSW), instead of every pair."""
-    import faiss
-
-    rows = neighbours.standardise(thumbnails)
-    index = faiss.IndexHNSWFlat(rows.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
-    index.add(rows)
-    correlations, nearest = index.search(rows, NEIGHBOURS)
-    left, place = np.nonzero(correlations > SIMILARITY)
-    _, labels = np.unique(hashes, return_inverse=True)
-    return inference.merge(labels, left, nearest[left, place])
-
-
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--approximate", action="store_true")
     parser.add_argument("--size", choices=SIZES, default="cpu")
     parser.add_argument("--images", type=int, nargs="+", help="how many, in the place of what the size says")
     options = parser.parse_args()
@@ -65,14 +49,12 @@ def main():
         thumbnails, true = make(count)
         hashes = np.arange(count)
         start = time.perf_counter()
-        found = (
-            approximate(thumbnails, hashes) if options.approximate else inference.infer(thumbnails, hashes, SIMILARITY)
-        )
+        found = inference.infer(thumbnails, hashes, SIMILARITY)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # kB on Linux
         rows.append({"images": count, "seconds": seconds, "peak memory so far, GiB": peak})
         rows[-1] |= {"series": len(np.unique(found)), "adjusted Rand index": adjusted_rand_score(true, found)}
-    stopwatch.publish("series-approximate" if options.approximate else "series", options.size, rows)
+    stopwatch.publish("series", options.size, rows)
 
 
 if __name__ == "__main__":

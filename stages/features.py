@@ -16,10 +16,10 @@ def main(role):
     folder = f"data/features/{role}"
     start = p.weights if hasattr(p, "weights") else roles.CONTROL
     images = arrays.images("data/images/images.npy")
-    image_size, sharded = images.shape[1], isinstance(images, arrays.Shards)
+    image_size = images.shape[1]
     if not features.cached(image_size, p.model.frozen_blocks):
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
-    device = "Ray" if sharded else devices.describe("float32")
+    device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
     with checkpoint.work(stage, title, device) as work:
         initial = work.folder / "initial.weights.h5"
@@ -29,11 +29,8 @@ def main(role):
             with atomic_write(initial) as partial:
                 base.save_weights(partial)
         what = images, p.model.pixel_scaling, p.model.frozen_blocks, f"{folder}/features.npy", f"{folder}/pooled.npy"
-        if sharded:  # this process leaves the devices to Ray's
-            features.compute_shards(initial, *what, work)
-        else:
-            devices.prepare(seed=0)
-            features.compute(vgg.initialised(initial, image_size), *what, work)
+        devices.prepare(seed=0)
+        features.compute(vgg.initialised(initial, image_size), *what, work)
         with work.writing(f"{folder}/{initial.name}"):
             pass  # it lies there already
     part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < vgg.BLOCKS else ""

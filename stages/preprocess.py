@@ -6,7 +6,7 @@ from pathlib import Path
 from stages import atomic_write, run
 
 from kidneyct.files import checkpoint
-from kidneyct.images import archive, decoding, grey, image_shards, masks
+from kidneyct.images import archive, decoding, grey, masks
 from kidneyct.pipeline import params
 
 ARCHIVE = "data/archive.zip"
@@ -21,11 +21,8 @@ def main():
     changed = functools.partial(grey.seen, how=p.preprocess.grey)
     what = ARCHIVE, entries, size, allowed, Path("data/images"), p.preprocess.window, changed
     with checkpoint.work("preprocess", "preprocess", device=None) as work:
-        if p.preprocess.shard_images:
-            kept, rejected = image_shards.preprocess(*what, p.preprocess.shard_images, work)
-        else:
-            masks.check(ARCHIVE, entries)
-            kept, rejected = decoding.preprocess(*what, work)
+        masks.check(ARCHIVE, entries)
+        kept, rejected = decoding.preprocess(*what, work)
     left_out = f", {rejected} that can't be read left out: see data/images/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct.files import arrays, checkpoint, index
+from kidneyct.files import arrays, index
 from kidneyct.pipeline import params
-from kidneyct.series import inference, known_series, neighbours
+from kidneyct.series import inference, known_series
 
 PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
@@ -22,7 +22,7 @@ def main():
     table = index.read("data/images/index.csv")
     thumbnails = arrays.thumbnails("data/images/thumbnails.npy", len(table))
     groups = inference.grouped(thumbnails, table["sha256"], table["image"], p.series.neighbours)
-    columns = {"series": inferred(thumbnails, groups, p.series.similarity, p.series.approximate_above)}
+    columns = {"series": inference.infer(thumbnails, groups, p.series.similarity)}
     known = known_numbers(p.series.table, table["image"])
     if known is not None:
         columns = {"series": known, "inferred": columns["series"]}
@@ -31,16 +31,6 @@ def main():
     by_class = table.groupby("label")["series"].nunique()
     print(f"series: {table['series'].nunique()} among {len(table)} images, {'inferred' if known is None else 'known'}")
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))
-
-
-def inferred(thumbnails, groups, similarity, approximate_above):
-    """The series that the thumbnails let infer, (n,) int."""
-    if len(thumbnails) <= approximate_above:
-        return inference.infer(thumbnails, groups, similarity)
-    if isinstance(thumbnails, arrays.Shards):
-        with checkpoint.work("series", "series", "CPU") as work:
-            return neighbours.over_shards(thumbnails, groups, similarity, work)
-    return neighbours.infer(thumbnails, groups, similarity)
 
 
 def known_numbers(source, images):

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import pickle
 import zlib
 
@@ -108,72 +107,3 @@ def test_a_missing_file_and_named_arrays(tmp_path):
         (tmp_path / "b.npz").write_bytes(damaged)
         with pytest.raises(InputError, match=r"b\.npz: expected named arrays, found none"):
             arrays.read_named(tmp_path / "b.npz")
-
-
-RGB = np.random.default_rng(0).integers(0, 256, (7, 2, 2, 3), np.uint8)
-RGB[3:5] = RGB[3:5, ..., :1]  # these are grey
-
-
-@pytest.fixture
-def shards(tmp_path):
-    """RGB in shards of 3, 0, 2 and 2 rows, the third of one channel."""
-    folder = tmp_path / "images.npy"
-    folder.mkdir()
-    parts = [RGB[:3], RGB[3:3], RGB[3:5, ..., :1], RGB[5:]]
-    for number, part in enumerate(parts):
-        np.save(folder / f"0000{number}.npy", part)
-    listed = {"dtype": "uint8", "row": [2, 2, 3], "images": 3, "shards": [{"shape": part.shape} for part in parts]}
-    (folder / "shards.json").write_text(json.dumps(listed))
-    return folder
-
-
-def test_rows_over_shards_are_those_of_one_array(shards):
-    array = arrays.images(shards, 7)
-    assert (len(array), array.shape, array.ndim, array.dtype, array.images) == (7, (7, 2, 2, 3), 4, np.uint8, 3)
-    mask = np.array([True, False, False, True, True, False, True])
-    for at in (
-        0,
-        -1,
-        np.int64(4),
-        slice(None),
-        slice(1, 6),
-        slice(5, 99),
-        slice(None, None, -2),
-        [4, 0, -3, 4],
-        [],
-        mask,
-    ):
-        np.testing.assert_array_equal(array[at], RGB[at])
-        assert array[at].shape == RGB[at].shape
-        assert array[at].dtype == np.uint8
-    np.testing.assert_array_equal(np.asarray(array, float), RGB.astype(float))
-    np.testing.assert_array_equal(np.stack(list(array)), RGB)
-    for at in (7, -8, [0, 7], 1.0, (0, 0), mask[:3], "a"):
-        with pytest.raises(IndexError):
-            array[at]
-
-
-def test_few_shards_are_open_at_once(shards, monkeypatch):
-    monkeypatch.setattr(arrays, "OPEN", 1)
-    np.testing.assert_array_equal(arrays.images(shards)[[6, 0, 3, 5]], RGB[[6, 0, 3, 5]])
-
-
-def test_other_shards_than_were_listed_are_one_line(shards):
-    listed = json.loads((shards / "shards.json").read_text())
-    with pytest.raises(
-        InputError, match=r"images\.npy: expected uint8 of shape \(8, any, any, 3\), found uint8 of shape"
-    ):
-        arrays.images(shards, 8)
-    np.save(shards / "00003.npy", RGB[5:, ..., :1])
-    with pytest.raises(InputError, match=r"00003\.npy: expected uint8 of shape \(2, 2, 2, 3\), found .*\(2, 2, 2, 1\)"):
-        arrays.images(shards)[6]
-    (shards / "00001.npy").unlink()
-    with pytest.raises(InputError, match=r"images\.npy/00001\.npy: not there; run dvc repro, or dvc pull"):
-        arrays.images(shards)
-    for damaged in ("", "{", "[]", '{"shards": 3}', json.dumps(listed | {"dtype": "none"})):
-        (shards / "shards.json").write_text(damaged)
-        with pytest.raises(InputError, match=r"shards\.json: expected uint8 .*, found no list of its shards"):
-            arrays.images(shards)
-    (shards / "shards.json").unlink()
-    with pytest.raises(InputError, match=r"shards\.json: not there; run dvc repro, or dvc pull"):
-        arrays.images(shards)

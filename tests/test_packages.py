@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 ELSEWHERE = {"pywin32", "tzdata"}  # for systems that the project is not tested on
-EXTRAS = {"jax", "jaxlib", "ray", "faiss-cpu", "msgpack", "pyarrow"}  # what no test needs is not in the lock
+EXTRAS = {"jax", "jaxlib", "ray", "msgpack"}  # what no test needs is not in the lock
 
 
 def normal(name):

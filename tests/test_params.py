@@ -61,7 +61,6 @@ def written(tmp_path, changes):
         ({"train.learning_rate": True}, "train.learning_rate", "True", "a number from 1e-10 to 100"),
         ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
         ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
-        ({"split.test": math.inf}, "split.test", "inf", "above 0 and below 1"),
         ({"split.test": True}, "split.test", "True", "above 0 and below 1"),
         ({"phantom.patients_per_class": 10**18}, "phantom.patients_per_class", str(10**18), "from 1 to 100000"),
         ({"phantom.slices_per_patient": 10**6}, "phantom.slices_per_patient", "1000000", "from 1 to 100"),
@@ -92,9 +91,7 @@ def written(tmp_path, changes):
         ({"data.source": "x" * 5000}, "data.source", "'xxx", "the path of a folder or zip"),
         ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
         ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
-        ({"data.source": "a\nb"}, "data.source", r"'a\nb'", "the path of a folder or zip"),
         ({"data.external": 3}, "data.external", "3", "none, or the path of another folder or zip"),
-        ({"data.external": "a\nb"}, "data.external", r"'a\nb'", "none, or the path of another folder or zip"),
         ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
         ({"data.classes": ["Cyst", ""]}, "data.classes", "''", "names of class folders"),
         ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
@@ -110,7 +107,6 @@ def written(tmp_path, changes):
         ({"data.kaggle": "a/b/c"}, "data.kaggle", "'a/b/c'", "owner/name/version"),
         ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
         ({"data.kaggle": "a/b/1/2"}, "data.kaggle", "'a/b/1/2'", "owner/name/version"),
-        ({"data.kaggle": "../x"}, "data.kaggle", "'../x'", "owner/name"),
         ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
         ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
         ({"model.head": "mean"}, "model.head", "'mean'", "flatten or average"),
@@ -145,7 +141,6 @@ def written(tmp_path, changes):
         ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
         ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
         ({"split": None}, "split", "nothing", "a section of keys"),
-        ({"split": 3}, "split", "found 3;", "a section of keys"),
         ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
         ({"x" * 5000: 3}, "'xxx", "…: unknown key", "weights, seed"),
         ({1: 3}, "1", "unknown key", "weights, seed"),
@@ -221,15 +216,6 @@ def test_many_mistakes_are_counted(tmp_path):
     assert len(lines) == 21
     assert lines[-1] == f"{path}: and 4980 more such lines"
     assert all(line.startswith(f"{path}: k") for line in lines[:-1])
-
-
-def test_a_rule_over_several_keys_shows_these_only(tmp_path):
-    path = written(tmp_path, {"split.test": 0.6, "split.validation": 0.5})
-    with pytest.raises(InputError) as caught:
-        params.validate(path)
-    assert str(caught.value) == (
-        f"{path}: split.test: found 0.6 beside split.validation 0.5; allowed: two shares that together stay below 1"
-    )
 
 
 def test_more_folds_than_the_phantom_has_images(tmp_path):
@@ -382,8 +368,6 @@ VALID = {
     "preprocess.image_size": st.integers(32, 1024),
     "preprocess.grey": st.sampled_from(["file", "matched"]),
     "preprocess.allow_corrupt": st.integers(0, 100_000),
-    "preprocess.shard_images": st.integers(0, 1_000_000),
-    "series.approximate_above": st.integers(0, 100_000_000),
     "series.similarity": SHARES,
     "series.neighbours": st.one_of(st.just("none"), SHARES),
     "series.table": st.one_of(st.sampled_from(["archive", "published", "none"]), PATHS),

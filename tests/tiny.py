@@ -23,8 +23,8 @@ TINY = {
         "classes": ["Cyst", "Normal", "Stone", "Tumor"],
     },
     "phantom": {"patients_per_class": 4, "slices_per_patient": 3, "seed": 0},
-    "preprocess": {"image_size": 32, "window": "file", "grey": "file", "allow_corrupt": 0, "shard_images": 0},
-    "series": {"similarity": 0.99, "neighbours": "none", "approximate_above": 200_000, "table": "archive"},
+    "preprocess": {"image_size": 32, "window": "file", "grey": "file", "allow_corrupt": 0},
+    "series": {"similarity": 0.99, "neighbours": "none", "table": "archive"},
     "split": {
         "by": "image",
         "test": 0.25,

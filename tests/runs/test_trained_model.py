@@ -1,17 +1,12 @@
 """A finished run is read from dvc.lock, whatever params.yaml says by now."""
 
-import json
-
 import finished
 import numpy as np
 import pandas as pd
 import pytest
-from dvc.fs import localfs
-from dvc_data.hashfile.build import build
-from dvc_data.hashfile.db.local import LocalHashFileDB
 
 from kidneyct.leakage import ood_score
-from kidneyct.pipeline import lock, yaml12
+from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import trained_model
 
@@ -96,27 +91,6 @@ def test_generated_images_are_known_as_such_where_the_archive_is_the_one_that_wa
 
     edited(run, change)
     assert candidate(run).generated == known
-
-
-def test_thumbnails_over_shards_have_the_hash_that_dvc_gives_the_folder(run, tmp_path):
-    whole, path = np.load(run / "data/images/thumbnails.npy"), run / "data/images/thumbnails.npy"
-    path.unlink()
-    path.mkdir()
-    for number, rows in enumerate((whole[:3], whole[3:])):
-        np.save(path / f"0000{number}.npy", rows)
-    listed = [{"shape": (3, 25, 25)}, {"shape": (1, 25, 25)}]
-    (path / "shards.json").write_text(json.dumps({"dtype": "uint8", "row": [25, 25], "images": 3, "shards": listed}))
-    store = LocalHashFileDB(localfs, str(tmp_path / "store"))
-    tree = build(store, str(path.parent), localfs, "md5", dry_run=True)[2]
-    assert tree.hash_info.value == lock.digest(path.parent)
-    relock(run)
-    np.testing.assert_array_equal(candidate(run).thumbnails, whole[[1, 3]])
-    cached = run / ".dvc/cache/files/md5" / tree.hash_info.value[:2] / tree.hash_info.value[2:]
-    cached.parent.mkdir(parents=True)
-    cached.write_text(json.dumps(tree.as_list()))
-    np.testing.assert_array_equal(candidate(run).thumbnails, whole[[1, 3]])
-    np.save(path / "00001.npy", whole[:1])
-    assert "thumbnails.npy: not the file that dvc.lock knows, but another run's" in refusal(run)
 
 
 @pytest.mark.parametrize(

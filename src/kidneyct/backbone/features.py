@@ -1,14 +1,12 @@
 """The output of the frozen blocks and the mean of each block, computed once for every image, in one pass."""
 
 import contextlib
-import functools
 import math
-from pathlib import Path
 
 import numpy as np
 
-from kidneyct.backbone import devices, forward, vgg
-from kidneyct.files import arrays, shards
+from kidneyct.backbone import forward, vgg
+from kidneyct.files import arrays
 from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
@@ -59,40 +57,6 @@ def pooled(base, images, pixel_scaling, rows):
     for start in progress.shown(range(0, len(rows), BATCH_SIZE), what="features", unit="batch"):
         found.append(run(images[rows[start : start + BATCH_SIZE]])[1])
     return np.concatenate(found)
-
-
-def compute_shards(weights, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
-    """As `compute`, on Ray: of `images` over shards features over shards, which `work` keeps.
-
-    `weights` is the file of the base's initial weights. A shard is of whole batches, the same as there.
-    """
-    size = -(-images.images // BATCH_SIZE) * BATCH_SIZE
-    begin = functools.partial(
-        _begin, Path(weights).resolve(), images.folder.resolve(), pixel_scaling, frozen_blocks, path
-    )
-    made = shards.made(begin, shards.spans(len(images), size), work, "features", heavy=True)
-    _check_signal(max(facts["greatest"] for facts in made), images, path)
-    if _kept(images, frozen_blocks):
-        shards.gather(made, "features.npy", path, shape(images.shape[1], frozen_blocks), size, work)
-    else:
-        with atomic_write(path) as partial:
-            np.save(partial, np.empty(0, np.float16))
-    shards.gather(made, "pooled.npy", pooled_path, (sum(vgg.CHANNELS),), size, work)
-
-
-def _begin(weights, images, pixel_scaling, frozen_blocks, path):
-    images = arrays.images(images)
-    devices.prepare(seed=0)
-    kept = _kept(images, frozen_blocks)
-    run = forward.pooled(vgg.initialised(weights, images.shape[1]), pixel_scaling, kept)
-
-    def make(span, folder):
-        count = span[1] - span[0]
-        with _written(folder / "features.npy", folder / "pooled.npy", images, kept, count) as (rows, means):
-            batches = (images[start : min(start + BATCH_SIZE, span[1])] for start in range(*span, BATCH_SIZE))
-            return {"greatest": max(_batch(run, batch, rows, means, path) for batch in batches)}
-
-    return make
 
 
 def _kept(images, frozen_blocks):

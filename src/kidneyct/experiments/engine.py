@@ -15,7 +15,8 @@ import psutil
 from dvc.config import Config
 from dvc.repo import Repo
 
-from kidneyct.files import checkpoint, cluster
+from kidneyct.experiments import cluster
+from kidneyct.files import checkpoint
 from kidneyct.pipeline.errors import InputError
 
 HOME = Path(".study")  # git and DVC leave it alone

@@ -1,22 +1,13 @@
-"""Arrays on disk, a row for each image of the index: written row by row, read with a check of what they are.
-
-An array is one .npy, or a folder of that name with a .npy for each shard of its rows and a list of these.
-"""
+"""Arrays on disk, a row for each image of the index: written row by row, read with a check of what they are."""
 
 import contextlib
-import functools
-import json
 import math
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from kidneyct.files.atomic import atomic_write, reserve, to_disk
 from kidneyct.pipeline.errors import altered, missing
-
-SHARDS = "shards.json"  # beside the shards; as it holds their checksums, it stands for all of them
-OPEN = 128  # shards of an array that are mapped at once; a process may have 1024 files open
 
 
 class Rows:
@@ -80,85 +71,22 @@ def written(path, dtype, shape, most, place=atomic_write):
         rows.end()
 
 
-class Shards:
-    """The rows of several .npy, one behind the other, read-only as an array is; what is not asked for is not read.
-
-    A shard may have one channel where a row has three: these are then equal. `images` is how many a shard is made for.
-    """
-
-    def __init__(self, folder, dtype, row, shapes, images):
-        """`row` is the shape of a row, `shapes` that of each shard's .npy in `folder`."""
-        self.folder, self.dtype, self.shapes, self.images = Path(folder), np.dtype(dtype), shapes, images
-        self._starts = np.cumsum([0, *(shape[0] for shape in shapes)])
-        self._rows = np.arange(self._starts[-1])
-        self.shape = (len(self._rows), *row)
-        self.ndim = len(self.shape)
-        self._opened = functools.lru_cache(OPEN)(self._open)
-
-    def _open(self, number):
-        return read(self.folder / shard(number), self.dtype, self.shapes[number])
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, at):
-        """Rows as NumPy gives them, by a number, a slice, or an array of numbers or of booleans."""
-        rows = self._rows[at]
-        each = np.atleast_1d(rows)
-        found = np.empty((len(each), *self.shape[1:]), self.dtype)
-        shards = np.searchsorted(self._starts, each, side="right") - 1
-        for number in np.unique(shards):
-            here = shards == number
-            found[here] = self._opened(number)[each[here] - self._starts[number]]
-        return found if rows.ndim else found[0]
-
-    def __array__(self, dtype=None, copy=None):
-        if copy is False:
-            raise ValueError(f"{self.folder}: rows of several files are one array in memory only as a copy")
-        rows = self[:]
-        return rows if dtype is None else rows.astype(dtype)
-
-
 def read(path, dtype, shape):
     """An array of this dtype and shape, memory-mapped; `shape` has None for any length, such as (None, 25, 25).
 
     InputError where it is missing, damaged or of another kind. Nothing in it is run: objects are refused.
     """
     wanted = f"{np.dtype(dtype)} of shape ({', '.join('any' if side is None else str(side) for side in shape)})"
-    array = _listed(Path(path), wanted) if Path(path).is_dir() else _mapped(path, wanted)
-    sides = zip(array.shape, shape, strict=False)
-    if array.dtype != dtype or array.ndim != len(shape) or any(want not in (None, side) for side, want in sides):
-        raise altered(path, wanted, f"{array.dtype} of shape {array.shape}")
-    return array
-
-
-def shard(number):
-    """The name of a shard's file in the array's folder."""
-    return f"{number:05d}.npy"
-
-
-def _listed(folder, wanted):
     try:
-        told = json.loads((folder / SHARDS).read_bytes())
-        shapes = [tuple(each["shape"]) for each in told["shards"]]
-        array = Shards(folder, told["dtype"], told["row"], shapes, told["images"])
-    except FileNotFoundError:
-        raise missing(folder / SHARDS) from None
-    except Exception as error:  # a damaged list can fail in any way
-        raise altered(folder / SHARDS, wanted, f"no list of its shards ({error})") from None
-    for number in range(len(shapes)):
-        if not (folder / shard(number)).exists():
-            raise missing(folder / shard(number))
-    return array
-
-
-def _mapped(path, wanted):
-    try:
-        return np.lib.format.open_memmap(path, mode="r")
+        array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # a damaged header can make the reader fail in any way
         raise altered(path, wanted, f"no such array ({error})") from None
+    sides = zip(array.shape, shape, strict=False)
+    if array.dtype != dtype or array.ndim != len(shape) or any(want not in (None, side) for side, want in sides):
+        raise altered(path, wanted, f"{array.dtype} of shape {array.shape}")
+    return array
 
 
 def images(path, count=None):

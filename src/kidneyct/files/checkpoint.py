@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from kidneyct.files import arrays, record
+from kidneyct.files import record
 from kidneyct.files.atomic import FULL, atomic_write, entries_to_disk, no_room, to_disk
 from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
@@ -180,10 +180,8 @@ def _dependencies(stage):
 
 
 def _digest(path):
-    """None where there is no such file; the stage itself says so. Of an array over shards, that of its list."""
+    """None where there is no such file; the stage itself says so. """ ""
     path = Path(path)
-    if (path / arrays.SHARDS).exists():
-        return _digest(path / arrays.SHARDS)
     if path.is_dir():
         return {each.name: _digest(each) for each in path.iterdir() if each.name != "__pycache__"}
     try:

@@ -28,7 +28,6 @@ PACKAGES = (
     "tensorflow",
     "jax",
     "ray",
-    "faiss-cpu",
 )
 SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
     "CUDA_VISIBLE_DEVICES",

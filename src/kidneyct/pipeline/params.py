@@ -107,7 +107,6 @@ class Preprocess(Section):
     )
     grey: Literal["file", "matched"] = Field(description="file or matched")
     allow_corrupt: _whole(0, 100_000)
-    shard_images: _whole(0, 1_000_000)
 
 
 def _neighbours(value):
@@ -121,7 +120,6 @@ class Series(Section):
     neighbours: Annotated[str | float, PlainValidator(_neighbours)] = Field(
         description="none, or a number above 0 and below 1"
     )
-    approximate_above: _whole(0, 100_000_000)
     table: PathLike = Field(
         description="archive, published, none, or the path of a CSV file with the columns image,series"
     )

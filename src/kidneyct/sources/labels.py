@@ -36,9 +36,10 @@ def read(path, classes):
     header = [name.strip() for name in rows[0]] if rows else []
     keys = [key for key in KEYS if key in header]
     if header.count("label") != 1 or len(keys) != 1 or header.count(keys[0]) != 1:
+        advice = "save it with commas" if ";" in "".join(header) else "rename or remove columns"
         raise InputError(
             f"{where}: expected a column label and one of {', '.join(KEYS)}, found columns "
-            f"{container.listed(header, 10) or 'none'}; rename or remove columns"
+            f"{container.listed(header, 10) or 'none'}; {advice}"
         )
     lines, faults = {}, []
     for number, row in enumerate(rows[1:], start=2):
@@ -68,9 +69,11 @@ def given(labels, files):
     """
     absent = [file for file, value in files.items() if value not in labels.lines]
     if absent:
+        bare = any(files[file].lstrip("0") in labels.lines for file in absent)
+        advice = "it lost leading zeros: save that column as text" if bare else "add them, or take the files away"
         raise InputError(
             f"data.labels: {shown(labels.path)}: expected a line for the {labels.key} of each file, found none for "
-            f"{container.listed(absent)}; add them, or take the files away"
+            f"{container.listed(absent)}; {advice}"
         )
     taken = Counter(files.values())
     unknown = [f"line {number}" for value, (_, number) in labels.lines.items() if not taken[value]]

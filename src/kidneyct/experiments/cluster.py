@@ -1,7 +1,6 @@
-"""Work over many items on Ray: on this machine, or on the cluster that RAY_ADDRESS names. Nothing else needs Ray."""
+"""Ray, begun on this machine or on the cluster that RAY_ADDRESS names."""
 
 import contextlib
-import functools
 import logging
 import os
 import secrets
@@ -9,57 +8,12 @@ import signal
 import tempfile
 from pathlib import Path
 
-from tqdm import tqdm
-
 from kidneyct.pipeline.errors import InputError, shown
 
 EXTRA = "pip install -c constraints.txt -e '.[ray]'"
 STORE = 256 * 2**20  # bytes of Ray's own store on this machine: what passes through it is small
 # Of the environment, what may change a result; on this machine all of it is handed on.
 HANDED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
-
-
-def each(begin, items, title, heavy=False):
-    """What `begin()(item)` returns for each item, in their order.
-
-    `begin` is called once in each process. It, the items and what they name must be as good elsewhere: modules of this
-    package, absolute paths of a folder that all machines share. A `heavy` function computes on all cores, or on a GPU,
-    and a machine runs one; of others it runs one a core. An item whose process is killed is begun again. The first
-    InputError in the items' order ends it.
-    """
-    with begun("preprocess.shard_images", "set it to 0") as ray:
-        options, places = _places(ray, heavy)
-        process = ray.remote(_Process).options(max_restarts=-1, max_task_retries=-1, **options)
-        pool = ray.util.ActorPool([process.remote(begin) for _ in range(min(places, len(items)))])
-        found = pool.map(lambda process, item: process.do.remote(item), items)
-        try:
-            yield from tqdm(found, desc=title, total=len(items), unit="shard", disable=None)
-        except ray.exceptions.RayTaskError as error:  # a mistake of ours, or the user's
-            raise error.cause if isinstance(error.cause, InputError) else error from None
-        except ray.exceptions.RayError as error:
-            raise InputError(
-                f"{title}: Ray gave up ({shown(' '.join(str(error).split()))}); run it again, which goes on from here"
-            ) from None
-
-
-class _Process:
-    """A process of the pool; what it is to do is begun with the first item, whose error then is the item's."""
-
-    def __init__(self, begin):
-        self.begun = functools.cache(begin)
-
-    def do(self, item):
-        return self.begun()(item)
-
-
-def _places(ray, heavy):
-    """What Ray is to reserve for a process, and how many of these fit in."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    gpus = sum(int(node.get("GPU", 0)) for node in nodes)
-    if heavy and gpus:
-        return {"num_gpus": 1}, gpus
-    cores = min(int(node["CPU"]) for node in nodes) if heavy else 1
-    return {"num_cpus": cores}, sum(int(node["CPU"]) // cores for node in nodes)
 
 
 @contextlib.contextmanager
