@@ -104,7 +104,7 @@ def summary(comparison, start):
 Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
 {table}
 All of it on one page: plots/report.html
-Pictures: plots/comparison.png  plots/explanations.png  plots/candidate/  plots/control/
+Pictures: plots/pictures/
 params.yaml now says data.source: phantom, weights: {start}, and smaller settings.
 Next, what gap two random starts show:
   source .venv/bin/activate
