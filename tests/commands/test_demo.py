@@ -24,8 +24,8 @@ test "$1 $2" = "-m dvc" || exit 9
 shift 2
 echo "$@" > called
 echo "$PATH" > path
-mkdir -p metrics
-cp comparison.json metrics/
+mkdir -p metrics/comparison
+cp comparison.json metrics/comparison/
 exit ${STATUS:-0}
 """
 
