@@ -2,8 +2,10 @@
 
 import csv
 import importlib.util
+import json
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,3 +57,18 @@ def test_a_thinned_archive_holds_evenly_spaced_images_as_they_are(table, tmp_pat
         middle = names[round((len(names) - 1) / 2)]
         assert archive.namelist() == [f"a/b/{name}" for name in (names[0], middle, names[-1])]
         assert archive.read(f"a/b/{middle}").decode() == middle
+
+
+def test_the_table_of_models_is_the_studys():
+    models = json.loads(Path("metrics/study.json").read_text())["probes"]["models"]
+
+    def cell(estimate):
+        return "{:.1f} ({:.1f} to {:.1f})".format(*(100 * estimate[name] for name in ("value", "low", "high")))
+
+    expected = {
+        f"{cell(of['macro_auroc'])} | {cell(of['balanced_accuracy'])} | "
+        f"{100 * of['slices']['accuracy']:.1f} | {100 * of['slices']['macro_f1']:.1f} |"
+        for of in models.values()
+    }
+    table = Path("benchmark/results.md").read_text().split("<!-- models -->\n")[1].split("\n<!-- /models -->")[0]
+    assert {line.split(" | ", 1)[1] for line in table.splitlines()[2:]} == expected
