@@ -1,11 +1,11 @@
 """`kidneyct app`: a page to drop images on."""
 
-import argparse
 import importlib.util
 import sys
 
-from kidneyct.commands import NOTICE
+from kidneyct import commands
 from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 
 NEEDED = ("starlette", "uvicorn")  # the extra `app`
 
@@ -29,36 +29,21 @@ It needs two more packages: pip install -e '.[app]'"""
 
 
 def add_arguments(parser):
-    parser.add_argument("--workspace", metavar="DIR", help="folder of the finished run (here)")
-    parser.add_argument("--model", metavar="FILE", help="a model that kidneyct export wrote, instead of a run's")
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port of the address (any that is free)")
+    commands.add_source(parser)
+    ports = commands.whole(0, 2**16 - 1)
+    parser.add_argument("--port", type=ports, default=0, metavar="N", help="port of the address (any that is free)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-
-
-def _port(text):
-    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**16 - 1}, found {text}")
-    return int(text)
 
 
 def run(options):
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install -e '.[app]'")
-    for option, expected in {"workspace": "folder", "model": "file"}.items():
-        if getattr(options, option) == "":
-            raise InputError(f"--{option}: expected a {expected}, found an empty name")
-    if options.model is not None and options.workspace is not None:
-        raise InputError("--model: the file holds one model and needs no run; leave out --workspace")
     from kidneyct.app import routes
-    from kidneyct.predict import model_file, models, trained_model
+    from kidneyct.predict import models
 
     with _bound(routes.ADDRESS, options.port) as listening:
-        if options.model is None:
-            opened = trained_model.read(options.workspace or ".")
-        else:
-            opened = dict([model_file.read(options.model)])
-        classifiers = {role: models.Classifier(model) for role, model in opened.items()}
-        _serve(routes.application(classifiers, NOTICE), listening, browser=not options.no_browser)
+        classifiers = {role: models.Classifier(model) for role, model in commands.models(options, ROLES).items()}
+        _serve(routes.application(classifiers, commands.NOTICE), listening, browser=not options.no_browser)
     return 0
 
 
@@ -95,7 +80,7 @@ def _serve(application, listening, browser):
     listening.listen()  # a browser that comes early waits
     url = f"http://{address}:{port}/"
     print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
-    print(NOTICE, file=sys.stderr, flush=True)
+    print(commands.NOTICE, file=sys.stderr, flush=True)
     if browser:
         threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
     config = uvicorn.Config(

@@ -1,9 +1,7 @@
 """`kidneyct demo`, or `make demo`: the whole study on generated data."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,15 +43,8 @@ def add_arguments(parser):
 
 def run(options):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for its stages' `python`
-    if not importlib.util.find_spec("dvc"):
-        raise InputError(f"dvc: expected in {sys.executable}, found none; run pip install -e . in the project")
-    if not shutil.which("git", path=path):
-        raise InputError("git: expected on the PATH, found none; install it")
     if not Path("dvc.yaml").exists():
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
-    for folder in (".", ".dvc"):
-        if not os.access(folder, os.W_OK):
-            raise InputError(f"{Path(folder).resolve()}: can't be written to; run kidneyct demo in a copy of your own")
     start = _start()
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
@@ -93,13 +84,12 @@ def summary(comparison, start):
     """What came out, in a few lines; `comparison` is metrics/comparison/comparison.json."""
     names = {role: f"{title}:" for role, title in titles.models(start).items()} | {"gap": "gap:"}
     width = max(map(len, names.values()))
-    lines = []
-    for key, name in names.items():
-        sign = "+" if key == "gap" else ""
-        measures = comparison["accuracy"], comparison["macro_f1"], comparison["probe"]["macro_auroc"]
-        values = " ".join(f"{measure[key]:{sign}8.4f}" for measure in measures)
-        lines.append(f"  {name:<{width}}  {values}")
-    table = "\n".join(lines)
+    measures = comparison["accuracy"], comparison["macro_f1"], comparison["probe"]["macro_auroc"]
+    signs = {"gap": "+"}
+    table = "\n".join(
+        f"  {name:<{width}}  " + " ".join(f"{measure[key]:{signs.get(key, '')}8.4f}" for measure in measures)
+        for key, name in names.items()
+    )
     return f"""
 Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
 {table}

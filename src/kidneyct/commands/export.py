@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from kidneyct.commands import NOTICE
-from kidneyct.pipeline.errors import InputError, shown
+from kidneyct.commands import NOTICE, name
+from kidneyct.pipeline.errors import shown
 from kidneyct.pipeline.roles import ROLES
 
 HELP = "write a finished run's trained model into one file, for others"
@@ -30,34 +30,25 @@ The same run gives the same file. No file is overwritten but one that this comma
 
 
 def add_arguments(parser):
-    parser.add_argument("file", metavar="FILE", help="the file to write")
+    parser.add_argument("file", type=name, metavar="FILE", help="the file to write")
     parser.add_argument("--role", choices=ROLES, default=ROLES[0], help=f"whose model ({ROLES[0]})")
-    parser.add_argument("--workspace", default=".", metavar="DIR", help="folder of the finished run (here)")
+    parser.add_argument("--workspace", type=name, default=".", metavar="DIR", help="folder of the finished run (here)")
     parser.add_argument("--without-thumbnails", action="store_true", help="leave out the training images' thumbnails")
 
 
 def run(options):
-    from kidneyct.predict import model_file, trained_model
+    from kidneyct.classifier import classifier
+    from kidneyct.predict import card, model_file, models, trained_model
 
-    for option, expected in {"file": "FILE: expected a name", "workspace": "--workspace: expected a folder"}.items():
-        if getattr(options, option) == "":
-            raise InputError(f"{expected}, found an empty one")
     model_file.check_place(options.file)
     finished = trained_model.finished(options.workspace, options.role)
-
-    from kidneyct.classifier import classifier
-    from kidneyct.predict import card, models
-
     arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
     model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
     images = len(finished.model.thumbnails)
+    content = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
     if with_thumbnails:
-        content = (
-            f"with the thumbnails of {images:,} training images: pictures of patients, where those are; "
-            "--without-thumbnails leaves them out"
-        )
-    else:
-        content = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
+        content = f"with the thumbnails of {images:,} training images: pictures of patients, where those are; "
+        content += "--without-thumbnails leaves them out"
     size = os.path.getsize(options.file) / 2**20
     print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {content}")
     print(f"Use it anywhere: kidneyct predict --model {shown(Path(options.file).name)} scan.png")

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from kidneyct.commands import NOTICE
+from kidneyct import commands
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
@@ -33,12 +33,13 @@ named), 2 if the command or the run's folder is at fault."""
 
 
 def add_arguments(parser):
-    parser.add_argument("files", nargs="+", metavar="FILE", help="an image, DICOM too, or a folder to search for such")
+    image = "an image, DICOM too, or a folder to search for such"
+    parser.add_argument("files", nargs="+", type=commands.name, metavar="FILE", help=image)
     parser.add_argument("--role", choices=ROLES, help=f"whose model ({ROLES[0]})")
-    parser.add_argument("--workspace", metavar="DIR", help="folder of the finished run (here)")
-    parser.add_argument("--model", metavar="FILE", help="a model that kidneyct export wrote, instead of a run's")
+    commands.add_source(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    parser.add_argument("--explain", metavar="DIR", help="write DIR/NAME.png for each file: image, saliency, Grad-CAM")
+    explain = "write DIR/NAME.png for each file: image, saliency, Grad-CAM"
+    parser.add_argument("--explain", type=commands.name, metavar="DIR", help=explain)
 
 
 def run(options):
@@ -46,59 +47,37 @@ def run(options):
 
     from kidneyct.predict import prediction
 
-    for option, expected in {"workspace": "folder", "explain": "folder", "model": "file"}.items():
-        if getattr(options, option) == "":
-            raise InputError(f"--{option}: expected a {expected}, found an empty name")
-    if "" in options.files:
-        raise InputError("predict: expected names of files or folders, found an empty one; leave it out")
+    if options.model and options.role:
+        raise InputError("--model: the file holds one model and needs no run; leave out --role")
     files, amiss = prediction.find(options.files)
     pictures = prediction.pictures(files, options.explain) if options.explain else None
-    model = _model(options)
+    (model,) = commands.models(options, [options.role or ROLES[0]]).values()
     if model.thumbnails is None:
         print(f"{shown(options.model)}: holds no training thumbnails, so likeness can't be told", file=sys.stderr)
-    results, problems = {}, []
+    results, problems = [], []
 
     def tell(name, reason):
-        problems.append((name, reason))
+        problems.append({"file": name, "error": reason})
         with tqdm.external_write_mode():
             print(f"error: {shown(name)}: {shown(reason)}", file=sys.stderr)
 
     for name, reason in amiss:
         tell(name, reason)
-    widths = (
-        max([4, *(len(shown(str(file))) for file in files)]),
-        max([8, *(len(shown(name)) for name in model.classes)]),
-    )
+    widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *model.classes))]
     try:
         for file, outcome in _outcomes(model, files, pictures, tell) if files else ():
             if not isinstance(outcome, dict):
                 tell(str(file), outcome.removeprefix(f"{file}: "))
                 continue
-            results[str(file)] = outcome
+            results.append({"file": str(file)} | outcome)
             if not options.json:
                 with tqdm.external_write_mode():
-                    print_row(str(file), outcome, widths, heading=len(results) == 1)
+                    _print_row(results, *widths)
     finally:  # also of what is interrupted
         if options.json:
-            document = {
-                "predictions": [{"file": name} | result for name, result in results.items()],
-                "errors": [{"file": name, "error": reason} for name, reason in problems],
-            }
-            print(json.dumps(document, indent=2))
-    print(NOTICE, file=sys.stderr)
+            print(json.dumps({"predictions": results, "errors": problems}, indent=2))
+    print(commands.NOTICE, file=sys.stderr)
     return 1 if problems else 0
-
-
-def _model(options):
-    from kidneyct.predict import model_file, trained_model
-
-    if options.model is None:
-        role = options.role or ROLES[0]
-        return trained_model.read(options.workspace or ".", [role])[role]
-    for option in ("role", "workspace"):
-        if getattr(options, option) is not None:
-            raise InputError(f"--model: the file holds one model and needs no run; leave out --{option}")
-    return model_file.read(options.model)[1]
 
 
 def _outcomes(model, files, pictures, tell):
@@ -146,14 +125,15 @@ def _drawing(network, classes, pictures, tell):
 
 def shown(name):
     """A file's or a class's name as one line that every terminal can print."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(name))
 
 
-def print_row(name, result, widths, heading):
-    first, second = widths
-    if heading:
+def _print_row(results, first, second):
+    """Print the last result, in columns so wide; above the first one their names."""
+    if len(results) == 1:
         print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
+    result = results[-1]
     remark = "  looks unlike the training images" if result["unlike"] else ""
     likeness = "unknown" if result["likeness"] is None else f"{result['likeness']:.4f}"
     cells = f"{shown(result['class']):<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"
-    print(f"{shown(name):<{first}}  {cells}", flush=True)
+    print(f"{shown(result['file']):<{first}}  {cells}", flush=True)

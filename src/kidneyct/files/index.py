@@ -15,6 +15,7 @@ UNUSED = "unused"  # rows that would train but for train.fraction
 BASELINES = ("majority_class", "nearest_thumbnail", "linear_model", "acquisition", "acquisition_size")  # no network
 TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
 WHOLE = ("width", "height", "series", "inferred")
+KINDS = dict.fromkeys(TEXT, tables.TEXT) | dict.fromkeys(WHOLE, tables.WHOLE)
 EXPECTED = "a table of images"
 COLUMNS = {  # what a table has at least, by its file's name
     "index.csv": ("image", "label", "width", "height", "sha256"),
@@ -31,30 +32,17 @@ def read(path):
 
     `path` may be an open text file. InputError where it is missing, cut short or not such a table.
     """
-    name = getattr(path, "path", getattr(path, "name", path)) if hasattr(path, "read") else path
+    name = tables.source(path)
     table = tables.load(path, EXPECTED, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
-    fault = _fault(table, COLUMNS.get(Path(str(name)).name, ()))
+    columns = COLUMNS.get(Path(str(name)).name, ())
+    fault = tables.fault(table, {column: KINDS[column] for column in (*columns, *table) if column in KINDS})
+    if not fault and "image" in table and not table["image"].is_unique:
+        fault = f"{shown(table['image'][table['image'].duplicated()].iloc[0])} twice"
+    if not fault and "split" in table and not table["split"].isin([*PARTS, DROPPED, UNUSED]).all():
+        fault = "unknown parts in the column split"
     if fault:
         raise altered(name, EXPECTED, fault)
     return table
-
-
-def _fault(table, columns):
-    """What keeps a table from being one of images with these columns, in words; None if nothing does."""
-    absent = [column for column in columns if column not in table]
-    if absent:
-        return f"no column {', '.join(absent)}"
-    for column in table.columns.intersection(TEXT):
-        if (table[column].isna() | (table[column] == "")).any():
-            return f"lines without {column}"
-    for column in table.columns.intersection(WHOLE):
-        if len(table) and not (pd.api.types.is_integer_dtype(table[column]) and table[column].min() >= 0):
-            return f"another {column} than whole numbers"
-    if "image" in table and not table["image"].is_unique:
-        return f"{shown(table['image'][table['image'].duplicated()].iloc[0])} twice"
-    if "split" in table and not table["split"].isin([*PARTS, DROPPED, UNUSED]).all():
-        return "unknown parts in the column split"
-    return None
 
 
 def write(table, path):
@@ -65,7 +53,7 @@ def write(table, path):
 
 def read_series(path, count=None):
     """The series number of each row, (n,) int, of `count` rows where it is given."""
-    numbers = _numbers(path, "series")
+    numbers = read(path)["series"].to_numpy()
     if count not in (None, len(numbers)):
         raise altered(path, f"a line for each of {count} images", len(numbers))
     return numbers
@@ -73,14 +61,8 @@ def read_series(path, count=None):
 
 def read_inferred(path):
     """The inferred series number of each row, (n,) int, where the series are known; None where they are inferred."""
-    return _numbers(path, "inferred") if "inferred" in read(path) else None
-
-
-def _numbers(path, column):
     table = read(path)
-    if column not in table:
-        raise altered(path, EXPECTED, f"no column {column}")
-    return table[column].to_numpy()
+    return table["inferred"].to_numpy() if "inferred" in table else None
 
 
 def same_rows(tables):

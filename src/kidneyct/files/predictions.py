@@ -6,7 +6,7 @@ So two classes of nearly one probability are never told apart in two ways.
 import numpy as np
 import pandas as pd
 
-from kidneyct.files import index
+from kidneyct.files import index, tables
 from kidneyct.pipeline.errors import altered
 
 PROBABILITY = "probability of "  # the columns that hold the classes' probabilities begin so
@@ -26,10 +26,8 @@ def tabulate(table, rows, classes, probabilities):
 def read(path, classes):
     """A predictions table from a file; InputError where it is none, or lacks a probability of one of the classes."""
     table = index.read(path)
-    for column in [PROBABILITY + label for label in classes]:
-        values = table[column] if column in table else pd.Series(["none"])
-        if not (pd.api.types.is_numeric_dtype(values) and values.between(0, 1).all()):
-            raise altered(path, f"a column {column}, of numbers from 0 to 1", "none")
+    if fault := tables.fault(table, {PROBABILITY + label: tables.SHARE for label in classes}):
+        raise altered(path, "a table of predictions", fault)
     for column in ("label", "predicted"):
         index.codes(table[column], classes)
     return table

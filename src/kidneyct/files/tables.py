@@ -39,10 +39,19 @@ def read(path, columns):
     """
     text = [name for name, kind in columns.items() if kind == TEXT]
     table = load(path, "a table", dtype=dict.fromkeys(text, str), na_values=[""], keep_default_na=False)
-    fault = _fault(table, columns)
-    if fault:
-        raise altered(path, f"a table of {', '.join(columns)}", fault)
+    problem = fault(table, columns)
+    if not problem and not len(table):
+        problem = "no line below their names"
+    if not problem and "kept" in columns and table["kept"].sum() != 1:
+        problem = f"{table['kept'].sum()} lines that are kept, not one"
+    if problem:
+        raise altered(path, f"a table of {', '.join(columns)}", problem)
     return table
+
+
+def source(path):
+    """The name of a table's file, which may be open."""
+    return getattr(path, "path", getattr(path, "name", path)) if hasattr(path, "read") else path
 
 
 def load(path, expected, **options):
@@ -50,7 +59,7 @@ def load(path, expected, **options):
 
     InputError where it is missing, no text, cut short, or has lines of too many values; it says what was `expected`.
     """
-    name = getattr(path, "path", getattr(path, "name", path)) if hasattr(path, "read") else path
+    name = source(path)
     try:
         text = path.read() if hasattr(path, "read") else Path(path).read_bytes().decode("utf-8")
         table = pd.read_csv(io.StringIO(text), **options)
@@ -65,24 +74,18 @@ def load(path, expected, **options):
     return table
 
 
-def _fault(table, columns):
-    """What keeps a table from being one of these columns, in words; None if nothing does."""
+def fault(table, columns):
+    """What keeps a table from holding these columns, name -> what they hold, in words; None if nothing does."""
     absent = [name for name in columns if name not in table]
     if absent:
         return f"no column {', '.join(absent)}"
-    if not len(table):
-        return "no line below their names"
-    for name, kind in columns.items():
-        if not _holds(table[name], kind):
-            return f"another {name} than {kind}"
-    if "kept" in columns and table["kept"].sum() != 1:
-        return f"{table['kept'].sum()} lines that are kept, not one"
-    return None
+    faults = (f"another {name} than {kind}" for name, kind in columns.items() if not _holds(table[name], kind))
+    return next(faults, None) if len(table) else None
 
 
 def _holds(values, kind):
     if kind == TEXT:
-        return values.notna().all()
+        return (values.notna() & (values != "")).all()
     if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool or not np.isfinite(values).all():
         return False
     if kind in (WHOLE, FLAG) and not pd.api.types.is_integer_dtype(values):
