@@ -42,11 +42,10 @@ def test_an_exported_model_says_what_the_run_says(workspace, exported, inputs, t
     monkeypatch.chdir(tmp_path)  # no project
     outputs = []
     for number, source in enumerate((("--workspace", workspace[0]), ("--model", exported))):
-        table = run(capsys, "predict", inputs, *source, "--explain", f"maps{number}")
-        outputs.append((table, run(capsys, "predict", inputs, *source, "--json")))
+        outputs.append(run(capsys, "predict", inputs, *source, "--json", "--explain", f"maps{number}"))
     assert outputs[0] == outputs[1]
-    assert outputs[0][0][0] == 1  # text.jpg
-    assert [result["unlike"] for result in json.loads(outputs[0][1][1])["predictions"]] == [False, False, True]
+    assert outputs[0][0] == 1  # text.jpg
+    assert [result["unlike"] for result in json.loads(outputs[0][1])["predictions"]] == [False, False, True]
     for name in ("0.png", "1.png", "2.png"):
         assert Path("maps0", name).read_bytes() == Path("maps1", name).read_bytes()
 
@@ -63,12 +62,12 @@ def test_without_thumbnails_likeness_can_t_be_told(workspace, exported, inputs, 
     status, out, _ = run(capsys, "export", path, "--workspace", workspace[0], "--without-thumbnails")
     told = "without the thumbnails of the 16 training images: predict can't tell likeness"
     assert (status, out.splitlines()[0]) == (0, f"{path}: the candidate of this run, 56 MiB, {told}")
-    status, out, err = run(capsys, "predict", inputs / "2.png", "--model", path)
-    assert (status, out.splitlines()[1].split()[-1]) == (0, "unknown")
-    assert f"{path}: holds no training thumbnails, so likeness can't be told\n" in err
-    (of_it,) = json.loads(run(capsys, "predict", inputs / "2.png", "--model", path, "--json")[1])["predictions"]
-    (of_run,) = json.loads(run(capsys, "predict", inputs / "2.png", "--model", exported, "--json")[1])["predictions"]
-    assert of_it == of_run | {"likeness": None, "unlike": None}
+    results = {}
+    for file in (path, exported):
+        status, out, err = run(capsys, "predict", inputs / "2.png", "--model", file, "--json")
+        assert (f"{path}: holds no training thumbnails, so likeness can't be told\n" in err) == (file == path)
+        (results[file],) = json.loads(out)["predictions"]
+    assert results[path] == results[exported] | {"likeness": None, "unlike": None}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """`kidneyct predict`: which class, how sure, and does the image look like the training images?"""
 
-import errno
 import json
 import os
 import shutil
@@ -93,9 +92,6 @@ def test_good_images_give_a_table_and_pictures(workspace, inputs, tmp_path, caps
     assert sorted(path.name for path in drawn.iterdir()) == ["0-2.png", "0.png", "1.png"]
     assert Image.open(drawn / "0.png").size[0] > 600
     assert Image.open(drawn / "0.png").info["Software"] == "kidneyct predict"
-    before = (drawn / "0.png").read_bytes()
-    assert run(capsys, files[0], "--workspace", folder, "--explain", drawn)[0] == 0  # over its own
-    assert (drawn / "0.png").read_bytes() == before
 
 
 def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, capsys):
@@ -108,17 +104,17 @@ def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, capsys):
     tree["stages"]["preprocess"]["params"]["params.yaml"] |= seen
     finished.write(other, tree)
     ct.put(tmp_path, {"scan": ct.file(WindowCenter=40, WindowWidth=80), "mr": ct.shipped("MR_small.dcm")})
-    for run_folder, window_, changed in ((folder, (40, 80), np.asarray), (other, (-500, 1500), grey.matched)):
-        pixels = changed(window.linear(ct.RAMP - 1024, *window_))
-        Image.fromarray(pixels).save(tmp_path / "grey.png")
-        plain = (tmp_path / "grey.png", "--workspace", folder, "--json")
-        expected = json.loads(run(capsys, *plain)[1])["predictions"][0]
-        status, out, err = run(capsys, tmp_path / "scan", tmp_path / "mr", "--workspace", run_folder, "--json")
-        (scan,) = json.loads(out)["predictions"]
+    for number, (window_, changed) in enumerate((((40, 80), np.asarray), ((-500, 1500), grey.matched))):
+        Image.fromarray(changed(window.linear(ct.RAMP - 1024, *window_))).save(tmp_path / f"{number}.png")
+    files = [tmp_path / name for name in ("scan", "0.png", "1.png")]
+    plain, *expected = json.loads(run(capsys, *files, "--workspace", folder, "--json")[1])["predictions"]
+    status, out, err = run(capsys, files[0], tmp_path / "mr", "--workspace", other, "--json")
+    for scan, result in zip([plain, *json.loads(out)["predictions"]], expected, strict=True):
         for name in ("probability", "probabilities"):  # the last digits may go with the place in a batch
-            assert scan.pop(name) == pytest.approx(expected.pop(name), abs=1e-4)
-        assert (status, scan | {"file": ""}) == (1, expected | {"file": ""})
-        assert f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err
+            assert scan.pop(name) == pytest.approx(result.pop(name), abs=1e-4)
+        assert scan | {"file": ""} == result | {"file": ""}
+    assert status == 1
+    assert f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err
 
 
 def test_what_is_asked_wrongly_is_one_line(workspace, inputs, tmp_path, capsys):
@@ -152,43 +148,32 @@ def test_a_picture_never_takes_the_place_of_a_file_that_is_not_its_own(workspace
     assert other.lstat() == before
 
 
-def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(
-    workspace, inputs, tmp_path, capsys, monkeypatch
-):
-    folder, _ = workspace
+def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(workspace, inputs, tmp_path, capsys):
     drawn = tmp_path / "drawn"
     long = tmp_path / ("n" * 255)
     broken = tmp_path / os.fsdecode(b"b\xe9d\n.png")
     for file in (long, broken):
         file.write_bytes((inputs / "0.png").read_bytes())
-    status, out, err = run(capsys, long, broken, inputs / "1.png", "--workspace", folder, "--explain", drawn)
+    status, out, err = run(capsys, long, broken, inputs / "1.png", "--workspace", workspace[0], "--explain", drawn)
     assert status == 1
     assert len(out.splitlines()) == 4
     assert f"{tmp_path}/b\\udce9d\\n.png  " in out
     assert sorted(os.listdir(os.fsencode(drawn))) == [b"1.png", b"b\xe9d\n.png"]
     assert f"error: {long}: its maps are not written: {drawn / long.name}.png: File name too long\n" in err
 
-    def full(self, content):
-        raise OSError(errno.ENOSPC, "No space left on device", str(self))
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    status, out, err = run(capsys, inputs / "1.png", "--workspace", folder, "--explain", drawn)
-    assert (status, len(out.splitlines())) == (1, 2)
-    assert f"1.png: its maps are not written: {drawn / '1.png'}: No space left on device\n" in err
-
 
 def test_what_is_known_is_printed_where_it_is_interrupted(workspace, inputs, capsys, monkeypatch):
-    result = {"class": "Cyst", "probability": 0.7, "probabilities": {"Cyst": 0.7, "Stone": 0.3}, "likeness": 0.5}
+    result = {"class": "Cyst", "probability": 0.7, "probabilities": {"Cyst": 0.7, "Stone": 0.3}, "likeness": None}
 
     def predict(model, network, files, explain):
-        yield files[0], result | {"unlike": False}
+        yield files[0], result | {"unlike": None}
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prediction, "predict", predict)
     ask = (inputs / "0.png", inputs / "1.png", "--workspace", workspace[0])
     status, out, err = run(capsys, *ask)
     assert (status, err) == (130, "interrupted\n")
-    assert out.splitlines()[1].split() == [str(inputs / "0.png"), "Cyst", "0.7000", "0.5000"]
+    assert out.splitlines()[1].split() == [str(inputs / "0.png"), "Cyst", "0.7000", "unknown"]
     status, out, err = run(capsys, *ask, "--json")
     assert (status, err) == (130, "interrupted\n")
     assert [result["file"] for result in json.loads(out)["predictions"]] == [str(inputs / "0.png")]
