@@ -128,7 +128,6 @@ def another_batch(stages):
     ],
 )
 def test_a_mixed_or_unfinished_run_is_not_exported(copy, change, line):
-    trained_model.finished(copy, "candidate")
     relocked(copy, change)
     with pytest.raises(InputError) as error:
         trained_model.finished(copy, "candidate")
