@@ -69,8 +69,8 @@ def test_a_network_is_filled_with_the_arrays_of_another(normalize, head, pixels)
     [
         ("layers/dense/vars/0", np.ones((2, 2)), "layer dense expected shapes [(2048, 8), (8,)], found [(2, 2), (8,)]"),
         ("layers/dense_1/vars/1", np.full(4, np.nan), "layer scores expected finite numbers"),
-        ("layers/conv2d_2/vars", h5py.ExternalLink("other.h5", "/"), "expected layer block2_conv1 with shapes"),
-        ("layers/conv2d", None, "expected layer block1_conv1 with shapes"),
+        ("layers/conv2d_2/vars", h5py.ExternalLink("other.h5", "/"), "layer block2_conv1 expected with shapes"),
+        ("layers/conv2d", None, "layer block1_conv1 expected with shapes"),
     ],
 )
 def test_a_model_that_training_did_not_leave(network, tmp_path, place, value, line):
