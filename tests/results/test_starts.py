@@ -95,15 +95,6 @@ def test_the_plans_sentences():
     ]
 
 
-def test_tables_hold_the_figures(result):
-    models, contrasts = starts.tables(result).values()
-    imagenet = result["models"]["imagenet"]
-    line = next(line for line in models.splitlines() if line.startswith("| imagenet "))
-    assert f"| {100 * imagenet['macro_auroc']['value']:.1f} (" in line
-    assert f"| {100 * imagenet['slices']['macro_f1']:.1f} |" in line
-    assert len(contrasts.splitlines()) == 2 + 5
-
-
 def test_series_are_told_with_the_probability_of_their_class(found):
     table = starts.heat(found, CODES, SERIES, np.array([f"x/{n}.png" for n in range(80)]), CLASSES)
     assert list(table.columns) == ["first_image", "class", "images", "thumbnails", "acquisition", "imagenet", "random"]

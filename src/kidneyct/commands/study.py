@@ -179,8 +179,6 @@ def _splits(wanted, runs, name, values, result):
                 index=False, na_rep="", float_format="%.4f"
             )
         )
-    for sentence in arms.at_edges(splits):
-        print(f"\n{sentence}.")
     missing = sorted({f"{run.arm}, {run.split}" for run in runs if (run.arm, run.split) not in outcomes})
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")

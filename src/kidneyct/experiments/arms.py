@@ -52,7 +52,7 @@ def summarise(outcomes, starts, classes):
         "baselines": {name: estimates(counted) for name, counted in baselines.items()},
         "controls": {
             name: estimates(own)
-            | _trained(alike[_first(control_of, name)], CONTROL)
+            | _trained(next(alike[arm] for arm, control in control_of.items() if control == name), CONTROL)
             | {"against_baselines": against_baselines(own)}
             for name, own in named.items()
         },
@@ -94,12 +94,15 @@ def _controls(controls, starts):
 
     Controls of other parameters stay apart even where they are right about the same images.
     """
+    made_with = {
+        arm: {key: value for key, value in own.items() if key not in NOT_ITS_CONTROL} for arm, own in starts.items()
+    }
     named, control_of = {}, {}
     for arm, own in controls.items():
         same = [
             other
             for other in control_of
-            if _of_control(starts[other]) == _of_control(starts[arm]) and all(map(np.array_equal, own, controls[other]))
+            if made_with[other] == made_with[arm] and all(map(np.array_equal, own, controls[other]))
         ]
         name = control_of[same[0]] if same else "control" if not named else f"control of {arm}"
         named.setdefault(name, own)
@@ -107,22 +110,12 @@ def _controls(controls, starts):
     return named, control_of
 
 
-def _of_control(parameters):
-    return {key: value for key, value in parameters.items() if key not in NOT_ITS_CONTROL}
-
-
-def _first(control_of, name):
-    """The first arm that has this control."""
-    return next(arm for arm, own in control_of.items() if own == name)
-
-
 def _test(gaps, groups):
     """Add p, p_holm (over the gaps) and series_needed to each gap in accuracy and macro F1 that has an error."""
     for metric in ("accuracy", "macro_f1"):
-        tested = [gap[metric] for gap in gaps.values() if "error" in gap[metric]]
-        p_values = [pooled.p_value(gap) for gap in tested]
-        for gap, p, corrected in zip(tested, p_values, pooled.holm(p_values), strict=True):
-            gap |= {"p": round(p, 6), "p_holm": round(corrected, 6), "series_needed": pooled.series_needed(gap, groups)}
+        for name, tested in pooled.family({name: gap[metric] for name, gap in gaps.items()}).items():
+            needed = {"series_needed": pooled.series_needed(tested, groups)} if "error" in tested else {}
+            gaps[name][metric] = tested | needed
 
 
 def _trained(seeds, role):
@@ -166,19 +159,6 @@ def table(splits):
                     of_runs = {"metric": f"runs that kept the {edge} rate", "value": count / estimates["runs"]}
                     rows.append({"split": split, "kind": kind[:-1], "model": model} | of_runs)
     return pd.DataFrame(rows)
-
-
-def at_edges(splits):
-    """A sentence for each model of which runs kept the lowest or highest of several learning rates."""
-    return [
-        f"{split}: {model} kept the {edge} learning rate tried in {count} of {estimates['runs']} runs; a "
-        f"{tables.BEYOND[edge]} one may be better"
-        for split, result in splits.items()
-        for kind in ("arms", "controls")
-        for model, estimates in result[kind].items()
-        for edge, count in estimates["rate_at_edge"].items()
-        if count
-    ]
 
 
 def _flat(estimates):

@@ -97,29 +97,6 @@ def _effective(codes, metric):
     return {"accuracy": len(codes), "log_loss": 1}.get(metric, len(counts) * counts.min())
 
 
-def family(gaps, margin=None):
-    """Gaps of one metric, name -> `estimate`'s, with the p values of those that have an error, as one family.
-
-    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
-    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
-    1987).
-    """
-    p_values = {name: pooled.p_value(gap) for name, gap in gaps.items() if "error" in gap}
-    corrected = dict(zip(p_values, pooled.holm(list(p_values.values())), strict=True))
-    result = {name: dict(gap) for name, gap in gaps.items()}
-    for name, p in p_values.items():
-        result[name] |= rounded({"p": p, "p_holm": corrected[name]})
-        if margin is not None:
-            result[name] |= rounded({"p_equivalent": equivalence(gaps[name], margin)})
-    return result
-
-
-def equivalence(gap, margin):
-    """See `family`: p of the hypothesis that an estimated gap is at least as large as the margin, either way."""
-    nearest = margin - abs(gap["value"])
-    return float(stats.t.sf(nearest / gap["error"], gap["freedom"]))
-
-
 def measured(probabilities, codes):
     """Metrics of probabilities (..., g, k) of series with codes (g,), and the same without each series in turn.
 

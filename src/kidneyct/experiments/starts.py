@@ -6,11 +6,11 @@ import pandas as pd
 from kidneyct.experiments import probing
 from kidneyct.files.rounding import rounded
 from kidneyct.probe import probe
+from kidneyct.statistics import pooled
 
 RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
-PARTS = ("series", "training", "cuts", "draws")  # of a standard error
 
 
 def summarise(found, chosen, codes, series, classes):
@@ -105,7 +105,7 @@ def _contrasts(whole, starts, estimates):
     result = {f"{one} less {other}": estimates(whole[one], whole[other]) for one, other in pairs}
     primary, *secondary = result
     for names in ([primary], secondary):
-        for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+        for name, gap in pooled.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
             result[name][PRIMARY] = gap
     return result
 
@@ -171,32 +171,6 @@ def sentences(result):
         else:
             told.append(f"{one} and {other}: not settled by these series: {ends}")
     return told
-
-
-def tables(result):
-    """The figures as they stand in docs/results.md, name -> Markdown: models, and contrasts, in per cent and points."""
-    models = ["| by whole series | macro AUROC | balanced accuracy | slices: accuracy | macro F1 |"]
-    models.append("|---|---:|---:|---:|---:|")
-    for name, values in result["models"].items():
-        slices = values["slices"]
-        models.append(
-            f"| {name} | {_percent(values[PRIMARY])} | {_percent(values['balanced_accuracy'])} "
-            f"| {100 * slices['accuracy']:.1f} | {100 * slices['macro_f1']:.1f} |"
-        )
-    contrasts = [
-        f"| macro AUROC, points | gap | {' | '.join(PARTS)} | p (Holm) |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for pair, values in result["contrasts"].items():
-        gap = values[PRIMARY]
-        p = gap["p_holm"]
-        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in PARTS)
-        contrasts.append(f"| {pair} | {_points(gap)} | {parts} | {'< 0.001' if p < 0.001 else f'{p:.3f}'} |")
-    return {"models": "\n".join(models), "contrasts": "\n".join(contrasts)}
-
-
-def _percent(estimate):
-    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
 
 
 def _points(gap):
