@@ -126,22 +126,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert held["percentile"] < held["ours"]
 
 
-def test_p_values_of_a_family_by_hand():
-    gaps = {
-        "a": {"value": 0.04, "error": 0.02, "freedom": 10.0},
-        "b": {"value": -0.01, "error": 0.02, "freedom": 10.0},
-        "c": {"value": 0.0, "low": -0.1, "high": 0.1},
-    }
-    found = pooled.family(gaps, margin=0.05)
-    two, half = 2 * stats.t.sf(2, 10), 2 * stats.t.sf(0.5, 10)
-    added = {"p": two, "p_holm": 2 * two, "p_equivalent": stats.t.sf(0.5, 10)}
-    assert found["a"] == pytest.approx(gaps["a"] | added, abs=1e-6)
-    # -0.01 lies two errors above -0.05, and three below 0.05: the nearer margin decides.
-    added = {"p": half, "p_holm": half, "p_equivalent": stats.t.sf(2, 10)}
-    assert found["b"] == pytest.approx(gaps["b"] | added, abs=1e-6)
-    assert found["c"] == gaps["c"]
-    assert "p_equivalent" not in pooled.family(gaps)["a"]
+def test_holm_and_p_by_hand():
     assert pooled.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert pooled.holm([]) == []
+    gap = {"value": 0.2, "error": 0.1, "freedom": 10}
+    assert pooled.p_value(gap) == pytest.approx(2 * (1 - stats.t.cdf(2, 10)))
 
 
 def test_how_many_series_would_show_a_gap():

@@ -130,3 +130,21 @@ def test_what_says_the_same_of_all_or_hangs_on_one_series_has_no_interval():
     found = probing.estimate(certain([0, 0, 0, 0])[None, None], codes)  # always the same answer
     assert found["macro_auroc"] == found["balanced_accuracy"] == {"value": 0.5}
     assert "low" in found["accuracy"]
+
+
+def test_p_values_of_a_family_by_hand():
+    gaps = {
+        "a": {"value": 0.04, "error": 0.02, "freedom": 10.0},
+        "b": {"value": -0.01, "error": 0.02, "freedom": 10.0},
+        "c": {"value": 0.0, "low": -0.1, "high": 0.1},
+    }
+    found = probing.family(gaps, margin=0.05)
+    two, half = 2 * stats.t.sf(2, 10), 2 * stats.t.sf(0.5, 10)
+    added = {"p": two, "p_holm": 2 * two, "p_equivalent": stats.t.sf(0.5, 10)}
+    assert found["a"] == pytest.approx(gaps["a"] | added, abs=1e-6)
+    # -0.01 lies two errors above -0.05, and three below 0.05: the nearer margin decides.
+    assert found["b"] == pytest.approx(
+        gaps["b"] | {"p": half, "p_holm": half, "p_equivalent": stats.t.sf(2, 10)}, abs=1e-6
+    )
+    assert found["c"] == gaps["c"]
+    assert "p_equivalent" not in probing.family(gaps)["a"]

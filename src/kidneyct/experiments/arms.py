@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from kidneyct.experiments import probing
 from kidneyct.files import index, tables
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import pooled
@@ -113,7 +114,7 @@ def _controls(controls, starts):
 def _test(gaps, groups):
     """Add p, p_holm (over the gaps) and series_needed to each gap in accuracy and macro F1 that has an error."""
     for metric in ("accuracy", "macro_f1"):
-        for name, tested in pooled.family({name: gap[metric] for name, gap in gaps.items()}).items():
+        for name, tested in probing.family({name: gap[metric] for name, gap in gaps.items()}).items():
             needed = {"series_needed": pooled.series_needed(tested, groups)} if "error" in tested else {}
             gaps[name][metric] = tested | needed
 

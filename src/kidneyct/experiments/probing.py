@@ -97,6 +97,24 @@ def _effective(codes, metric):
     return {"accuracy": len(codes), "log_loss": 1}.get(metric, len(counts) * counts.min())
 
 
+def family(gaps, margin=None):
+    """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
+
+    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
+    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
+    1987).
+    """
+    tested = {name: gap for name, gap in gaps.items() if "error" in gap}
+    p_values = [pooled.p_value(gap) for gap in tested.values()]
+    result = gaps.copy()
+    for (name, gap), p, p_holm in zip(tested.items(), p_values, pooled.holm(p_values), strict=True):
+        result[name] = gap | rounded({"p": p, "p_holm": p_holm})
+        if margin is not None:
+            nearest = margin - abs(gap["value"])
+            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
+    return result
+
+
 def measured(probabilities, codes):
     """Metrics of probabilities (..., g, k) of series with codes (g,), and the same without each series in turn.
 

@@ -6,7 +6,6 @@ import pandas as pd
 from kidneyct.experiments import probing
 from kidneyct.files.rounding import rounded
 from kidneyct.probe import probe
-from kidneyct.statistics import pooled
 
 RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
@@ -105,7 +104,7 @@ def _contrasts(whole, starts, estimates):
     result = {f"{one} less {other}": estimates(whole[one], whole[other]) for one, other in pairs}
     primary, *secondary = result
     for names in ([primary], secondary):
-        for name, gap in pooled.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+        for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
             result[name][PRIMARY] = gap
     return result
 

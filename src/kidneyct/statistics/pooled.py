@@ -162,22 +162,9 @@ def combined(variances, freedoms):
     return variance, np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1), freedoms[0])
 
 
-def family(gaps, margin=None):
-    """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
-
-    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
-    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
-    1987).
-    """
-    tested = {name: gap for name, gap in gaps.items() if "error" in gap}
-    p_values = [2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"]) for gap in tested.values()]
-    result = gaps.copy()
-    for (name, gap), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True):
-        result[name] = gap | rounded({"p": p, "p_holm": p_holm})
-        if margin is not None:
-            nearest = margin - abs(gap["value"])
-            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
-    return result
+def p_value(gap):
+    """Two-sided p of an estimated gap that has an error, by Student's t."""
+    return float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"]))
 
 
 def holm(p_values):
