@@ -126,8 +126,9 @@ def places(wanted, models, shared, folds, slices, by="series"):
 
     InputError where a class has fewer series than there are folds.
     """
-    of_series = np.unique(np.stack([shared.codes, shared.series]), axis=1)[0]
-    if (fewest := np.bincount(of_series).min()) < folds:
+    answers = np.eye(shared.codes.max() + 1)[shared.codes]
+    fewest = np.bincount(probe.by_series(answers, *shared[1:3])[1], minlength=answers.shape[1]).min()
+    if fewest < folds:
         raise InputError(
             f"probes.folds: expected at most {fewest}, as many as the rarest class has series, found {folds}"
         )
