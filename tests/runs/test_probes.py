@@ -72,7 +72,7 @@ def test_features_that_know_nothing_add_nothing_to_the_acquisition_and_such_that
         found = probes.out_of_fold(task, features(shared, signal), shared, fold, 8)["probabilities"]
         return logistic.log_losses(found, shared.codes).mean()
 
-    assert loss(5.0) < 0.2 < 0.5 < loss(0.0)
+    assert loss(5.0) < 0.3 < 0.5 < loss(0.0)
 
 
 def test_a_share_is_of_each_classs_series_and_shares_are_nested(shared):
