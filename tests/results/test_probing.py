@@ -28,13 +28,13 @@ def reference(table, codes):
 def test_metrics_are_scikit_learns_with_all_series_and_without_each():
     generator = np.random.default_rng(0)
     codes = np.repeat([0, 1, 2, 3], [9, 3, 7, 4])
-    tables = generator.integers(1, 6, (2, 3, 23, 4)) + 3.0 * np.eye(4)[codes] * generator.random((2, 3, 23, 1)).round()
+    tables = generator.integers(1, 6, (1, 2, 23, 4)) + 3.0 * np.eye(4)[codes] * generator.random((1, 2, 23, 1)).round()
     tables /= tables.sum(axis=-1, keepdims=True)  # with many ties
     values, without = probing.measured(tables, codes)
     for metric in probing.METRICS:
-        assert values[metric].shape == (2, 3)
-        assert without[metric].shape == (2, 3, 23)
-    for draw, cut in np.ndindex(2, 3):
+        assert values[metric].shape == (1, 2)
+        assert without[metric].shape == (1, 2, 23)
+    for draw, cut in np.ndindex(1, 2):
         table = tables[draw, cut]
         for metric, value in reference(table, codes).items():
             assert values[metric][draw, cut] == pytest.approx(value, abs=1e-12)

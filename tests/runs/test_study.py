@@ -107,7 +107,7 @@ def test_a_runs_name_tells_what_it_is_made_of(read, tmp_path, monkeypatch):
         ("folds: 3", "folds: 0", r"^arm imagenet, split by series: .*split\.folds: .* 1 to 1000"),
         ("{weights: imagenet}", "{split.folds: 4}", r"^arm two blocks, .*: split\.folds: expected 4, .* 1$"),
         ("seeds: [0, 7]", "seeds: [0, true]", r"seeds\.1: Input should be a valid integer$"),
-        ("seeds: [0, 7]", "seeds: [7, 0, 7]", r"seeds: expected different ones, found 7 twice$"),
+        ("seeds: [0, 7]", "seeds: [7, 0, 7]", r"^study: .* found study-imagenet-by-image-0-7-.* twice; give each .*"),
         ("settings: {", "settings: {1: 2, ", r"settings\.1\.\[key\]: Input should be a valid string"),
         ("  imagenet:", "  two-blocks: {weights: imagenet, model.transferred_blocks: 2}\n  x:", "-two-blocks-.* twice"),
     ],

@@ -37,12 +37,6 @@ def _known(changes):
     return changes
 
 
-def _different(seeds):
-    if doubled := [seed for seed, count in Counter(seeds).items() if count > 1]:
-        raise PydanticCustomError("doubled", "expected different ones, found {seed} twice", {"seed": doubled[0]})
-    return seeds
-
-
 Changes = Annotated[dict[str, Any], AfterValidator(_known)]  # what differs from params.yaml
 
 
@@ -63,7 +57,7 @@ class Study(params.Section):
     settings: Changes = Field({})  # of every run
     arms: dict[str, Changes] = Field({})
     splits: dict[str, Changes] = Field({})
-    seeds: Annotated[list[int], AfterValidator(_different)] = Field([])
+    seeds: list[int] = Field([])
     probes: Probes | None = None
 
     @model_validator(mode="after")
@@ -134,7 +128,9 @@ def plan(study, path="params.yaml"):
             runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
-        raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
+        raise InputError(
+            f"study: expected a name of its own for each run, found {doubled[0]} twice; name each arm and seed once"
+        )
     return runs
 
 
@@ -142,12 +138,10 @@ def _folds(study, values):
     """How many folds each way of splitting has, name -> number; InputError where the study is none that can be run."""
     folds = {}
     for (split, division), (arm, start) in itertools.product(study.splits.items(), study.arms.items()):
-        changed = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)
-        own = changed["split"]["folds"]
+        own = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)["split"]["folds"]
         if folds.setdefault(split, own) != own:
-            raise InputError(
-                f"arm {arm}, split {split}: split.folds: expected {folds[split]}, as the other arms have, found {own}"
-            )
+            expected = f"expected {folds[split]}, as the other arms have, found {own}"
+            raise InputError(f"arm {arm}, split {split}: split.folds: {expected}")
     return folds
 
 
@@ -256,9 +250,9 @@ def outcome(revision):
             return index.read(file)
 
     predictions = {role: table(f"models/{role}/predictions.csv") for role in ROLES}
-    result = predictions[ROLES[0]][["image", "label"]].copy()
-    for role, own in predictions.items():
-        result[role] = own["predicted"].to_numpy()
+    result = predictions[CANDIDATE][["image", "label"]].assign(
+        **{role: own["predicted"].to_numpy() for role, own in predictions.items()}
+    )
     result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
     baselines = table("metrics/leakage/baselines.csv")[["image", *index.BASELINES]]
     result = result.merge(baselines, on="image", validate="one_to_one")
