@@ -29,8 +29,9 @@ def summarise(outcomes, starts, classes):
     groups = some[0]["series"].nunique()
 
     def estimates(own, against=None):
-        values = pooled.estimate(own, against)
-        return _nested(dict(zip(pooled.names(classes), values, strict=True)), classes)
+        """The classes are under `recall`, so that no class name can be taken for a metric."""
+        accuracy, macro_f1, *recall = pooled.estimate(own, against)
+        return {"accuracy": accuracy, "macro_f1": macro_f1, "recall": dict(zip(classes, recall, strict=True))}
 
     def against_baselines(own):
         return {name: estimates(own, counted) for name, counted in baselines.items()}
@@ -82,12 +83,6 @@ def _counts(tables, column, classes):
         )
         for table in tables
     ]
-
-
-def _nested(estimates, classes):
-    """accuracy and macro_f1, and under `recall` the classes, so that no class name can be taken for a metric."""
-    recall = {label: estimates[f"recall of {label}"] for label in classes}
-    return {"accuracy": estimates["accuracy"], "macro_f1": estimates["macro_f1"], "recall": recall}
 
 
 def _controls(controls, starts):
@@ -163,6 +158,6 @@ def table(splits):
 
 
 def _flat(estimates):
-    """(metric, estimate) pairs of what `_nested` made."""
+    """(metric, estimate) pairs of estimates with the classes under `recall`."""
     pairs = [(metric, estimates[metric]) for metric in ("accuracy", "macro_f1") if metric in estimates]
     return pairs + [(f"recall of {label}", estimate) for label, estimate in estimates.get("recall", {}).items()]

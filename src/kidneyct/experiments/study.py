@@ -128,9 +128,7 @@ def plan(study, path="params.yaml"):
             runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
-        raise InputError(
-            f"study: expected a name of its own for each run, found {doubled[0]} twice; name each arm and seed once"
-        )
+        raise InputError(f"study: expected a name for each run, found {doubled[0]} twice; give each arm and seed once")
     return runs
 
 
