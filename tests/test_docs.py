@@ -6,7 +6,6 @@ from pathlib import Path
 
 from benchmarks import page as tables
 from benchmarks import stopwatch, tutorial
-from kidneyct.experiments import starts
 from kidneyct.pipeline import params, yaml12
 
 PAGES = [
@@ -82,11 +81,22 @@ def test_benchmarks_tables_are_the_results():
 
 def test_the_results_tables_are_the_studys():
     probes = json.loads(Path("metrics/study.json").read_text())["probes"]
-    text = Path("docs/results.md").read_text()
-    for name, table in starts.tables(probes).items():
-        assert text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0] == table
-    readme = Path("README.md").read_text()
-    for model in ("imagenet", "photographs", "random", "thumbnails", "acquisition", "nearest thumbnail"):
-        value = probes["models"][model]["macro_auroc"]
-        ends = f"{100 * value['value']:.1f} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
-        assert f"| {ends} | {100 * probes['models'][model]['slices']['accuracy']:.1f} |" in readme
+    text, readme = Path("docs/results.md").read_text(), Path("README.md").read_text()
+    tables = {"models": [], "contrasts": []}
+    for name, model in probes["models"].items():
+        ends = [
+            "{value:.1%} ({low:.1%} to {high:.1%})".format(**model[m]) for m in ("macro_auroc", "balanced_accuracy")
+        ]
+        slices = f"{model['slices']['accuracy']:.1%}"
+        row = f"| {name} | {' | '.join(ends)} | {slices} | {model['slices']['macro_f1']:.1%} |"
+        tables["models"].append(row.replace("%", ""))
+        if name in ("imagenet", "photographs", "random", "thumbnails", "acquisition", "nearest thumbnail"):
+            assert f"| {ends[0]} | {slices} |".replace("%", "") in readme
+    for name, metrics in probes["contrasts"].items():
+        gap = metrics["macro_auroc"]
+        parts = " | ".join(f"{gap['parts'].get(part, 0):.1%}" for part in ("series", "training", "cuts", "draws"))
+        p = "< 0.001" if gap["p_holm"] < 0.001 else f"{gap['p_holm']:.3f}"
+        row = "| {} | {value:+.1%} ({low:+.1%} to {high:+.1%}) | {} | {} |".format(name, parts, p, **gap)
+        tables["contrasts"].append(row.replace("%", ""))
+    for name, rows in tables.items():
+        assert text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0].splitlines()[2:] == rows

@@ -6,8 +6,8 @@ import re
 import pytest
 from outcomes import summary
 
-from kidneyct.experiments import forest, study_page
-from kidneyct.pipeline import params, yaml12
+from kidneyct.experiments import study_page
+from kidneyct.pipeline import params
 
 STARTS = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
 
@@ -30,10 +30,8 @@ def result():
 @pytest.fixture(scope="module")
 def page(result, tmp_path_factory):
     path = tmp_path_factory.mktemp("study") / "forest.png"
-    forest.forest(path, result["splits"])
-    with open("params.yaml") as file:
-        values = params.check(yaml12.load(file)).model_dump()
-    return study_page.page(result, values, path)
+    study_page.forest(path, result["splits"])
+    return study_page.page(result, params.validate().model_dump(), path)
 
 
 def cells(page, arm):
@@ -63,4 +61,4 @@ def test_what_is_left_out_is_named_and_nothing_is_told_of_its_maker(page):
 def test_the_forest_has_a_row_for_each_model(result, size_of):
     # 4.2 inches a way of splitting and 2.2; twice 0.36 a row and 1.1, and 0.7: at 150 dots.
     size = (1590, round(150 * (2 * (0.36 * 4 + 1.1) + 0.7)))
-    assert size_of(lambda path: forest.forest(path, result["splits"])) == size
+    assert size_of(lambda path: study_page.forest(path, result["splits"])) == size

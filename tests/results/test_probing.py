@@ -28,13 +28,13 @@ def reference(table, codes):
 def test_metrics_are_scikit_learns_with_all_series_and_without_each():
     generator = np.random.default_rng(0)
     codes = np.repeat([0, 1, 2, 3], [9, 3, 7, 4])
-    tables = generator.integers(1, 6, (2, 3, 23, 4)) + 3.0 * np.eye(4)[codes] * generator.random((2, 3, 23, 1)).round()
+    tables = generator.integers(1, 6, (1, 2, 23, 4)) + 3.0 * np.eye(4)[codes] * generator.random((1, 2, 23, 1)).round()
     tables /= tables.sum(axis=-1, keepdims=True)  # with many ties
     values, without = probing.measured(tables, codes)
     for metric in probing.METRICS:
-        assert values[metric].shape == (2, 3)
-        assert without[metric].shape == (2, 3, 23)
-    for draw, cut in np.ndindex(2, 3):
+        assert values[metric].shape == (1, 2)
+        assert without[metric].shape == (1, 2, 23)
+    for draw, cut in np.ndindex(1, 2):
         table = tables[draw, cut]
         for metric, value in reference(table, codes).items():
             assert values[metric][draw, cut] == pytest.approx(value, abs=1e-12)
@@ -42,13 +42,6 @@ def test_metrics_are_scikit_learns_with_all_series_and_without_each():
             left = reference(np.delete(table, series, axis=0), np.delete(codes, series))
             for metric, value in left.items():
                 assert without[metric][draw, cut, series] == pytest.approx(value, abs=1e-12)
-
-
-def test_auroc_by_hand():
-    # Positives 3 and 2, negatives 2 and 1: of four pairs three are won and one is a tie.
-    value, without = probing.auroc(np.array([3.0, 2, 2, 1]), np.array([True, True, False, False]))
-    assert value == 3.5 / 4
-    assert without.tolist() == [1.5 / 2, 2 / 2, 2 / 2, 1.5 / 2]
 
 
 def test_an_estimate_and_its_parts_by_hand():
@@ -101,15 +94,6 @@ def test_a_loss_is_never_below_zero():
     reach = stats.t.ppf(0.975, 4) * loss["error"] / value
     assert [loss["low"], loss["high"]] == pytest.approx(value * np.exp([-reach, reach]), rel=1e-4)
     assert loss["low"] > 0 > value - reach * value  # Student's interval would reach below
-
-
-def test_degrees_of_freedom_are_of_the_class_that_decides():
-    # Class 1's recall, of three series, makes nearly all of the variance, though class 0 has 60.
-    codes = np.repeat([0, 1], [60, 3])
-    predicted = codes.copy()
-    predicted[[0, 61]] = [1, 0]
-    found = probing.estimate(certain(predicted)[None, None], codes)
-    assert found["balanced_accuracy"]["freedom"] == pytest.approx(2, abs=0.1)
 
 
 def test_without_errors_there_is_a_bound():

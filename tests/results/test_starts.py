@@ -74,8 +74,8 @@ def test_the_primary_contrast_comes_first_and_the_family_is_the_others(result):
     ]
     models = result["models"]
     gap = models["imagenet"]["macro_auroc"]["value"] - models["random"]["macro_auroc"]["value"]
-    assert contrasts["imagenet less random"]["macro_auroc"]["value"] == pytest.approx(gap, abs=2e-6)
     primary = contrasts["imagenet less random"]["macro_auroc"]
+    assert primary["value"] == pytest.approx(gap, abs=2e-6)
     assert primary["p_holm"] == primary["p"]  # a family of its own
     ps = sorted([gaps["macro_auroc"]["p"], gaps["macro_auroc"]["p_holm"]] for gaps in list(contrasts.values())[1:])
     assert ps[0][1] == pytest.approx(min(1, 4 * ps[0][0]), abs=1e-5)
@@ -93,15 +93,6 @@ def test_the_plans_sentences():
         "e and b: not settled by these series: +1.0 (-3.0 to +6.0) points of macro AUROC",
         "f is better than b: +2.0 (+0.1 to +3.9) points of macro AUROC; not shown once corrected, p 0.120",
     ]
-
-
-def test_tables_hold_the_figures(result):
-    models, contrasts = starts.tables(result).values()
-    imagenet = result["models"]["imagenet"]
-    line = next(line for line in models.splitlines() if line.startswith("| imagenet "))
-    assert f"| {100 * imagenet['macro_auroc']['value']:.1f} (" in line
-    assert f"| {100 * imagenet['slices']['macro_f1']:.1f} |" in line
-    assert len(contrasts.splitlines()) == 2 + 5
 
 
 def test_series_are_told_with_the_probability_of_their_class(found):

@@ -103,15 +103,15 @@ def collect(wanted, runs, name, compute):
     """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
     import json
 
-    from kidneyct.experiments import study
+    from kidneyct.experiments import engine, study
     from kidneyct.pipeline import params
 
-    values = params.validate().model_dump()
+    values, revisions = params.validate().model_dump(), engine.finished()
     result = {"study": study.without_folders(wanted.model_dump())}
     if wanted.probes:
-        result["probes"] = _probes(wanted, runs, name, values, compute)
+        result["probes"] = _probes(wanted, runs, revisions, name, values, compute)
     if wanted.arms:
-        result["splits"] = _splits(wanted, runs, name, values, result)
+        result["splits"] = _splits(wanted, runs, revisions, name, values, result)
     if not any(result.get(part) for part in ("probes", "splits")):
         raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
     with atomic_write(f"metrics/{name}.json") as partial:
@@ -119,45 +119,40 @@ def collect(wanted, runs, name, compute):
     print(f"metrics/{name}.json")
 
 
-def _probes(wanted, runs, name, values, compute):
+def _probes(wanted, runs, revisions, name, values, compute):
     """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
-    from kidneyct.experiments import engine, probes, starts, study
-    from kidneyct.experiments import probe_charts as charts
+    from kidneyct.experiments import probe_charts, probes, starts, study
 
-    revisions, classes = engine.finished(), values["data"]["classes"]
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
     if not finished:
         return None
+    classes = values["data"]["classes"]
     shared = probes.images(revisions[finished[0].name], classes)
     models = probes.features(finished, revisions, shared)
     slices = study.changed(values, wanted.settings | wanted.probes.settings)["probe"]["slices"]
-    tasks = probes.tasks(models, wanted.probes.cuts)
-    how = wanted.probes.folds, slices, wanted.probes.by
-    kept = probes.places(tasks, models, shared, *how)
+    how = models, shared, wanted.probes.folds, slices, wanted.probes.by
+    kept = probes.places(probes.tasks(models, wanted.probes.cuts), *how)
     if compute:
-        probes.compute(kept, models, shared, *how)
+        probes.compute(kept, *how)
     found, chosen = probes.gathered(kept)
     if (next(iter(wanted.probes.starts)), probes.probe.ALL, 1.0) not in found:
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
-    with atomic_write(f"plots/{name}-series.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.4f")
-    charts.draw(f"plots/{name}-probes.png", result)
-    charts.heat(f"plots/{name}-series.png", table)
-    for sentence in starts.sentences(result):
-        print(sentence)
+    _write(table, f"plots/{name}-series.csv", digits=4)
+    probe_charts.draw(f"plots/{name}-probes.png", result)
+    probe_charts.heat(f"plots/{name}-series.png", table)
+    print("\n".join(starts.sentences(result)))
     print(f"\nplots/{name}-probes.png  plots/{name}-series.png  plots/{name}-series.csv")
     return result
 
 
-def _splits(wanted, runs, name, values, result):
+def _splits(wanted, runs, revisions, name, values, result):
     """Pool the trainings that are finished, by way of splitting."""
-    from kidneyct.experiments import arms, engine, forest, study
-    from kidneyct.experiments import study_page as page
+    from kidneyct.experiments import arms, study, study_page
 
     runs = [run for run in runs if run.split != study.PROBES]
-    outcomes = study.pooled(runs, engine.finished())
+    outcomes = study.pooled(runs, revisions)
     splits = {}
     for split in wanted.splits:
         of_split = {arm: outcomes[arm, split] for arm in wanted.arms if (arm, split) in outcomes}
@@ -166,23 +161,22 @@ def _splits(wanted, runs, name, values, result):
     if not splits:
         return splits
     table = arms.table(splits)
-    with atomic_write(f"plots/{name}.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6f")
-    forest.forest(f"plots/{name}.png", splits)
+    _write(table, f"plots/{name}.csv", digits=6)
+    study_page.forest(f"plots/{name}.png", splits)
     with atomic_write(f"plots/{name}.html") as partial:
-        told = page.page(result | {"splits": splits}, values, f"plots/{name}.png")
-        partial.write_text(told, encoding="utf-8")
+        page = study_page.page(result | {"splits": splits}, values, f"plots/{name}.png")
+        partial.write_text(page, encoding="utf-8")
+    columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
         print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
-        print(
-            rows[["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]].to_string(
-                index=False, na_rep="", float_format="%.4f"
-            )
-        )
-    for sentence in arms.at_edges(splits):
-        print(f"\n{sentence}.")
+        print(rows[columns].to_string(index=False, na_rep="", float_format="%.4f"))
     missing = sorted({f"{run.arm}, {run.split}" for run in runs if (run.arm, run.split) not in outcomes})
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
     print(f"\nplots/{name}.csv  plots/{name}.png  plots/{name}.html")
     return splits
+
+
+def _write(table, path, digits):
+    with atomic_write(path) as partial:
+        table.to_csv(partial, index=False, float_format=f"%.{digits}f")

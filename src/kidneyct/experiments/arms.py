@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from kidneyct.experiments import probing
 from kidneyct.files import index, tables
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import pooled
@@ -28,8 +29,9 @@ def summarise(outcomes, starts, classes):
     groups = some[0]["series"].nunique()
 
     def estimates(own, against=None):
-        values = pooled.estimate(own, against)
-        return _nested(dict(zip(pooled.names(classes), values, strict=True)), classes)
+        """The classes are under `recall`, so that no class name can be taken for a metric."""
+        accuracy, macro_f1, *recall = pooled.estimate(own, against)
+        return {"accuracy": accuracy, "macro_f1": macro_f1, "recall": dict(zip(classes, recall, strict=True))}
 
     def against_baselines(own):
         return {name: estimates(own, counted) for name, counted in baselines.items()}
@@ -52,7 +54,7 @@ def summarise(outcomes, starts, classes):
         "baselines": {name: estimates(counted) for name, counted in baselines.items()},
         "controls": {
             name: estimates(own)
-            | _trained(alike[_first(control_of, name)], CONTROL)
+            | _trained(next(alike[arm] for arm, control in control_of.items() if control == name), CONTROL)
             | {"against_baselines": against_baselines(own)}
             for name, own in named.items()
         },
@@ -83,23 +85,20 @@ def _counts(tables, column, classes):
     ]
 
 
-def _nested(estimates, classes):
-    """accuracy and macro_f1, and under `recall` the classes, so that no class name can be taken for a metric."""
-    recall = {label: estimates[f"recall of {label}"] for label in classes}
-    return {"accuracy": estimates["accuracy"], "macro_f1": estimates["macro_f1"], "recall": recall}
-
-
 def _controls(controls, starts):
     """The different controls, name -> counts, and which an arm has: arms that share a control's parameters share it.
 
     Controls of other parameters stay apart even where they are right about the same images.
     """
+    made_with = {
+        arm: {key: value for key, value in own.items() if key not in NOT_ITS_CONTROL} for arm, own in starts.items()
+    }
     named, control_of = {}, {}
     for arm, own in controls.items():
         same = [
             other
             for other in control_of
-            if _of_control(starts[other]) == _of_control(starts[arm]) and all(map(np.array_equal, own, controls[other]))
+            if made_with[other] == made_with[arm] and all(map(np.array_equal, own, controls[other]))
         ]
         name = control_of[same[0]] if same else "control" if not named else f"control of {arm}"
         named.setdefault(name, own)
@@ -107,22 +106,12 @@ def _controls(controls, starts):
     return named, control_of
 
 
-def _of_control(parameters):
-    return {key: value for key, value in parameters.items() if key not in NOT_ITS_CONTROL}
-
-
-def _first(control_of, name):
-    """The first arm that has this control."""
-    return next(arm for arm, own in control_of.items() if own == name)
-
-
 def _test(gaps, groups):
     """Add p, p_holm (over the gaps) and series_needed to each gap in accuracy and macro F1 that has an error."""
     for metric in ("accuracy", "macro_f1"):
-        tested = [gap[metric] for gap in gaps.values() if "error" in gap[metric]]
-        p_values = [pooled.p_value(gap) for gap in tested]
-        for gap, p, corrected in zip(tested, p_values, pooled.holm(p_values), strict=True):
-            gap |= {"p": round(p, 6), "p_holm": round(corrected, 6), "series_needed": pooled.series_needed(gap, groups)}
+        for name, tested in probing.family({name: gap[metric] for name, gap in gaps.items()}).items():
+            needed = {"series_needed": pooled.series_needed(tested, groups)} if "error" in tested else {}
+            gaps[name][metric] = tested | needed
 
 
 def _trained(seeds, role):
@@ -168,20 +157,7 @@ def table(splits):
     return pd.DataFrame(rows)
 
 
-def at_edges(splits):
-    """A sentence for each model of which runs kept the lowest or highest of several learning rates."""
-    return [
-        f"{split}: {model} kept the {edge} learning rate tried in {count} of {estimates['runs']} runs; a "
-        f"{tables.BEYOND[edge]} one may be better"
-        for split, result in splits.items()
-        for kind in ("arms", "controls")
-        for model, estimates in result[kind].items()
-        for edge, count in estimates["rate_at_edge"].items()
-        if count
-    ]
-
-
 def _flat(estimates):
-    """(metric, estimate) pairs of what `_nested` made."""
+    """(metric, estimate) pairs of estimates with the classes under `recall`."""
     pairs = [(metric, estimates[metric]) for metric in ("accuracy", "macro_f1") if metric in estimates]
     return pairs + [(f"recall of {label}", estimate) for label, estimate in estimates.get("recall", {}).items()]

@@ -110,13 +110,8 @@ def experiment(name, arguments, project, home, cores=None):
         try:
             inside = _clone(project, folder / "clone")
             dvc = [sys.executable, "-m", "dvc", "exp", "run", *arguments]
-            options = {
-                "stdin": subprocess.DEVNULL,
-                "stdout": log,
-                "stderr": subprocess.STDOUT,
-                "pass_fds": [lock.fileno()],
-            }
-            process = subprocess.Popen(dvc, cwd=inside, env=_environment(cores), **options)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen(dvc, cwd=inside, env=_environment(cores), pass_fds=[lock.fileno()], **streams)
             with _ended(process):
                 failed = _wait(process)
             log.seek(start)

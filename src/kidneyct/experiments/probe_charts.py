@@ -149,21 +149,16 @@ def _name(axes, curves, styles):
     low, high = axes.get_ylim()
     place = len(next(iter(curves.values()))) - 0.4
     for (model, value), beside in zip(last.items(), spread(list(last.values()), 0.075 * (high - low)), strict=True):
-        _label(axes, NAMES.get(model, model), (place - 0.35, value), (place, beside), styles[model][0])
-
-
-def _label(axes, text, point, place, colour):
-    axes.annotate(
-        text,
-        point,
-        place,
-        va="center",
-        ha="left",
-        fontsize=10.5,
-        color=DARK,
-        annotation_clip=False,
-        arrowprops={"arrowstyle": "-", "color": colour, "shrinkA": 1, "shrinkB": 0, "relpos": (0.0, 0.5)},
-    )
+        axes.annotate(
+            NAMES.get(model, model),
+            (place - 0.35, value),
+            (place, beside),
+            va="center",
+            fontsize=10.5,
+            color=DARK,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": styles[model][0], "shrinkA": 1, "shrinkB": 0, "relpos": (0.0, 0.5)},
+        )
 
 
 def spread(values, gap):

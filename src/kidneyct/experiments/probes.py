@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import io
+import itertools
 import json
 import os
 from pathlib import Path
@@ -125,7 +126,12 @@ def places(wanted, models, shared, folds, slices, by="series"):
 
     InputError where a class has fewer series than there are folds.
     """
-    _check(shared, folds)
+    answers = np.eye(shared.codes.max() + 1)[shared.codes]
+    fewest = np.bincount(probe.by_series(answers, *shared[1:3])[1], minlength=answers.shape[1]).min()
+    if fewest < folds:
+        raise InputError(
+            f"probes.folds: expected at most {fewest}, as many as the rarest class has series, found {folds}"
+        )
     made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
     files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
     code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
@@ -155,27 +161,24 @@ def gathered(kept):
 
     Of each kind of task so many cuts as every model of it has; the draws of the control are one model, RANDOM.
     """
-    there = {task: path for task, path in kept.items() if path.exists()}
     groups, cuts = {}, {}
-    for task in kept:
-        drawn = task.model.startswith(f"{RANDOM} ")
-        groups.setdefault((RANDOM if drawn else task.model, task.part, task.share), {}).setdefault(task.model, [])
-    for (_, part, share), members in groups.items():
-        kind = probe.ALL if part in BASELINES else part
-        for model in members:
-            unbroken = next(cut for cut in range(len(kept) + 1) if Task(model, part, cut, share) not in there)
-            cuts[kind, share] = min(cuts.get((kind, share), unbroken), unbroken)
+    for task, path in kept.items():
+        name = RANDOM if task.model.startswith(f"{RANDOM} ") else task.model
+        groups.setdefault((name, task.part, task.share), {}).setdefault(task.model, []).append(path)
+    kinds = {key: (probe.ALL if key[1] in BASELINES else key[1], key[2]) for key in groups}
+    for key, members in groups.items():
+        for paths in members.values():
+            there = len(list(itertools.takewhile(Path.exists, paths)))
+            cuts[kinds[key]] = min(there, cuts.get(kinds[key], there))
     found, chosen = {}, {}
-    for (name, part, share), members in groups.items():
-        count = cuts[probe.ALL if part in BASELINES else part, share]
-        if count:
-            loaded = [[_load(there[Task(model, part, cut, share)]) for cut in range(count)] for model in members]
-            found[name, part, share] = np.stack([[one["probabilities"] for one in each] for each in loaded])
-            chosen[name, part, share] = [
-                (strength, edge)
-                for each in loaded
-                for one in each
-                for strength, edge in zip(one["strengths"].tolist(), one["edges"].tolist(), strict=True)
+    for key, members in groups.items():
+        if count := cuts[kinds[key]]:
+            loaded = [[_load(path) for path in paths[:count]] for paths in members.values()]
+            found[key] = np.stack([[arrays["probabilities"] for arrays in draw] for draw in loaded])
+            chosen[key] = [
+                fit
+                for arrays in itertools.chain.from_iterable(loaded)
+                for fit in zip(arrays["strengths"].tolist(), arrays["edges"].tolist(), strict=True)
             ]
     return found, chosen
 
@@ -183,16 +186,6 @@ def gathered(kept):
 def _load(path):
     with np.load(path) as arrays:
         return dict(arrays)
-
-
-def _check(shared, folds):
-    """InputError where a class has fewer series than there are folds."""
-    _, actual = probe.by_series(np.zeros((len(shared.codes), shared.codes.max() + 1)), shared.codes, shared.series)
-    counts = np.bincount(actual, minlength=shared.codes.max() + 1)
-    if counts.min() < folds:
-        raise InputError(
-            f"probes.folds: expected at most {counts.min()}, as many as the rarest class has series, found {folds}"
-        )
 
 
 def _digest(*parts):

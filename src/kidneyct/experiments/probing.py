@@ -98,26 +98,21 @@ def _effective(codes, metric):
 
 
 def family(gaps, margin=None):
-    """Gaps of one metric, name -> `estimate`'s, with the p values of those that have an error, as one family.
+    """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
 
     `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
     `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
     1987).
     """
-    p_values = {name: pooled.p_value(gap) for name, gap in gaps.items() if "error" in gap}
-    corrected = dict(zip(p_values, pooled.holm(list(p_values.values())), strict=True))
-    result = {name: dict(gap) for name, gap in gaps.items()}
-    for name, p in p_values.items():
-        result[name] |= rounded({"p": p, "p_holm": corrected[name]})
+    tested = {name: gap for name, gap in gaps.items() if "error" in gap}
+    p_values = [pooled.p_value(gap) for gap in tested.values()]
+    result = gaps.copy()
+    for (name, gap), p, p_holm in zip(tested.items(), p_values, pooled.holm(p_values), strict=True):
+        result[name] = gap | rounded({"p": p, "p_holm": p_holm})
         if margin is not None:
-            result[name] |= rounded({"p_equivalent": equivalence(gaps[name], margin)})
+            nearest = margin - abs(gap["value"])
+            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
     return result
-
-
-def equivalence(gap, margin):
-    """See `family`: p of the hypothesis that an estimated gap is at least as large as the margin, either way."""
-    nearest = margin - abs(gap["value"])
-    return float(stats.t.sf(nearest / gap["error"], gap["freedom"]))
 
 
 def measured(probabilities, codes):

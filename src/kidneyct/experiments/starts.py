@@ -10,7 +10,18 @@ from kidneyct.probe import probe
 RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
-PARTS = ("series", "training", "cuts", "draws")  # of a standard error
+WHOLE = (probe.ALL, "thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
+BASELINES = WHOLE[1:]
+BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
+SECONDARY = (  # (one, other); "primary" stands for the primary start
+    ("primary", "thumbnails"),
+    ("primary", "acquisition"),
+    ("primary", "imagenet, unit pixels"),
+    (RANDOM, "thumbnails"),
+    (RANDOM, "acquisition"),
+    ("photographs", RANDOM),
+    ("he", RANDOM),
+)
 
 
 def summarise(found, chosen, codes, series, classes):
@@ -20,11 +31,12 @@ def summarise(found, chosen, codes, series, classes):
     `chosen` has under the same keys (strength, edge) of each fit. `codes` and `series` (n,) are the images'. The first
     model that is neither random nor a baseline is the primary start.
     """
-    models = {model: values for (model, part, share), values in found.items() if share == 1 and part in WHOLE}
+    keys = {key[0]: key for key in found if key[1] in WHOLE and key[2] == 1}
     tables = {key: _by_series(values, codes, series) for key, values in found.items()}
     actual = probe.by_series(np.eye(len(classes))[codes], codes, series)[1]
-    whole = {model: tables[model, part, 1.0] for model, part, share in found if share == 1 and part in WHOLE}
+    whole = {model: tables[key] for model, key in keys.items()}
     starts = [model for model in whole if model != RANDOM and model not in BASELINES]
+    curves = [values.shape for key, values in found.items() if key not in keys.values()]  # by block and by share
 
     def estimates(model, against=None):
         return probing.estimate(model, actual, against)
@@ -35,11 +47,14 @@ def summarise(found, chosen, codes, series, classes):
         "series_by_class": {label: int((actual == code).sum()) for code, label in enumerate(classes)},
         "cuts": next(iter(whole.values())).shape[1],
         "draws": len(whole[RANDOM]),
-        "curves": _curves(found),
+        "curves": {
+            "draws": max((shape[0] for shape in curves), default=0),
+            "cuts": min((shape[1] for shape in curves), default=0),
+        },
         "models": {
             model: estimates(values)
-            | {"slices": _slices(models[model], codes, classes)}
-            | _penalties(next(chosen[key] for key in chosen if key[0] == model and key[1] in WHOLE and key[2] == 1))
+            | {"slices": _slices(found[keys[model]], codes, classes)}
+            | _penalties(chosen[keys[model]])
             for model, values in whole.items()
         },
         "contrasts": _contrasts(whole, starts, estimates),
@@ -58,35 +73,12 @@ def summarise(found, chosen, codes, series, classes):
             }
             for model in (starts[0], RANDOM)
         },
-        "draw_values": _draw_values(whole[RANDOM], actual),
-        "beyond_acquisition": {
-            model: _beyond(tables[model, BEYOND, 1.0], whole["acquisition"], actual)
+        "draw_values": probing.measured(whole[RANDOM], actual)[0][PRIMARY].mean(axis=1).round(6).tolist(),
+        "beyond_acquisition": {  # log-loss by it alone less that with a network: above 0, the network knows more
+            model: estimates(whole["acquisition"][:, : both.shape[1]], both)["log_loss"]
             for model in (*starts, RANDOM)
-            if (model, BEYOND, 1.0) in tables
+            if (both := tables.get((model, BEYOND, 1.0))) is not None
         },
-    }
-
-
-WHOLE = (probe.ALL, "thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
-BASELINES = WHOLE[1:]
-BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
-SECONDARY = (  # (one, other); "primary" stands for the primary start
-    ("primary", "thumbnails"),
-    ("primary", "acquisition"),
-    ("primary", "imagenet, unit pixels"),
-    (RANDOM, "thumbnails"),
-    (RANDOM, "acquisition"),
-    ("photographs", RANDOM),
-    ("he", RANDOM),
-)
-
-
-def _curves(found):
-    """How many cuts and draws lie behind the curves by block and by share."""
-    parts = [values.shape for (_, part, share), values in found.items() if part not in WHOLE or share < 1]
-    return {
-        "draws": max((shape[0] for shape in parts), default=0),
-        "cuts": min((shape[1] for shape in parts), default=0),
     }
 
 
@@ -130,17 +122,6 @@ def _penalties(fits):
     }
 
 
-def _draw_values(table, actual):
-    """Macro AUROC of each draw, its mean over cuts."""
-    values = [np.mean([probe.macro_auroc(cut, actual)["macro_auroc"] for cut in cuts]) for cuts in table]
-    return [round(float(value), 6) for value in values]
-
-
-def _beyond(both, alone, actual):
-    """Log-loss of series by the acquisition alone less that with a network's probabilities: above 0, it knows more."""
-    return probing.estimate(alone[:, : both.shape[1]], actual, both)["log_loss"]
-
-
 def heat(found, codes, series, names, classes):
     """A line a series, by class and difficulty: its class, images, and each model's mean probability of its class."""
     columns = {}
@@ -148,12 +129,11 @@ def heat(found, codes, series, names, classes):
         if share == 1 and part in WHOLE:
             of_series, actual = probe.by_series(values.mean(axis=(0, 1)), codes, series)
             columns[model] = of_series[np.arange(len(actual)), actual]
-    first = pd.Series(names).groupby(np.unique(series, return_inverse=True)[1]).first()
-    table = pd.DataFrame({"first_image": first.to_numpy(), "class": np.array(classes)[actual]})
-    table["images"] = np.unique(series, return_counts=True)[1]
-    table = table.assign(**columns)
-    first = next(model for model in columns if model != RANDOM and model not in BASELINES)
-    return table.sort_values(["class", first], kind="stable").reset_index(drop=True)
+    images = pd.Series(names).groupby(series)
+    table = pd.DataFrame({"first_image": images.first().to_numpy(), "class": np.array(classes)[actual]})
+    table = table.assign(images=images.size().to_numpy(), **columns)
+    primary = next(model for model in columns if model != RANDOM and model not in BASELINES)
+    return table.sort_values(["class", primary], kind="stable").reset_index(drop=True)
 
 
 def sentences(result):
@@ -171,32 +151,6 @@ def sentences(result):
         else:
             told.append(f"{one} and {other}: not settled by these series: {ends}")
     return told
-
-
-def tables(result):
-    """The figures as they stand in docs/results.md, name -> Markdown: models, and contrasts, in per cent and points."""
-    models = ["| by whole series | macro AUROC | balanced accuracy | slices: accuracy | macro F1 |"]
-    models.append("|---|---:|---:|---:|---:|")
-    for name, values in result["models"].items():
-        slices = values["slices"]
-        models.append(
-            f"| {name} | {_percent(values[PRIMARY])} | {_percent(values['balanced_accuracy'])} "
-            f"| {100 * slices['accuracy']:.1f} | {100 * slices['macro_f1']:.1f} |"
-        )
-    contrasts = [
-        f"| macro AUROC, points | gap | {' | '.join(PARTS)} | p (Holm) |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for pair, values in result["contrasts"].items():
-        gap = values[PRIMARY]
-        p = gap["p_holm"]
-        parts = " | ".join(f"{100 * gap['parts'].get(part, 0):.1f}" for part in PARTS)
-        contrasts.append(f"| {pair} | {_points(gap)} | {parts} | {'< 0.001' if p < 0.001 else f'{p:.3f}'} |")
-    return {"models": "\n".join(models), "contrasts": "\n".join(contrasts)}
-
-
-def _percent(estimate):
-    return f"{100 * estimate['value']:.1f} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
 
 
 def _points(gap):

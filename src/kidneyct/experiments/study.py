@@ -7,13 +7,14 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from kidneyct.experiments.starts import RANDOM
 from kidneyct.files import index, tables
@@ -23,33 +24,49 @@ from kidneyct.pipeline.roles import ROLES
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
 LOG = "study.log"
-MOST = 10_000  # runs
 CANDIDATE, CONTROL = ROLES
 OWN = {"split.fold", "seed"}  # what the study sets itself
 PROBES = "probes"  # the split of a start that is probed
 
 
-class Probes(BaseModel):
+def _known(changes):
+    """Changes of parameters by dotted name, none of which the study sets itself."""
+    if unknown := sorted(changes.keys() - (params.keys().keys() - OWN)):
+        told = {"own": " and ".join(sorted(OWN)), "unknown": ", ".join(unknown)}
+        raise PydanticCustomError("changes", "expected parameters of params.yaml but {own}, found {unknown}", told)
+    return changes
+
+
+Changes = Annotated[dict[str, Any], AfterValidator(_known)]  # what differs from params.yaml
+
+
+class Probes(params.Section):
     """What a study.yaml says of probes: tuned linear models on starts, over many cuts of the series into folds."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    settings: dict[str, Any] = {}
-    starts: dict[str, dict[str, Any]] = Field(min_length=1)  # the first is the primary one
+    settings: Changes = Field({})
+    starts: dict[str, Changes] = Field(min_length=1)  # the first is the primary one
     draws: int = Field(ge=1, le=1000)  # of the control's random weights, by the seeds 0, 1, …
     cuts: int = Field(ge=1, le=1000)  # by the seeds 0, 1, …
     folds: int = Field(ge=2, le=1000)
     by: Literal["series", "block"] = "series"  # block: neighbouring series stay together
 
 
-class Study(BaseModel):
+class Study(params.Section):
     """What a study.yaml says: trainings, which are arms under splits and seeds, or probes, or both."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    settings: dict[str, Any] = {}  # parameters of every run that differ from params.yaml's
-    arms: dict[str, dict[str, Any]] = {}  # name -> parameters that differ from those
-    splits: dict[str, dict[str, Any]] = {}
-    seeds: list[int] = []
+    settings: Changes = Field({})  # of every run
+    arms: dict[str, Changes] = Field({})
+    splits: dict[str, Changes] = Field({})
+    seeds: list[int] = Field([])
     probes: Probes | None = None
+
+    @model_validator(mode="after")
+    def _whole(self):
+        empty = [name for name in ("arms", "splits", "seeds") if not getattr(self, name)]
+        if empty and (len(empty) < 3 or self.probes is None):
+            told = "expected arms, splits and seeds, or probes, or both; found no {empty}"
+            raise PydanticCustomError("empty", told, {"empty": ", no ".join(empty)})
+        return self
 
 
 class Run(NamedTuple):
@@ -72,28 +89,10 @@ def read(path):
     except FileNotFoundError:
         raise InputError(f"{path}: expected a file that names arms, splits and seeds, found none") from None
     try:
-        study = Study.model_validate(document)
+        return Study.model_validate(document)
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, each['loc'])) or 'all of it'}: {each['msg']}" for each in error.errors()]
         raise InputError("\n".join(lines)) from None
-    doubled = [seed for seed, count in Counter(study.seeds).items() if count > 1]
-    if doubled:
-        raise InputError(f"{path}: seeds: expected different ones, found {doubled[0]} twice")
-    empty = [name for name in ("arms", "splits", "seeds") if not getattr(study, name)]
-    if empty and (len(empty) < 3 or study.probes is None):
-        raise InputError(f"{path}: expected arms, splits and seeds, or probes, or both; found no {', no '.join(empty)}")
-    groups = [("", {"settings": study.settings}), ("arms.", study.arms), ("splits.", study.splits)]
-    if study.probes:
-        groups += [("probes.", {"settings": study.probes.settings}), ("probes.starts.", study.probes.starts)]
-    for group, parts in groups:
-        for name, changes in parts.items():
-            unknown = sorted(set(changes) - (set(params.keys()) - OWN))
-            if unknown:
-                raise InputError(
-                    f"{path}: {group}{name}: expected parameters of params.yaml but {' and '.join(sorted(OWN))}, "
-                    f"found {', '.join(unknown)}"
-                )
-    return study
 
 
 def plan(study, path="params.yaml"):
@@ -129,7 +128,7 @@ def plan(study, path="params.yaml"):
             runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
     doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
     if doubled:
-        raise InputError(f"study: expected a name of its own for each run, found {doubled[0]} twice; rename an arm")
+        raise InputError(f"study: expected a name for each run, found {doubled[0]} twice; give each arm and seed once")
     return runs
 
 
@@ -137,15 +136,10 @@ def _folds(study, values):
     """How many folds each way of splitting has, name -> number; InputError where the study is none that can be run."""
     folds = {}
     for (split, division), (arm, start) in itertools.product(study.splits.items(), study.arms.items()):
-        changed = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)
-        own = changed["split"]["folds"]
+        own = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)["split"]["folds"]
         if folds.setdefault(split, own) != own:
-            raise InputError(
-                f"arm {arm}, split {split}: split.folds: expected {folds[split]}, as the other arms have, found {own}"
-            )
-    runs = len(study.seeds) * len(study.arms) * sum(folds.values())
-    if runs > MOST:
-        raise InputError(f"study: expected at most {MOST:,} runs (arms x seeds x folds), found {runs:,}")
+            expected = f"expected {folds[split]}, as the other arms have, found {own}"
+            raise InputError(f"arm {arm}, split {split}: split.folds: {expected}")
     return folds
 
 
@@ -207,20 +201,19 @@ def stages(*targets):
 
     def visit(stage):
         before = sorted(graph.successors(stage), key=lambda other: other.addressing)
-        before = [other for other in before if other.addressing != "check"]
-        for other in before:
-            if other.addressing not in found:
-                visit(other)
-        keys = sorted({key for dep in stage.params for key in dep.params})
-        files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
-        code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
-        found[stage.addressing] = Stage(stage.cmd, keys, code, [other.addressing for other in before])
+        before = [visit(other) for other in before if other.addressing != "check"]
+        if stage.addressing not in found:
+            keys = sorted({key for dep in stage.params for key in dep.params})
+            files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
+            code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+            found[stage.addressing] = Stage(stage.cmd, keys, code, before)
+        return stage.addressing
 
     try:
         with Repo(uninitialized=True) as repo:
             graph = repo.index.graph
-            for stage in [stage for stage in graph if stage.addressing in targets]:
-                if stage.addressing not in found:
+            for stage in graph:
+                if stage.addressing in targets:
                     visit(stage)
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
@@ -255,9 +248,9 @@ def outcome(revision):
             return index.read(file)
 
     predictions = {role: table(f"models/{role}/predictions.csv") for role in ROLES}
-    result = predictions[ROLES[0]][["image", "label"]].copy()
-    for role, own in predictions.items():
-        result[role] = own["predicted"].to_numpy()
+    result = predictions[CANDIDATE][["image", "label"]].assign(
+        **{role: own["predicted"].to_numpy() for role, own in predictions.items()}
+    )
     result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
     baselines = table("metrics/leakage/baselines.csv")[["image", *index.BASELINES]]
     result = result.merge(baselines, on="image", validate="one_to_one")

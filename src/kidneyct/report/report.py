@@ -91,7 +91,7 @@ def page(run, folder):
         "flat_parameters": flat(run.parameters),
         "versions": versions(),
     }
-    return _environment().get_template("report.html").render(run._asdict() | names)
+    return environment().get_template("report.html").render(run._asdict() | names)
 
 
 def remarks(role, tried):
@@ -112,9 +112,10 @@ def _confusion(counts):
     return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
 
 
-def _environment():
+def environment(*folders):
+    """What fills in the templates, those of these folders too."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
