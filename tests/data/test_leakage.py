@@ -55,11 +55,9 @@ def test_a_series_wise_split_does_not():
     assert found["accuracy"]["nearest_thumbnail"] == 1  # at 120° the series at 60° is nearest: class 1
 
 
-def test_validation_images_are_not_looked_up():
-    found = measured("vvtetttte")
-    assert found["identical_files"]["images"] == 0
-    assert measured("evttttttt")["identical_files"]["images"] == 0
-    assert measured("ettvttttt")["identical_files"]["images"] == 1
+@pytest.mark.parametrize(("parts", "images"), [("vvtetttte", 0), ("evttttttt", 0), ("ettvttttt", 1)])
+def test_validation_images_are_not_looked_up(parts, images):
+    assert measured(parts)["identical_files"]["images"] == images
 
 
 def test_closest_pairs_prefer_other_files():
