@@ -40,7 +40,8 @@ def decode_lean(content, name, formats=FORMATS, chosen=None):
         depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
         deep = chosen is not None and depth == 16 and picture.mode == window.MODE
         if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
-            raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
+            of_bits = f" of {depth} bits" if picture.mode in EIGHT_BIT_MODES else ""
+            raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}{of_bits}; convert it first")
         scans = content.count(b"\xff\xda") if picture.format == "JPEG" else 1  # of a progressive one; usual are 10
         if scans * picture.width * picture.height > MOST_SCANNED:
             raise InputError(f"{name}: found {scans} scans, too many for a JPEG of its size; save it anew")
@@ -75,10 +76,6 @@ def _lean(picture):
     red, green, blue = colours.split()
     equal = all(ImageChops.difference(red, other).getbbox() is None for other in (green, blue))
     return red if equal else colours
-
-
-def _mode(picture, depth):
-    return picture.mode if picture.mode not in EIGHT_BIT_MODES else f"{picture.mode} of {depth} bits"
 
 
 def tensor(picture, image_size):
