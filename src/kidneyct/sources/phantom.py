@@ -433,8 +433,8 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
 
-    def drawn(one):
-        return [files(drawn_slice) for drawn_slice in patient(*one, slices_per_patient, seed)]
+    def drawn(which):
+        return list(map(files, patient(*which, slices_per_patient, seed)))
 
     each_patient = itertools.product(classes, range(1, patients_per_class + 1))
     total = len(classes) * patients_per_class * slices_per_patient
