@@ -168,16 +168,11 @@ def test_a_killed_stage_stops_the_client_and_the_next_one_goes_on(server, tmp_pa
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     program = "from kidneyct.pipeline import errors; from kidneyct.sources import kaggle; "
     program += f"errors.ended(lambda: kaggle.download({DATASET!r}, kaggle.folder({DATASET!r})))"
-    program = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", program]
     for stop, told in ((signal.SIGINT, "interrupted\n"), (signal.SIGKILL, "")):
         server.asked.clear()
         with subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=tmp_path,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         ) as running:
             while not (server.asked and server.asked[-1][0] == STORAGE and partial.exists() and partial.stat().st_size):
                 assert running.poll() is None
