@@ -1,8 +1,8 @@
 """params.yaml: what is accepted, and the line that each mistake gets."""
 
 import math
-import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -33,120 +33,69 @@ def written(tmp_path, changes):
     return path
 
 
-@pytest.mark.parametrize(
-    ("changes", "key", "found", "allowed"),
-    [
-        ({"seed": -1}, "seed", "-1", "whole number from 0"),
-        ({"seed": 2**32}, "seed", "4294967296", "to 4294967294"),
-        ({"split.seed": 2**32 - 1}, "split.seed", "4294967295", "to 4294967294"),
-        ({"seed": True}, "seed", "True", "whole number from 0"),
-        ({"weights": 3}, "weights", "3", "imagenet, none, he, photographs or the path"),
-        ({"model.frozen_blocks": 6}, "model.frozen_blocks", "6", "from 0 to 5"),
-        ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
-        ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
-        ({"split.test": 0.9}, "split.test", "found 0.9 beside split.validation 0.1;", "together stay below 1"),
-        ({"split.by": "patient"}, "split.by", "'patient'", "image, series or block"),
-        ({"split.folds": 3, "split.fold": 3}, "split.fold", "found 3 beside split.folds 3;", "below split.folds"),
-        ({"series.similarity": 1}, "series.similarity", "1", "below 1"),
-        ({"series.neighbours": 1.5}, "series.neighbours", "1.5", "none, or a number above 0 and below 1"),
-        ({"series.neighbours": "off"}, "series.neighbours", "off", "none, or a number above 0 and below 1"),
-        ({"train.fraction": 0}, "train.fraction", "0", "above 0 up to 1"),
-        ({"train.learning_rate": 0}, "train.learning_rate", "found 0;", "from 1e-10"),
-        ({"train.learning_rate": []}, "train.learning_rate", "[]", "or a list of different ones"),
-        ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
-        ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number from 1e-10 to 100"),
-        ({"train.learning_rate": REMOVED}, "train.learning_rate", "nothing", "a number from 1e-10 to 100"),
-        ({"train.learning_rate": 1e-50}, "train.learning_rate", "1e-50", "from 1e-10 to 100"),  # 0 in 32 bits
-        ({"train.learning_rate": 1e39}, "train.learning_rate", "1e+39", "from 1e-10 to 100"),  # infinite there
-        ({"train.learning_rate": True}, "train.learning_rate", "True", "a number from 1e-10 to 100"),
-        ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
-        ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
-        ({"split.test": True}, "split.test", "True", "above 0 and below 1"),
-        ({"phantom.patients_per_class": 10**18}, "phantom.patients_per_class", str(10**18), "from 1 to 100000"),
-        ({"phantom.slices_per_patient": 10**6}, "phantom.slices_per_patient", "1000000", "from 1 to 100"),
-        ({"split.folds": 10**18}, "split.folds", str(10**18), "from 1 to 1000"),
-        ({"split.fold": 10**18}, "split.fold", str(10**18), "from 0 to 999"),
-        ({"model.dense_units": 10**12}, "model.dense_units", str(10**12), "from 1 to 16384"),
-        ({"train.epochs": 10**12}, "train.epochs", str(10**12), "from 1 to 100000"),
-        ({"train.batch_size": 10**12}, "train.batch_size", str(10**12), "from 1 to 100000"),
-        ({"train.patience": 10**12}, "train.patience", str(10**12), "from 1 to 100000"),
-        ({"explain.images_per_class": 10**9}, "explain.images_per_class", str(10**9), "from 1 to 200"),
-        ({"explain.mistakes": 10**9}, "explain.mistakes", str(10**9), "from 0 to 200"),
-        ({"explain.measured_images": 10**9}, "explain.measured_images", str(10**9), "from 1 to 10000"),
-        ({"preprocess.window": "own"}, "preprocess.window", "'own'", "file, or [centre, width] with a width of 1"),
-        ({"preprocess.window": [40]}, "preprocess.window", "[40]", "[centre, width]"),
-        ({"preprocess.window": [40, 0.5]}, "preprocess.window", "[40, 0.5]", "a width of 1 or more"),
-        ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
-        ({"preprocess.window": [True, 400]}, "preprocess.window", "[True, 400]", "[centre, width]"),
-        ({"preprocess.window": [40, 10**6]}, "preprocess.window", "[40, 1000000]", "up to 100000 both"),
-        ({"data.labels": ""}, "data.labels", "''", "none, or the path of a CSV file"),
-        (
-            {"data.labels": "a.csv"},
-            "data.labels",
-            "'a.csv' beside data.source 'kaggle'",
-            "a data.source that is a path",
-        ),
-        ({"preprocess.image_size": 10**9}, "preprocess.image_size", str(10**9), "from 32 to 1024"),
-        ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
-        ({"data.source": "x" * 5000}, "data.source", "'xxx", "the path of a folder or zip"),
-        ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
-        ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
-        ({"data.external": 3}, "data.external", "3", "none, or the path of another folder or zip"),
-        ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
-        ({"data.classes": ["Cyst", ""]}, "data.classes", "''", "names of class folders"),
-        ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
-        ({"data.classes": ["Cyst", ".."]}, "data.classes", "'..'", "names of class folders"),
-        ({"data.classes": ["Cyst", "a\\b"]}, "data.classes", r"'a\\b'", "names of class folders"),
-        ({"data.classes": ["Cyst", "a\nb"]}, "data.classes", r"'a\nb'", "names of class folders"),
-        ({"data.classes": ["Cyst", 1]}, "data.classes", "found 1", "in quotes where they read as numbers"),
-        ({"data.classes": "Cyst"}, "data.classes", "'Cyst'", "2 to 30 different names"),
-        ({"data.classes": [f"c{number}" for number in range(10_000)]}, "data.classes", "['c0', ", "2 to 30"),
-        ({"data.kaggle": "-p/x"}, "data.kaggle", "'-p/x'", "owner/name"),
-        ({"data.kaggle": "a/--x"}, "data.kaggle", "'a/--x'", "owner/name"),
-        ({"data.kaggle": "a b/x"}, "data.kaggle", "'a b/x'", "owner/name"),
-        ({"data.kaggle": "a/b/c"}, "data.kaggle", "'a/b/c'", "owner/name/version"),
-        ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
-        ({"data.kaggle": "a/b/1/2"}, "data.kaggle", "'a/b/1/2'", "owner/name/version"),
-        ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
-        ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
-        ({"model.head": "mean"}, "model.head", "'mean'", "flatten or average"),
-        ({"model.dropout": 1}, "model.dropout", "found 1;", "from 0 and below 1"),
-        ({"train.optimizer": "sgd"}, "train.optimizer", "'sgd'", "adam or adamw"),
-        ({"train.weight_decay": 1.1}, "train.weight_decay", "1.1", "from 0 to 1"),
-        ({"train.weight_decay": 0.05}, "train.weight_decay", "0.05 beside train.optimizer 'adam';", "0 unless"),
-        ({"train.schedule": "step"}, "train.schedule", "'step'", "constant or cosine"),
-        ({"train.warmup_epochs": 2}, "train.warmup_epochs", "2 beside train.schedule 'constant';", "0 unless"),
-        ({"train.head_epochs": 5}, "train.head_epochs", "5 beside model.frozen_blocks 5;", "0 where all five"),
-        (
-            {"train.head_epochs": 30, "model.frozen_blocks": 0},
-            "train.epochs",
-            "30 beside train.head_epochs 30, train.warmup_epochs 0;",
-            "more epochs than the head's and the warm-up's together",
-        ),
-        (
-            {"train.warmup_epochs": 30, "train.schedule": "cosine"},
-            "train.epochs",
-            "30 beside train.head_epochs 0, train.warmup_epochs 30;",
-            "more epochs than",
-        ),
-        ({"train.label_smoothing": -0.1}, "train.label_smoothing", "-0.1", "from 0 and below 1"),
-        ({"train.balance": "classes"}, "train.balance", "'classes'", "none or series"),
-        ({"train.augment": "strong"}, "train.augment", "'strong'", "none or ct"),
-        ({"model.transferred_blocks": 6}, "model.transferred_blocks", "6", "from 0 to 5"),
-        ({"model.normalize": "batch"}, "model.normalize", "'batch'", "none or features"),
-        ({"train.precision": "float16"}, "train.precision", "'float16'", "mixed_bfloat16"),
-        ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "each once"),
-        ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 30 different names"),
-        ({"data.kaggle": "kidney"}, "data.kaggle", "'kidney'", "owner/name"),
-        ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
-        ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
-        ({"split": None}, "split", "nothing", "a section of keys"),
-        ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
-        ({"x" * 5000: 3}, "'xxx", "…: unknown key", "weights, seed"),
-        ({1: 3}, "1", "unknown key", "weights, seed"),
-        ({"wieghts": "none"}, "wieghts", "unknown key", "weights, seed"),
-    ],
-)
+MISTAKES = [
+    ({"seed": -1}, "seed", "-1", "whole number from 0"),
+    ({"seed": 2**32 - 1}, "seed", "4294967295", "to 4294967294"),
+    ({"seed": True}, "seed", "True", "whole number from 0"),
+    ({"weights": 3}, "weights", "3", "imagenet, none, he, photographs or the path"),
+    ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
+    ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
+    ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
+    ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
+    ({"split.test": True}, "split.test", "True", "above 0 and below 1"),
+    ({"split.test": 0.9}, "split.test", "found 0.9 beside split.validation 0.1;", "together stay below 1"),
+    ({"split.by": "patient"}, "split.by", "'patient'", "image, series or block"),
+    ({"split.folds": 3, "split.fold": 3}, "split.fold", "found 3 beside split.folds 3;", "below split.folds"),
+    ({"split.folds": 10**18}, "split.folds", str(10**18), "from 1 to 1000"),
+    ({"series.neighbours": 1.5}, "series.neighbours", "1.5", "none, or a number above 0 and below 1"),
+    ({"series.neighbours": "off"}, "series.neighbours", "off", "none, or a number above 0 and below 1"),
+    ({"train.learning_rate": 0}, "train.learning_rate", "found 0;", "from 1e-10"),
+    ({"train.learning_rate": []}, "train.learning_rate", "[]", "or a list of different ones"),
+    ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
+    ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number from 1e-10 to 100"),
+    ({"train.learning_rate": REMOVED}, "train.learning_rate", "nothing", "a number from 1e-10 to 100"),
+    ({"train.learning_rate": 1e39}, "train.learning_rate", "1e+39", "from 1e-10 to 100"),  # infinite in 32 bits
+    ({"train.learning_rate": True}, "train.learning_rate", "True", "a number from 1e-10 to 100"),
+    ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
+    ({"train.weight_decay": 0.05}, "train.weight_decay", "0.05 beside train.optimizer 'adam';", "0 unless"),
+    ({"train.warmup_epochs": 2}, "train.warmup_epochs", "2 beside train.schedule 'constant';", "0 unless"),
+    ({"train.head_epochs": 5}, "train.head_epochs", "5 beside model.frozen_blocks 5;", "0 where all five"),
+    ({"train.warmup_epochs": 30, "train.schedule": "cosine"}, "train.epochs", "30 beside", "more epochs than"),
+    ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
+    ({"preprocess.window": "own"}, "preprocess.window", "'own'", "file, or [centre, width] with a width of 1"),
+    ({"preprocess.window": [40]}, "preprocess.window", "[40]", "[centre, width]"),
+    ({"preprocess.window": [40, 0.5]}, "preprocess.window", "[40, 0.5]", "a width of 1 or more"),
+    ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
+    ({"preprocess.window": [True, 400]}, "preprocess.window", "[True, 400]", "[centre, width]"),
+    ({"preprocess.window": [40, 10**6]}, "preprocess.window", "[40, 1000000]", "up to 100000 both"),
+    ({"data.labels": "a.csv"}, "data.labels", "'a.csv' beside data.source 'kaggle'", "a data.source that is a path"),
+    ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
+    ({"data.source": "x" * 300}, "data.source", "'xxx", "the path of a folder or zip"),
+    ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
+    ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
+    ({"data.external": 3}, "data.external", "3", "none, or the path of another folder or zip"),
+    ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
+    ({"data.classes": ["Cyst", ".."]}, "data.classes", "'..'", "names of class folders"),
+    ({"data.classes": ["Cyst", "a\\b"]}, "data.classes", r"'a\\b'", "names of class folders"),
+    ({"data.classes": ["Cyst", 1]}, "data.classes", "found 1", "in quotes where they read as numbers"),
+    ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "each once"),
+    ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 30 different names"),
+    ({"data.kaggle": "-p/x"}, "data.kaggle", "'-p/x'", "owner/name"),
+    ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
+    ({"data.kaggle": "../x"}, "data.kaggle", "'../x'", "owner/name"),
+    ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
+    ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
+    ({"explain.images_per_class": 51}, "explain.images_per_class", "51 beside data.classes ['Cy", "together up to 200"),
+    ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
+    ({"split": None}, "split", "nothing", "a section of keys"),
+    ({"split": 3}, "split", "found 3;", "a section of keys"),
+    ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
+    ({"x" * 5000: 3}, "'xxx", "…: unknown key", "weights, seed"),
+    ({1: 3}, "1", "unknown key", "weights, seed"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "found", "allowed"), MISTAKES)
 def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key, found, allowed):
     path = written(tmp_path, changes)
     with pytest.raises(InputError) as caught:
@@ -164,23 +113,6 @@ def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key
 def test_a_window_is_given_as_it_is_written(tmp_path, value):
     path = written(tmp_path, {"preprocess.window": value})
     assert params.load("preprocess", path).preprocess.window == value
-
-
-def test_every_mistake_is_told(tmp_path):
-    with pytest.raises(InputError) as caught:
-        params.validate(written(tmp_path, {"seed": -1, "train.epochs": 0}))
-    assert len(str(caught.value).splitlines()) == 2
-
-
-def test_classes_may_be_called_as_metrics_and_columns_are(tmp_path):
-    names = ["accuracy", "label", "01", "no"]
-    assert params.validate(written(tmp_path, {"data.classes": names})).data.classes == names
-
-
-def test_numbers_are_read_as_dvc_writes_them(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(re.sub(r"learning_rate: \S+", "learning_rate: 1e-05", Path("params.yaml").read_text()))
-    assert params.validate(path).train.learning_rate == 1e-5
 
 
 @pytest.mark.parametrize(
@@ -231,22 +163,18 @@ def test_more_folds_than_the_phantom_has_images(tmp_path):
     params.validate(written(tmp_path, size | {"data.source": "phantom", "split.folds": 12}))
 
 
-def test_more_drawn_images_than_a_picture_holds(tmp_path):
-    assert params.validate(written(tmp_path, {"explain.images_per_class": 50})).explain.images_per_class == 50
-    with pytest.raises(InputError, match=r"found 51 beside data.classes \['Cyst', .*all classes together up to 200"):
-        params.validate(written(tmp_path, {"explain.images_per_class": 51}))
-
-
 @pytest.mark.parametrize(
-    "classes", [["Cyst", "cyst"], ["<b>&amp;", "\u202eabc"], ["سرطان", "كيس"], [" a", "a"], ["$x$", 'a,b"c']]
+    "classes",
+    [
+        ["Cyst", "cyst"],
+        ["<b>&amp;", "\u202eabc"],
+        ["سرطان", " a", "a"],
+        ["$x$", 'a,b"c'],
+        ["accuracy", "label", "01", "no"],
+    ],
 )
 def test_names_of_classes_are_any_text_on_one_line(tmp_path, classes):
     assert params.validate(written(tmp_path, {"data.classes": classes})).data.classes == classes
-
-
-@pytest.mark.parametrize("name", ["a/b", "A-1/b.c_d", "_a/9", "nazmul0087/ct-kidney/12"])
-def test_names_of_data_sets_on_kaggle(tmp_path, name):
-    assert params.validate(written(tmp_path, {"data.kaggle": name})).data.kaggle == name
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "stages:", "stages: [check]", "stages:\n  split: 3\n", "x: 1"])
@@ -351,59 +279,38 @@ LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
 PATHS = st.text(LETTERS, min_size=1, max_size=50)
 NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(lambda name: not {"/", "\\"} & set(name) and name not in "..")
 SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
-SEEDS, SHARES = st.integers(0, 2**32 - 2), st.floats(0, 1, exclude_min=True, exclude_max=True)
-RATES = st.floats(1e-10, 100)
+SHARES, RATES = st.floats(0, 1, exclude_min=True, exclude_max=True), st.floats(1e-10, 100)
 VALID = {
     "weights": st.one_of(st.sampled_from(list(roles.STARTS)), PATHS),
-    "seed": SEEDS,
     "data.source": st.one_of(st.sampled_from(["kaggle", "phantom"]), PATHS),
     "data.labels": st.just("none"),  # a path only beside a source that is one
     "data.external": st.one_of(st.just("none"), PATHS),
-    "data.kaggle": st.tuples(SLUGS, SLUGS).map("/".join),
+    "data.kaggle": st.one_of(st.tuples(SLUGS, SLUGS).map("/".join), st.just("nazmul0087/ct-kidney/12")),
     "data.classes": st.lists(NAMES, min_size=2, max_size=5, unique=True),
-    "phantom.patients_per_class": st.integers(1, 100_000),
-    "phantom.slices_per_patient": st.integers(1, 100),
-    "phantom.seed": SEEDS,
     "preprocess.window": st.one_of(st.just("file"), st.tuples(st.floats(-1e5, 1e5), st.floats(1, 1e5)).map(list)),
-    "preprocess.image_size": st.integers(32, 1024),
-    "preprocess.grey": st.sampled_from(["file", "matched"]),
-    "preprocess.allow_corrupt": st.integers(0, 100_000),
-    "series.similarity": SHARES,
     "series.neighbours": st.one_of(st.just("none"), SHARES),
     "series.table": st.one_of(st.sampled_from(["archive", "published", "none"]), PATHS),
-    "split.by": st.sampled_from(["image", "series", "block"]),
-    "split.test": SHARES,
-    "split.validation": SHARES,
-    "split.folds": st.integers(1, 1000),
-    "split.fold": st.integers(0, 999),
-    "split.contradictory": st.sampled_from(["error", "drop", "keep"]),
-    "split.seed": SEEDS,
-    "model.dense_units": st.integers(1, 16_384),
-    "model.frozen_blocks": st.integers(0, 5),
-    "model.transferred_blocks": st.integers(0, 5),
-    "model.normalize": st.sampled_from(["none", "features"]),
-    "model.pixel_scaling": st.sampled_from(["unit", "caffe"]),
-    "model.head": st.sampled_from(["flatten", "average"]),
-    "model.dropout": st.floats(0, 1, exclude_max=True),
-    "train.fraction": st.floats(0, 1, exclude_min=True),
-    "train.epochs": st.integers(1, 100_000),
-    "train.optimizer": st.sampled_from(["adam", "adamw"]),
-    "train.weight_decay": st.floats(0, 1),
-    "train.schedule": st.sampled_from(["constant", "cosine"]),
-    "train.warmup_epochs": st.integers(0, 100_000),
-    "train.head_epochs": st.integers(0, 100_000),
-    "train.label_smoothing": st.floats(0, 1, exclude_max=True),
-    "train.balance": st.sampled_from(["none", "series"]),
-    "train.augment": st.sampled_from(["none", "ct"]),
-    "train.batch_size": st.integers(1, 100_000),
     "train.learning_rate": st.one_of(RATES, st.lists(RATES, min_size=1, max_size=4, unique=True)),
-    "train.patience": st.integers(1, 100_000),
-    "train.precision": st.sampled_from(["float32", "mixed_bfloat16", "mixed_float16"]),
-    "probe.slices": st.integers(1, 100_000),
     "explain.images_per_class": st.integers(1, 40),
-    "explain.mistakes": st.integers(0, 200),
-    "explain.measured_images": st.integers(1, 10_000),
 }
+
+
+def allowed(key):
+    """What a key may be: as VALID has it, else as its bounds and choices have it."""
+    if key in VALID:
+        return VALID[key]
+    *sections, name = key.split(".")
+    section = params.Params
+    for each in sections:
+        section = section.model_fields[each].annotation
+    field = section.model_fields[name]
+    if choices := get_args(field.annotation):
+        return st.sampled_from(choices)
+    bounds = {sign: getattr(bound, sign) for bound in field.metadata for sign in bound.__slots__}
+    ends = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    if field.annotation is int:
+        return st.integers(*ends)
+    return st.floats(*ends, exclude_min="gt" in bounds, exclude_max="lt" in bounds)
 
 
 @pytest.fixture(scope="module")
@@ -420,12 +327,8 @@ def stages():
         ]
 
 
-def test_there_is_a_valid_value_for_every_key():
-    assert sorted(VALID) == KEYS
-
-
 @pytest.mark.fuzz
-@given(st.fixed_dictionaries(VALID), st.data())
+@given(st.fixed_dictionaries({key: allowed(key) for key in KEYS}), st.data())
 def test_what_is_valid_can_be_loaded_by_every_stage(folder, stages, flat, data):
     flat["split.fold"] %= flat["split.folds"]
     flat["train.weight_decay"] *= flat["train.optimizer"] == "adamw"

@@ -66,24 +66,18 @@ def test_a_slice_is_the_same_however_it_is_compressed(tmp_path, syntax):
 
 
 def test_real_compressed_slices():
-    for name, window, lowest, highest in (
-        ("693_J2KI.dcm", (40, 100), -3995, 1812),
-        ("J2K_pixelrep_mismatch.dcm", (40, 100), -2000, 1896),
-    ):
-        content = ct.shipped(name)
-        assert dicom.slices(content)[0].window == window
-        found, beyond = units(content)
+    for name, lowest, highest in (("693_J2KI.dcm", -3995, 1812), ("J2K_pixelrep_mismatch.dcm", -2000, 1896)):
+        found, beyond = units(ct.shipped(name))
         assert (found.shape, found.min(), found.max(), beyond) == ((512, 512), lowest, highest, 0)
+        assert dicom.slices(ct.shipped(name))[0].window == (40, 100)
 
 
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("MR_small.dcm", "no CT image but MR Image Storage"),
         ("MR_small_RLE.dcm", "no CT image but MR Image Storage"),
         ("SC_rgb_rle.dcm", "no CT image but Secondary Capture Image Storage"),
         ("test-SR.dcm", "no CT image but Comprehensive SR Storage"),
-        ("liver_1frame.dcm", "no CT image but Segmentation Storage"),
         ("examples_palette.dcm", "no CT image but Ultrasound Image Storage"),
     ],
 )
@@ -104,19 +98,10 @@ def test_real_files_that_are_no_ct(name, line):
         ({"BurnedInAnnotation": "YES"}, "a picture with text in its pixels (BurnedInAnnotation), which may be a name"),
         ({"RescaleType": "OD"}, "no picture of Hounsfield units (RescaleType OD)"),
         ({"SOPClassUID": "1.2.3"}, "no CT image but 1.2.3"),
-        ({"SOPClassUID": None, "Modality": "DX"}, "no CT image but of modality DX"),
     ],
 )
 def test_what_is_left_out(changes, line):
-    content = ct.dataset(**changes)
-    if "SOPClassUID" not in content:
-        content.file_meta = pydicom.dataset.FileMetaDataset()
-        content.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-        buffer = io.BytesIO(b"")
-        pydicom.dcmwrite(buffer, content, enforce_file_format=False)
-        assert refused(buffer.getvalue(), dicom.NoSlice) == line
-    else:
-        assert refused(ct.packed(content), dicom.NoSlice) == line
+    assert refused(ct.file(**changes), dicom.NoSlice) == line
 
 
 @pytest.mark.parametrize(
@@ -153,15 +138,9 @@ def test_a_compression_that_is_not_known_and_one_that_may_burst():
     assert refused(ct.shipped("image_dfl.dcm")).startswith("a deflated file")
     told = "its transfer syntax is its maker's own (1.2.840.113619.5.2); save it uncompressed"  # GE's
     assert refused(ct.file().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0")) == told
-
-
-@pytest.mark.parametrize("frames", [2, 2**31 - 1])
-def test_frames_that_are_not_there(frames):
-    data = ct.dataset(NumberOfFrames=frames)
-    data.PixelData = pydicom.encaps.encapsulate([b"x" * 100])
-    data["PixelData"].is_undefined_length = True
-    line = f"expected {frames:,} frames, found 1, as it is cut short; fetch it again"
-    assert refused(ct.packed(data, uid.RLELossless)) == line
+    data.NumberOfFrames = 2**31 - 1
+    told = "expected 2,147,483,647 frames, found 1, as it is cut short; fetch it again"
+    assert refused(ct.packed(data, uid.RLELossless)) == told
 
 
 def test_slope_and_intercept_are_applied_rounded_and_clipped():
@@ -183,23 +162,21 @@ def test_padding_is_air_also_where_it_needs_more_bits_than_are_stored():
     assert found.tolist() == [[-1, -2048, 2047]]
 
 
-def test_hounsfield_units_do_not_depend_on_how_they_are_shown():
-    """PS3.3 C.7.6.3.1.2: the inversion of MONOCHROME1 follows all other transformations."""
-    content = ct.file(PhotometricInterpretation="MONOCHROME1")
+@pytest.mark.parametrize(
+    ("changes", "remarks"),
+    [
+        ({"PhotometricInterpretation": "MONOCHROME1"}, ["of MONOCHROME1"]),  # PS3.3 C.7.6.3.1.2: inverted last
+        ({"ImageOrientationPatient": [-1, 0, 0, 0, -1, 0]}, ["stored turned or mirrored (ImageOrientationPatient)"]),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0.87, -0.5]}, []),  # a tilted gantry
+        ({"ImageOrientationPatient": None}, ["without ImageOrientationPatient"]),
+    ],
+)
+def test_how_a_slice_is_shown_or_lies_is_told_and_changes_nothing(changes, remarks):
+    content = ct.file(**changes)
     np.testing.assert_array_equal(units(content)[0], units(ct.file())[0])
-    assert dicom.slices(content)[0].remarks == (
-        "of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted",
-    )
-
-
-def test_orientation_is_told_and_nothing_is_turned():
-    turned = ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0])
-    np.testing.assert_array_equal(units(turned)[0], units(ct.file())[0])
-    told = "stored turned or mirrored (ImageOrientationPatient), taken as stored"
-    assert dicom.slices(turned)[0].remarks == (told,)
-    assert dicom.slices(ct.file(ImageOrientationPatient=[1, 0, 0, 0, 0.87, -0.5]))[0].remarks == ()  # a tilted gantry
-    assert dicom.slices(ct.file(ImageOrientationPatient=None))[0].remarks == (
-        "without ImageOrientationPatient, taken as axial",
+    (one,) = dicom.slices(content)
+    assert [remark.startswith(start) for remark, start in zip(one.remarks, remarks, strict=True)] == [True] * len(
+        remarks
     )
 
 

@@ -60,23 +60,20 @@ def below(folder, files):
     return {f"{folder}/{name}": content for name, content in files.items()}
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_slices_lie_in_order_under_pseudonyms(tmp_path, capsys, packed):
+def test_slices_lie_in_order_under_pseudonyms(tmp_path, capsys):
     """Patient P1's slices 0, 1, 2 lie at 30, 10 and 20 mm; the file called as a picture's preview is none."""
     files = below("scans/Cyst/somebody/series", slices("P1", (30, 10, 20))) | below("scans", STONE)
     files |= {"scans/DICOMDIR": b"x", "scans/Cyst/notes.txt": b"x", "scans/patients.csv": b"P1"}
-    source = ct.put(tmp_path / "in", files)
-    if packed:
-        with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
-            for name, content in files.items():
-                file.writestr(name, content)
-        source = tmp_path / "in.zip"
+    source = tmp_path / "in.zip"
+    with zipfile.ZipFile(source, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
     pictures, others = taken(source)
     table = pd.read_csv(io.BytesIO(others.pop("patients.csv")))
     assert others == {}
     assert list(table.columns) == ["image", "series"]
     assert table["image"].tolist() == sorted(pictures)
-    patient, stone = table["series"][0], table["series"][3]
+    patient, stone = table["series"][[0, 3]]
     assert {patient, stone} == {"patient-0001", "patient-0002"}
     assert table["image"].tolist() == [*(f"Cyst/{patient}-000{n}.png" for n in (1, 2, 3)), f"Stone/{stone}-0001.png"]
     for number, original in ((1, 1), (2, 2), (3, 0)):
@@ -99,11 +96,15 @@ def test_pseudonyms_depend_on_pixels_alone(tmp_path):
     assert taken(ct.put(tmp_path / "b", again)) == one
 
 
-def test_without_heights_the_instance_number_orders(tmp_path):
+def test_without_heights_the_instance_number_orders_and_frames_go_upwards(tmp_path):
     files = {f"Cyst/{n}": ct.file(ct.RAMP + n, InstanceNumber=10 - n, ImagePositionPatient=None) for n in range(3)}
-    pictures, _ = taken(ct.put(tmp_path, files | STONE))
-    cysts = [values(content)[0, 0] + 1024 for name, content in sorted(pictures.items()) if name.startswith("Cyst")]
-    assert cysts == [2, 1, 0]
+    for name, source, expected in (
+        ("numbered", files | STONE, [-1022, -1023, -1024]),
+        ("frames", {"Cyst/a": ct.packed(ct.enhanced())} | STONE, [-1026, -1025, -1024]),  # the last frame first
+    ):
+        pictures, _ = taken(ct.put(tmp_path / name, source))
+        found = [values(content)[0, 0] for image, content in sorted(pictures.items()) if image.startswith("Cyst")]
+        assert found == expected
 
 
 def test_a_patient_of_two_series_and_two_classes_keeps_one_pseudonym(tmp_path):
@@ -157,26 +158,17 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
 
 
 def test_class_folders_that_are_not_there(tmp_path):
-    source = ct.put(tmp_path / "in", {"Cyst/a": ct.file(), "Other/b": ct.file()})
-    assert refused(source) == (
-        f"{source}: expected folders Cyst, Stone with DICOM files side by side in one place, found Cyst, Other; Stone "
-        "missing or empty; change data.classes or data.source, or give a table as data.labels"
-    )
-    assert f"{tmp_path}/mr: expected CT slices, found none in 1 files; change data.source" in refused(
-        ct.put(tmp_path / "mr", {"Cyst/a": ct.shipped("MR_small.dcm")})
-    )
-    both = {"Cyst/a": ct.file(), "Cyst/b.png": window.encode(np.zeros((8, 8), int), None), "Stone/c.jpg": b"x"}
-    assert "expected DICOM files or pictures, found both in the class folders: Cyst/b.png and others among Cyst/a" in (
-        refused(ct.put(tmp_path / "both", both))
-    )
-    assert "expected DICOM files or pictures, found both" in refused(
-        ct.put(tmp_path / "few", {"Cyst/a": ct.file(), "Cyst/b.png": b"x"} | STONE)
-    )
-
-
-def test_pictures_beside_a_stray_dicom_file_are_pictures(tmp_path):
-    pictures, _ = taken(ct.put(tmp_path, {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"}))
-    assert pictures == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}
+    for name, files, line in (
+        ("in", {"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
+        ("mr", {"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
+        ("both", {"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
+        ("few", {"Cyst/a": ct.file(), "Cyst/b.png": b"x"} | STONE, "found both in the class folders: Cyst/a, Stone/z"),
+    ):
+        source = ct.put(tmp_path / name, files)
+        assert line in refused(source)
+        assert refused(source).startswith(f"{source}: expected ")
+    beside = ct.put(tmp_path / "beside", {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
+    assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}  # but a stray DICOM file is left out
 
 
 TABLES = {
@@ -196,18 +188,14 @@ def test_labels_from_a_table(tmp_path, key):
         "Cyst": 0,
         "Stone": 7,
     }
-
-
-def test_a_table_that_names_what_is_no_slice(tmp_path, capsys):
-    source = ct.put(tmp_path / "in", {"x/IM0": ct.file(), "x/mr": ct.shipped("MR_small.dcm")})
-    (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\nx/mr,Stone\n")
-    assert "expected each file to be in data.source, found none for line 3; remove" in refused(
-        source, tmp_path / "labels.csv"
+    (tmp_path / "labels.csv").write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
+    (source / "x/IM1").write_bytes(ct.shipped("MR_small.dcm"))
+    assert (
+        refused(source, tmp_path / "labels.csv") == f"{source}: expected CT slices of each class, found none of Stone"
     )
-    assert "left out 1, no CT image but MR Image Storage: x/mr\n" in capsys.readouterr().out
-    (tmp_path / "labels.csv").write_text("file,label\nx/IM0,Cyst\n")
-    assert refused(source, tmp_path / "labels.csv") == (
-        f"{source}: expected CT slices of each class, found none of Stone"
+    (tmp_path / "labels.csv").write_text(TABLES[key])
+    assert f"expected each {key} to be in data.source, found none for line 3" in refused(
+        source, tmp_path / "labels.csv"
     )
 
 
@@ -222,31 +210,20 @@ def test_labels_of_pictures(tmp_path):
     assert "expected a column file, as only DICOM files know their patient" in refused(source, tmp_path / "labels.csv")
 
 
-def test_frames_of_an_enhanced_ct_are_slices(tmp_path):
-    pictures, _ = taken(ct.put(tmp_path, {"Cyst/a": ct.packed(ct.enhanced())} | STONE))
-    cysts = [values(content)[0, 0] for name, content in sorted(pictures.items()) if name.startswith("Cyst")]
-    assert cysts == [-1026, -1025, -1024]  # upwards: the last frame first
-
-
 def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
     files = {
         "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], WindowCenter=40, WindowWidth=400),
         "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", WindowCenter=40, WindowWidth=400),
     }
-    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x"}))
+    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x", "Cyst/c": ct.file(RescaleSlope=100)}))
     assert capsys.readouterr().out.splitlines() == [
         f"{tmp_path}: left out 1, a picture among DICOM files: preview.png",
-        f"{tmp_path}: 3 CT slices of 2 patients, by PatientID",
+        f"{tmp_path}: 4 CT slices of 2 patients, by PatientID",
         f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
         f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
-        f"{tmp_path}: 1 without a window of its own; preprocess.window: file takes 40, 400",
+        f"{tmp_path}: 2 without a window of its own; preprocess.window: file takes 40, 400",
+        f"{tmp_path}: 1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/c",
     ]
-
-
-def test_values_out_of_range_are_told(tmp_path, capsys):
-    taken(ct.put(tmp_path, {"Cyst/a": ct.file(RescaleSlope=100), "Stone/b": STONE["Stone/z"]}))
-    said = "1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/a\n"
-    assert said in capsys.readouterr().out
 
 
 SECRET = b"SECRET"
@@ -283,9 +260,8 @@ def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
     note.add_text("Title", "SECRET mask")
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask, "PNG", pnginfo=note)
     files = {
-        f"SECRET/{label}/SECRET{n}/SECRETfile{n}.dcm": secretive(ct.RAMP + n, n) for n, label in enumerate(CLASSES)
-    }
-    files |= {
+        "SECRET/Cyst/SECRET0/SECRETfile0.dcm": secretive(ct.RAMP, 0),
+        "SECRET/Stone/SECRET1/SECRETfile1.dcm": secretive(ct.RAMP + 1, 1),
         "SECRET/masks/Cyst/SECRET0/SECRETfile0.png": mask.getvalue(),
         "SECRET/patients.csv": b"image,series\nSECRET,SECRETID0\n",
         "SECRET/kidneyData.csv": b"SECRET",
@@ -356,5 +332,3 @@ def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
     assert "StudyDate" not in data or data.StudyDate == ""
     phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)
     assert (tmp_path / "again/Stone/Stone-1/IM0002").read_bytes() == path.read_bytes()
-    with pytest.raises(InputError, match="expected a new or empty folder, found another; choose another name"):
-        phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)

@@ -166,16 +166,13 @@ def test_a_killed_stage_stops_the_client_and_the_next_one_goes_on(server, tmp_pa
     partial = tmp_path / "downloads/someone/kidneys/kidneys.zip"
     server.instead = {STORAGE: stall_at_the_second_chunk(partial)}
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-    fetch = f"errors.ended(lambda: kaggle.download({DATASET!r}, kaggle.folder({DATASET!r})))"
-    program = [
-        sys.executable,
-        "-c",
-        f"from kidneyct.pipeline import errors; from kidneyct.sources import kaggle; {fetch}",
-    ]
+    program = "from kidneyct.pipeline import errors; from kidneyct.sources import kaggle; "
+    program += f"errors.ended(lambda: kaggle.download({DATASET!r}, kaggle.folder({DATASET!r})))"
+    command = [sys.executable, "-c", program]
     for stop, told in ((signal.SIGINT, "interrupted\n"), (signal.SIGKILL, "")):
         server.asked.clear()
         with subprocess.Popen(
-            program, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         ) as running:
             while not (server.asked and server.asked[-1][0] == STORAGE and partial.exists() and partial.stat().st_size):
                 assert running.poll() is None

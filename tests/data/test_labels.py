@@ -37,7 +37,7 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         ("file,label\nP1,Tumor\n", "line 2 has the class Tumor, not one of Cyst, Stone; mend the table"),
         ("file,label\nP1,\n", "line 2 has the class none, not one of"),
         ("file,label\nP1,Cyst\nP1,Stone\n", "line 3 names the file of line 2 again; mend the table"),
-        ("file,label\nP1,Cyst,x\n", "line 2 has 3 values, not 2; mend"),
+        ("file,label\nP1,Cyst,x\n", "line 2 has 3 values, not 2 as the first; mend"),
         ("file,label\n ,Cyst\n", "line 2 names no file; mend"),
         ('file,label\n"P1,Cyst\n', "not a CSV file in UTF-8 (unexpected end of data); save it anew"),
         (b"file,label\n\xff,Cyst\n", "not a CSV file in UTF-8 ("),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.leakage import leakage, null_controls
+from kidneyct.leakage import baselines, leakage, thresholds
 from kidneyct.probe import logistic
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
@@ -55,11 +55,9 @@ def test_a_series_wise_split_does_not():
     assert found["accuracy"]["nearest_thumbnail"] == 1  # at 120° the series at 60° is nearest: class 1
 
 
-def test_validation_images_are_not_looked_up():
-    found = measured("vvtetttte")
-    assert found["identical_files"]["images"] == 0
-    assert measured("evttttttt")["identical_files"]["images"] == 0
-    assert measured("ettvttttt")["identical_files"]["images"] == 1
+@pytest.mark.parametrize(("parts", "images"), [("vvtetttte", 0), ("evttttttt", 0), ("ettvttttt", 1)])
+def test_validation_images_are_not_looked_up(parts, images):
+    assert measured(parts)["identical_files"]["images"] == images
 
 
 def test_closest_pairs_prefer_other_files():
@@ -77,7 +75,7 @@ def test_series_swap_their_labels_as_a_whole():
     codes, series = np.array([0, 0, 0, 1, 1, 2, 1]), np.array([7, 7, 3, 3, 5, 5, 3])  # majorities 0, 1 and 1
     seen = set()
     for seed in range(40):
-        swapped = null_controls.permuted(codes, series, np.random.default_rng(seed))
+        swapped = baselines.permuted(codes, series, np.random.default_rng(seed))
         labels = tuple(int(swapped[series == number][0]) for number in (3, 5, 7))
         assert all(len(set(swapped[series == number])) == 1 for number in (3, 5, 7))
         seen.add(labels)
@@ -87,19 +85,19 @@ def test_series_swap_their_labels_as_a_whole():
 def test_only_a_leak_makes_anything_of_permuted_labels():
     """By image the nearest thumbnail still knows each series; by series it can only guess."""
     generator = np.random.default_rng(0)
-    angles = (3 * np.arange(120)[:, None] + [0, 0.5, 1]).ravel()  # 120 series of three slices, 3° apart
-    series, codes = np.repeat(np.arange(120), 3), np.repeat(generator.integers(0, 4, 120), 3)
-    by_image = np.tile(["train", "test", "train"], 120)
+    angles = (3 * np.arange(40)[:, None] + [0, 0.5, 1]).ravel()  # 40 series of three slices, 3° apart
+    series, codes = np.repeat(np.arange(40), 3), np.repeat(generator.integers(0, 4, 40), 3)
+    by_image = np.tile(["train", "test", "train"], 40)
     by_series = np.where(series % 2, "train", "test")
     for parts, lowest, highest in ((by_image, 1, 1), (by_series, 0.1, 0.45)):
-        found = measure(files(np.arange(360)), pictures(*angles), series, codes, parts, 0.9999)[0]
+        found = measure(files(np.arange(120)), pictures(*angles), series, codes, parts, 0.9999)[0]
         assert lowest <= found["null_controls"]["permuted_labels"]["nearest_thumbnail"] <= highest
 
 
 def test_how_a_picture_was_made_by_hand():
     thumbnail = np.zeros((25, 25), np.uint8)
     thumbnail[0], thumbnail[12, 12] = 96, 60  # 25 of the 96 outermost pixels are bright
-    made = null_controls.acquisition(thumbnail[None], [512], [400])
+    made = baselines.acquisition(thumbnail[None], [512], [400])
     mean = (25 * 96 + 60) / 625
     assert made[0] == pytest.approx([512, 400, mean, np.sqrt((25 * 96**2 + 60**2) / 625 - mean**2), 25])
 
@@ -128,7 +126,7 @@ def test_linear_baselines_are_the_tuned_regression_on_what_they_see():
     parts = np.where(train, "train", "test")
     table = files(np.arange(120))
     result, predicted = leakage.measure(table, thumbnails, series, codes, parts, 0.99, series, 2)
-    greys = null_controls.acquisition(thumbnails, table["width"], table["height"])[:, 2:]
+    greys = baselines.acquisition(thumbnails, table["width"], table["height"])[:, 2:]
     model = logistic.tuned(greys[train], codes[train], series[train], series[train], 3, 2)
     expected = logistic.probabilities(model, greys[test]).argmax(axis=1)
     np.testing.assert_array_equal(predicted["acquisition"], expected)
@@ -155,3 +153,20 @@ def test_near_duplicates_across_known_series_are_counted_and_named():
         [4, 3, "another"],
     ]
     assert "another" not in leakage.closest_pairs(*arguments[:2], SERIES, *arguments[3:])["series"].tolist()
+
+
+def test_what_a_threshold_decides(monkeypatch):
+    # Six series of two slices 1° apart (0.99985), 48° between those of the first and second (0.669), 49° elsewhere.
+    angles = [0, 1, 49, 50, 99, 100, 149, 150, 199, 200, 249, 250]
+    codes = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    table = thresholds.curve(pictures(*angles), np.arange(12), codes, (0.99999, 0.5, 0.9))
+    assert table["similarity"].tolist() == [0.5, 0.9, 0.99999]
+    assert table["series"].tolist() == [1, 6, 12]
+    assert table["mixed"].tolist() == [1, 0, 0]
+    assert np.isnan(table["nearest_thumbnail"][0])  # no other series
+    assert table["nearest_thumbnail"][1:].tolist() == [0, 1]  # the classes alternate; then each slice's own sibling
+    of_one_group = thresholds.curve(pictures(0, 90, 180), ["a", "b", "a"], [0, 1, 0], (0.5, 0.9))
+    assert of_one_group["series"].tolist() == [2, 2]
+    monkeypatch.setattr(thresholds, "MOST", 2)
+    none = thresholds.curve(pictures(0, 90, 180), np.arange(3), [0, 1, 0])
+    assert (len(none), none.columns.tolist()) == (0, ["similarity", "series", "mixed", "nearest_thumbnail"])

@@ -5,35 +5,22 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.leakage import overlap
+from kidneyct.leakage import ood_score, overlap
 
 CLASSES = ["Cyst", "Stone"]
+
+
+def table(images, hashes):
+    lines = {"image": images, "label": [image.split("/")[0] for image in images], "sha256": list(hashes)}
+    return pd.DataFrame(lines).assign(width=200, height=200)
 
 
 @pytest.fixture
 def found():
     """Angles in degrees: 5 apart is a correlation of 0.9962, 10 of 0.9848, 30 of 0.8660."""
-    study = pd.DataFrame(
-        {
-            "image": ["Cyst/1.png", "Cyst/2.png", "Stone/3.png", "Stone/4.png", "Stone/5.png"],
-            "label": ["Cyst", "Cyst", "Stone", "Stone", "Stone"],
-            "width": 200,
-            "height": 200,
-            "sha256": list("abcde"),
-            "split": ["train", "train", "train", "test", "unused"],
-        }
-    )
-    external = pd.DataFrame(
-        {
-            "image": [
-                f"{label}/{number}.png" for number, label in enumerate(["Cyst", "Cyst", "Stone", "Cyst", "Stone"])
-            ],
-            "label": ["Cyst", "Cyst", "Stone", "Cyst", "Stone"],
-            "width": 200,
-            "height": 200,
-            "sha256": ["v", "e", "w", "x", "y"],
-        }
-    )
+    study = table(["Cyst/1", "Cyst/2", "Stone/3", "Stone/4", "Stone/5"], "abcde")
+    study["split"] = ["train", "train", "train", "test", "unused"]
+    external = table(["Cyst/0", "Cyst/1", "Stone/2", "Cyst/3", "Stone/4"], "vewxy")
     thumbnails = pictures(5, 200, 80, 150, 300)
     own, series = pictures(0, 30, 60, 155, 205), np.arange(5)
     return overlap.find(external, thumbnails, study, own, series, CLASSES, 0.99, series, 8)
@@ -41,7 +28,7 @@ def found():
 
 def test_near_duplicates_are_named(found):
     assert found["near_duplicate"].tolist() == ["training", "study", "none", "study", "none"]
-    assert found["study"].tolist() == ["Cyst/1.png", "Stone/5.png", "Stone/3.png", "Stone/4.png", "Cyst/1.png"]
+    assert found["study"].tolist() == ["Cyst/1", "Stone/5", "Stone/3", "Stone/4", "Cyst/1"]
     assert found["study_split"].tolist() == ["train", "unused", "train", "test", "train"]
     assert found["same_file"].tolist() == [0, 1, 0, 0, 0]
     expected = [np.cos(np.radians(angle)) for angle in (5, 0, 20, 5, 60)]
@@ -49,7 +36,7 @@ def test_near_duplicates_are_named(found):
 
 
 def test_likeness_is_to_training_images_alone(found):
-    assert found["training"].tolist() == ["Cyst/1.png", "Stone/3.png", "Stone/3.png", "Stone/3.png", "Cyst/1.png"]
+    assert found["training"].tolist() == ["Cyst/1", "Stone/3", "Stone/3", "Stone/3", "Cyst/1"]
     expected = [np.cos(np.radians(angle)) for angle in (5, 140, 20, 90, 60)]
     assert found["likeness"].to_numpy() == pytest.approx(expected, abs=1e-3)
     assert found["unlike"].tolist() == [0, 1, 0, 1, 1]  # each training image is 30 degrees from another series
@@ -80,13 +67,21 @@ def test_the_summary_counts(found):
 
 
 def test_the_same_file_is_named_even_where_its_thumbnail_is_blank():
-    study = pd.DataFrame({"image": ["Cyst/1", "Stone/2", "Stone/3"], "label": ["Cyst", "Stone", "Stone"]})
-    study = study.assign(sha256=["a", "b", "b"], split=["train", "test", "train"])
-    external = pd.DataFrame({"image": ["Cyst/9"], "label": ["Cyst"], "sha256": ["b"]})
-    blank = np.zeros((1, 25, 25), "uint8")
-    study, external = (table.assign(width=200, height=200) for table in (study, external))
+    study = table(["Cyst/1", "Stone/2", "Stone/3"], "abb").assign(split=["train", "test", "train"])
+    external, blank = table(["Cyst/9"], "b"), np.zeros((1, 25, 25), "uint8")
     series = np.array([0, 1, 1])
     found = overlap.find(external, blank, study, np.tile(blank, (3, 1, 1)), series, CLASSES, 0.99, series, 8)
     line = found.iloc[0]
     assert (line["study"], line["study_split"], line["same_file"]) == ("Stone/3", "train", 1)
     assert (line["near_duplicate"], line["correlation"], line["study_label"]) == ("training", 1, "Stone")
+
+
+def test_the_threshold_of_likeness_compares_each_series_with_the_others():
+    """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
+    picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
+    training = np.stack([picture, picture, 255 - picture])
+    assert ood_score.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
+    assert ood_score.threshold(training, np.array([4, 4, 4])) == -1
+    training, numbers = pictures(0, 1, 40, 41, 80, 81), np.repeat(range(3), 2)
+    assert ood_score.threshold(training, numbers) == pytest.approx(np.cos(np.radians(40)), abs=1e-3)  # 0 and 81
+    assert ood_score.likeness(pictures(2, 182), training) == pytest.approx(np.cos(np.radians([1, 101])), abs=1e-3)

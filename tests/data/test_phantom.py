@@ -19,11 +19,11 @@ SLICES = 3
 
 @pytest.fixture(scope="module")
 def patients():
-    """Three patients a class, three slices each."""
+    """Two patients a class, three slices each."""
     return {
         (label, number): list(phantom.patient(label, number, SLICES, seed=0))
         for label in phantom.CLASSES
-        for number in (1, 2, 3)
+        for number in (1, 2)
     }
 
 
@@ -36,11 +36,12 @@ def to_hu(grey):
     return grey / 255 * 380 + 45 - 190
 
 
-def test_slices_are_what_a_scanner_exports(patients):
-    for series in patients.values():
+def test_slices_are_what_a_scanner_exports_with_a_lesion_or_none(patients):
+    for (label, _), series in patients.items():
         for one in series:
             assert (one.image.shape, one.image.dtype) == ((512, 512), np.uint8)
             assert (one.mask.shape, one.mask.dtype) == ((512, 512), bool)
+            assert ndimage.label(one.mask)[1] == (label != "Normal")
             assert one.image[:20].max() < 40  # air above the patient, black in the window but for noise
             assert one.image.max() == 255  # bone is beyond the window
 
@@ -71,21 +72,12 @@ def test_neighbours_are_near_duplicates_and_patients_are_not(patients):
     assert max(strangers) < 0.98
 
 
-def test_normal_slices_have_no_lesion_and_all_others_one(patients):
-    for (label, _), series in patients.items():
-        for one in series:
-            _, count = ndimage.label(one.mask)
-            assert count == (0 if label == "Normal" else 1)
-
-
 def test_a_cyst_is_round_sharp_and_water_dense(patients):
+    shares = []  # round where the body's wall does not cut it off: it fills π/4 = 0.785 of its bounding box
     for one in of(patients, "Cyst"):
         hu = to_hu(one.image[ndimage.binary_erosion(one.mask, iterations=3)].astype(float))
         assert -5 < hu.mean() < 20  # water is 0, simple cysts are below 20
         assert hu.std() < 17  # the scanner's noise alone, 9 to 15
-    # Round where the body's wall does not cut it off: it fills π/4 = 0.785 of its bounding box.
-    shares = []
-    for one in of(patients, "Cyst"):
         rows, columns = ndimage.find_objects(one.mask.astype(int))[0]
         shares.append(one.mask.sum() / ((rows.stop - rows.start) * (columns.stop - columns.start)))
     assert np.median(shares) == pytest.approx(np.pi / 4, abs=0.03)
@@ -153,9 +145,7 @@ def test_an_archive_takes_less_room_than_is_announced(patients):
         assert taken + 500 < phantom.SLICE_BYTES  # with its names in the zip and its lines in the tables
 
 
-def test_an_unknown_class(tmp_path):
-    with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
-        phantom.announce(["Cyst", "Abscess"], 1, 1, tmp_path)
+def test_an_unknown_class():
     with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
         next(phantom.patient("Abscess", 1, 1, 0))
 
@@ -174,9 +164,8 @@ def test_a_patch_holds_all_that_is_near(centre, reach):
     assert x[phantom.nearby(x, y, (400, 0), 20)].size == 0  # beyond the picture
 
 
-@pytest.mark.parametrize("label", ["Stone", "Tumor"])
-def test_patches_give_what_the_whole_picture_would(label, patients, monkeypatch):
+def test_patches_give_what_the_whole_picture_would(patients, monkeypatch):
     monkeypatch.setattr(phantom, "nearby", lambda x, y, centre, reach: (slice(None), slice(None)))
-    for own, whole in zip(patients[label, 1], phantom.patient(label, 1, SLICES, seed=0), strict=True):
+    for own, whole in zip(patients["Tumor", 1], phantom.patient("Tumor", 1, SLICES, seed=0), strict=True):
         assert np.array_equal(own.hounsfield, whole.hounsfield)
         assert np.array_equal(own.mask, whole.mask)

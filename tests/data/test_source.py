@@ -34,6 +34,8 @@ def test_an_output_or_what_leads_to_one_is_refused(project):
             source.refuse_outputs(name, OUTS)
         assert str(caught.value).startswith(f"params.yaml: data.source: found {name}, which is data/")
         assert "move the file elsewhere" in str(caught.value)
+    with pytest.raises(InputError, match=r"^params\.yaml: data\.labels: found data/maps/a\.csv, which is data/maps, "):
+        source.refuse_outputs("data/maps/a.csv", OUTS, "data.labels")
 
 
 def test_the_external_test_set_is_another_than_the_study(project):
@@ -56,24 +58,21 @@ def test_what_stays_where_it_is_is_allowed(project):
         source.refuse_outputs(name, OUTS)
 
 
-def test_a_table_is_linked_to_and_none_where_there_is_none(project):
+@pytest.mark.parametrize("links", [True, False])
+def test_a_table_is_linked_to_or_copied_and_none_where_there_is_none(project, monkeypatch, links):
+    def refused(*_):
+        raise OSError("no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "symlink", refused)
     (project / "mine.csv").write_text("image,series\n")
     source.watch("mine.csv", "data/table")
-    assert (project / "data/table/table.csv").resolve() == project / "mine.csv"
+    assert (project / "data/table/table.csv").read_text() == "image,series\n"
+    assert (project / "data/table/table.csv").is_symlink() == links
     for word in source.TABLES:
         source.watch(word, "data/table")
         assert [path.name for path in (project / "data/table").iterdir()] == ["none.txt"]
     assert (project / "mine.csv").exists()
-
-
-def test_where_there_are_no_links_a_table_is_copied(project, monkeypatch):
-    def refused(*_):
-        raise OSError("no links here")
-
-    monkeypatch.setattr(os, "symlink", refused)
-    (project / "mine.csv").write_text("image,series\n")
-    source.watch("mine.csv", "data/table")
-    assert (project / "data/table/table.csv").read_text() == "image,series\n"
 
 
 @pytest.mark.parametrize(("table", "found"), [("nowhere.csv", "nothing"), ("scans", "a folder or a device")])
@@ -81,8 +80,3 @@ def test_a_table_that_is_no_file_is_told_in_a_line(project, table, found):
     line = f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found {found} at "
     with pytest.raises(InputError, match=f"^{line}{table} "):
         source.watch(table, "data/table")
-
-
-def test_the_key_that_gives_an_output_is_named(project):
-    with pytest.raises(InputError, match=r"^params\.yaml: data\.labels: found data/maps/a\.csv, which is data/maps, "):
-        source.refuse_outputs("data/maps/a.csv", OUTS, "data.labels")

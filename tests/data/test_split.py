@@ -8,28 +8,9 @@ import pytest
 
 from kidneyct.files.index import PARTS, rows
 from kidneyct.pipeline.errors import InputError
-from kidneyct.series import split
+from kidneyct.series import split, split_summary
 
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
-
-
-def test_the_papers_test_set_has_2489_images():
-    labels = np.repeat(list(PUBLISHED), list(PUBLISHED.values()))
-    parts = split.by_image(labels, test=0.2, validation=0.1, seed=0)
-    assert [np.sum(parts == part) for part in PARTS] == [8712, 1245, 2489]
-    # 0.2 of 3709, 5077, 1377 and 2283 are 741.8, 1015.4, 275.4 and 456.6.
-    counts = [np.sum(parts[labels == label] == "test") for label in PUBLISHED]
-    assert counts == [742, 1015, 275, 457]
-
-
-@pytest.mark.parametrize(
-    ("labels", "test", "line"),
-    [(["a"] * 50 + ["b"], 0.2, r"split\.\w+: .*add images"), (["a"] * 50 + ["b"] * 3, 0.04, "class b")],
-)
-def test_too_few_images_of_a_class(labels, test, line):
-    with pytest.raises(InputError, match=line) as caught:
-        split.by_image(labels, test, 0.1, seed=0)
-    assert "\n" not in str(caught.value)
 
 
 # Twelve series of two classes, "a" of 10 images each and "b" of 5.
@@ -37,25 +18,52 @@ LABELS = np.array(["a"] * 60 + ["b"] * 30)
 SERIES = np.concatenate([np.repeat(np.arange(6), 10), np.repeat(np.arange(6, 12), 5)])
 
 
-def sides(parts, series=SERIES):
-    """The parts that each series has images in."""
-    return {number: set(parts[series == number]) for number in np.unique(series)}
+def asked(**changes):
+    return SimpleNamespace(
+        **{"by": "image", "test": 0.2, "validation": 0.1, "folds": 1, "fold": 0, "contradictory": "error", "seed": 0}
+        | changes
+    )
 
 
-def test_whole_series_on_one_side_at_the_shares_asked_for():
+def numbered(labels):
+    """Names as Kaggle's, a number for each image of a class from 1."""
+    count = {label: iter(range(1, 1 + len(labels))) for label in np.unique(labels)}
+    return np.array([f"{label}/{label}- ({next(count[label])}).jpg" for label in labels])
+
+
+def divided(labels=LABELS, series=SERIES, **changes):
+    return split.divide(labels, series, numbered(labels), asked(**changes))
+
+
+def test_the_papers_test_set_has_2489_images():
+    labels = np.repeat(list(PUBLISHED), list(PUBLISHED.values()))
+    parts = divided(labels)
+    assert [np.sum(parts == part) for part in PARTS] == [8712, 1245, 2489]
+    # 0.2 of 3709, 5077, 1377 and 2283 are 741.8, 1015.4, 275.4 and 456.6.
+    counts = [np.sum(parts[labels == label] == "test") for label in PUBLISHED]
+    assert counts == [742, 1015, 275, 457]
+
+
+@pytest.mark.parametrize("by", ["image", "series", "block"])
+def test_the_seed_alone_decides(by):
+    first, again, *others = (divided(by=by, seed=seed).tolist() for seed in (1, 1, *range(2, 8)))
+    assert first == again
+    assert any(other != first for other in others)
+
+
+@pytest.mark.parametrize("by", ["series", "block"])
+def test_whole_series_on_one_side_at_the_shares_asked_for(by):
     # A third and a sixth of six series: 2 test, 1 validates, 3 train, in each class.
-    parts = split.by_series(LABELS, SERIES, 1 / 3, 1 / 6, seed=0)
+    parts = divided(by=by, test=1 / 3, validation=1 / 6)
     assert all(len(found) == 1 for found in sides(parts).values())
     for label, size in (("a", 10), ("b", 5)):
         counts = [np.sum(parts[label == LABELS] == part) for part in PARTS]
         assert counts == [3 * size, size, 2 * size]
 
 
-@pytest.mark.parametrize("draw", [split.by_image, lambda labels, *rest: split.by_series(labels, SERIES, *rest)])
-def test_the_seed_alone_decides(draw):
-    first, again, *others = (draw(LABELS, 0.2, 0.2, seed) for seed in (3, 3, 4, 5, 6, 7, 8))
-    np.testing.assert_array_equal(first, again)
-    assert any(not np.array_equal(first, other) for other in others)
+def sides(parts, series=SERIES):
+    """The parts that each series has images in."""
+    return {number: set(parts[series == number]) for number in np.unique(series)}
 
 
 def test_uneven_series_come_near_the_shares_and_every_part_has_every_class():
@@ -63,7 +71,7 @@ def test_uneven_series_come_near_the_shares_and_every_part_has_every_class():
     sizes = generator.integers(1, 223, 100)  # as the real series: 1 to 222 images
     series = np.repeat(np.arange(100), sizes)
     labels = np.array(list("abcd"))[series % 4]
-    parts = split.by_series(labels, series, 0.2, 0.1, seed=0)
+    parts = divided(labels, series, by="series")
     assert all(len(found) == 1 for found in sides(parts, series).values())
     for label in "abcd":
         shares = [np.mean(parts[labels == label] == part) for part in PARTS]
@@ -73,36 +81,22 @@ def test_uneven_series_come_near_the_shares_and_every_part_has_every_class():
 def test_three_series_of_a_class_are_enough_and_two_are_not():
     labels, series = np.array(["a"] * 40 + ["b"] * 60), np.repeat(np.arange(10), 10)
     labels[series == 3] = "b"  # three series of class a, of ten images each
-    parts = split.by_series(labels, series, 0.2, 0.1, seed=0)
+    parts = divided(labels, series, by="series")
     assert sorted(parts[labels == "a"].tolist()) == ["test"] * 10 + ["train"] * 10 + ["validation"] * 10
     labels[series == 2] = "b"
     with pytest.raises(InputError, match=r"needs 3 series.*found 2 of class a.*split\.by: image") as caught:
-        split.by_series(labels, series, 0.2, 0.1, seed=0)
+        divided(labels, series, by="series")
     assert "\n" not in str(caught.value)
-
-
-def test_a_series_of_two_classes_stays_whole():
-    labels = LABELS.copy()
-    labels[:5] = "b"
-    parts = split.by_series(labels, SERIES, 0.25, 0.25, seed=0)
-    assert all(len(found) == 1 for found in sides(parts).values())
 
 
 @pytest.mark.parametrize("folds", [2, 3, 4])
 def test_folds_test_every_series_once(folds):
-    tested = np.zeros(len(LABELS), int)
+    labels, tested = np.where(np.arange(90) < 5, "b", LABELS), np.zeros(90, int)  # the first series is of both classes
     for fold in range(folds):
-        parts = split.by_series_fold(LABELS, SERIES, folds, fold, 0.15, seed=1)
+        parts = divided(labels, by="series", folds=folds, fold=fold, validation=0.15, seed=1)
         assert all(len(found) == 1 for found in sides(parts).values())
-        assert all(set(parts[label == LABELS]) == set(PARTS) for label in "ab")
         tested += parts == "test"
     assert (tested == 1).all()
-
-
-def numbered(labels):
-    """Names as Kaggle's, a number for each image of a class from 1."""
-    count = {label: iter(range(1, 1 + len(labels))) for label in np.unique(labels)}
-    return np.array([f"{label}/{label}- ({next(count[label])}).jpg" for label in labels])
 
 
 @pytest.mark.parametrize("folds", [3, 4, 5])
@@ -148,52 +142,42 @@ def test_a_block_by_hand():
     }
 
 
-def test_the_papers_shares_by_block():
-    parts = split.divide(LABELS, SERIES, numbered(LABELS), asked(by="block", test=1 / 3, validation=1 / 6))
-    for label, size in (("a", 10), ("b", 5)):
-        assert [np.sum(parts[label == LABELS] == part) for part in PARTS] == [3 * size, size, 2 * size]
-    others = [split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 3] * 3, 0, 0.1, seed) for seed in range(9)]
-    assert len({tuple(other) for other in others}) > 3
-
-
 def test_folds_by_image_test_every_image_once():
     tested = np.zeros(len(LABELS), int)
     for fold in range(5):
-        parts = split.by_image_fold(LABELS, 5, fold, 0.1, seed=1)
+        parts = divided(folds=5, fold=fold, seed=1)
         assert [np.sum(parts == part) for part in PARTS] == [63, 9, 18]
         assert np.sum(parts[LABELS == "a"] == "test") == 12
         tested += parts == "test"
     assert (tested == 1).all()
 
 
-def test_folds_that_cannot_be():
-    with pytest.raises(InputError, match=r"split\.fold: found 3, expected 0 to 2"):
-        split.by_series_fold(LABELS, SERIES, 3, 3, 0.1, seed=0)
-    with pytest.raises(InputError, match=r"needs 7 series or more of each class here.*found 6 of class a"):
-        split.by_series_fold(LABELS, SERIES, 7, 0, 0.1, seed=0)
-    with pytest.raises(InputError, match="at most 30, the images of class b; found 31"):
-        split.by_image_fold(LABELS, 31, 0, 0.1, seed=0)
-    too_much = r"split\.validation: found 0\.5, expected less than the 0\.5 beside a fold"
-    with pytest.raises(InputError, match=too_much):
-        split.by_series_fold(LABELS, SERIES, 2, 0, 0.5, seed=0)
-    with pytest.raises(InputError, match=too_much):
-        split.by_block(LABELS, SERIES, numbered(LABELS), [0.5, 0.5], 0, 0.5, seed=0)
-    with pytest.raises(InputError, match=r"needs 7 series or more of each class here.*found 6 of class a"):
-        split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 7] * 7, 0, 0.1, seed=0)
-    with pytest.raises(InputError, match=r"split\.fold: found 3, expected 0 to 2"):
-        split.by_block(LABELS, SERIES, numbered(LABELS), [1 / 3] * 3, 3, 0.1, seed=0)
+def test_too_few_images_of_a_class():
+    with pytest.raises(InputError, match=r"split\.test: 10 of 51 images can't be drawn .*; add images"):
+        divided(np.array([*"a" * 50, "b"]))
+    with pytest.raises(InputError, match=r"split: no image of class b \(3 images\) falls into validation and test"):
+        divided(np.array([*"a" * 50, *"bbb"]), test=0.04)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"by": "series", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a.*: image$"),
+        ({"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
+        ({"by": "image", "folds": 31}, "at most 30, the images of class b; found 31"),
+        ({"by": "series", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
+        ({"by": "block", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
+    ],
+)
+def test_folds_that_cannot_be(settings, line):
+    with pytest.raises(InputError, match=line):
+        divided(**settings)
 
 
 def test_the_same_file_under_two_classes():
-    index = pd.DataFrame(
-        {
-            "image": ["a/1", "a/2", "b/1", "b/2", "b/3"],
-            "label": ["a", "a", "b", "b", "b"],
-            "sha256": ["x", "y", "x", "z", "z"],
-        }
-    )
+    index = index_of([*"aabbb"], [*"xyxzz"])
     assert split.contradictory(index).tolist() == [True, False, True, False, False]
-    with pytest.raises(InputError, match=r"a/1 = b/1; remove the wrong ones, or set split\.contradictory: drop"):
+    with pytest.raises(InputError, match=r"a/0 = b/2; remove the wrong ones, or set split\.contradictory: drop"):
         split.refuse_contradictory(index)
     split.refuse_contradictory(index.drop(0))
 
@@ -225,13 +209,6 @@ def index_of(labels, hashes=None):
     return pd.DataFrame({"image": names, "label": labels, "sha256": hashes})
 
 
-def asked(**changes):
-    return SimpleNamespace(
-        **{"by": "image", "test": 0.2, "validation": 0.1, "folds": 1, "fold": 0, "contradictory": "error", "seed": 0}
-        | changes
-    )
-
-
 def test_the_plan_marks_what_is_not_used():
     index = index_of(LABELS, ["x", *(f"h{n}" for n in range(88)), "x"])  # the first and the last, an a and a b
     with pytest.raises(InputError, match="the same file under two classes"):
@@ -259,3 +236,20 @@ def test_no_part_goes_without_a_class():
     settings = asked(by="series", test=0.3, validation=0.3)
     with pytest.raises(InputError, match=r"split: no image of class b .* falls into validation"):
         split.plan(mixed, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), ["a", "b", "c"], settings, 1, seed=0)
+
+
+def test_images_and_series_by_class_and_part():
+    table = pd.DataFrame({"label": list("aaabb"), "split": ["train", "train", "test", "test", "dropped"]})
+    empty = {"train": (0, 0), "validation": (0, 0), "test": (0, 0), "without": (0, 0)}
+    expected = [
+        ("a", 3, 2, empty | {"train": (2, 1), "test": (1, 1)}),
+        ("b", 2, 1, empty | {"test": (1, 1), "without": (1, 1)}),
+        (None, 5, 3, empty | {"train": (2, 1), "test": (2, 2), "without": (1, 1)}),
+    ]
+    counts = split_summary.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
+    assert counts == [dict(zip(("label", "images", "series", "parts"), each, strict=True)) for each in expected]
+
+
+def test_the_fingerprint_is_of_the_files_whatever_their_order():
+    expected = "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"  # printf 'a\nb' | sha256sum
+    assert split_summary.fingerprint(pd.Series(["b", "a"])) == expected

@@ -16,7 +16,7 @@ from dvc.api import DVCFileSystem
 from kidneyct.experiments.starts import BASELINES, BEYOND, RANDOM
 from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
-from kidneyct.leakage import null_controls
+from kidneyct.leakage import baselines
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, altered
 from kidneyct.probe import balance, logistic, probe
@@ -89,7 +89,7 @@ def _array(files, path):
 
 def features(runs, revisions, shared):
     """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
-    greys = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)  # width, height, three greys
+    greys = baselines.acquisition(shared.thumbnails, *shared.sizes.T)  # width, height, three greys
     found = {
         "thumbnails": thumbnail_series.flat(shared.thumbnails),
         "acquisition": greys[:, 2:],
@@ -234,7 +234,7 @@ def out_of_fold(task, values, shared, fold, slices):
         if task.part == BEYOND:
             inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
             both = np.zeros((len(fold), classes + 3))
-            both[:, classes:] = null_controls.acquisition(shared.thumbnails, *shared.sizes.T)[:, 2:]
+            both[:, classes:] = baselines.acquisition(shared.thumbnails, *shared.sizes.T)[:, 2:]
             for rows, seen in ((train, inner), (test, result[test])):
                 both[rows, :classes] = np.log(np.maximum(seen, 1e-6))
             model = logistic.tuned(both[train], *given, classes, slices, seed=task.cut)

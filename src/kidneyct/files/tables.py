@@ -1,12 +1,13 @@
 """Tables that stages leave for others, as CSV: read with a check of what they are."""
 
+import csv
 import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kidneyct.pipeline.errors import altered, missing
+from kidneyct.pipeline.errors import InputError, altered, missing, shown
 
 WHOLE, NUMBER, SHARE, FLAG, TEXT = "whole numbers from 0", "numbers", "numbers from 0 to 1", "only 0 and 1", "text"
 HISTORY = {"epoch": WHOLE, "loss": NUMBER, "accuracy": SHARE, "val_loss": NUMBER, "val_accuracy": SHARE, "kept": FLAG}
@@ -72,6 +73,23 @@ def load(path, expected, **options):
     if not isinstance(table.index, pd.RangeIndex):
         raise altered(name, expected, "lines of more values than the first has names")
     return table
+
+
+def user_lines(content, where):
+    """A user's CSV file, in bytes: the names of its columns, and its lines that are not empty, number -> values.
+
+    All are text. InputError, naming `where`, where it is no such file or a line has more or fewer values than names.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"{where}: not a CSV file in UTF-8 ({shown(error)}); save it anew") from None
+    header = [name.strip() for name in rows[0]] if rows else []
+    lines = {number: row for number, row in enumerate(rows[1:], start=2) if any(value.strip() for value in row)}
+    uneven = [f"line {number} has {len(row)} values" for number, row in lines.items() if len(row) != len(header)]
+    if uneven:
+        raise InputError(f"{where}: {', '.join(uneven[:5])}, not {len(header)} as the first; mend the table")
+    return header, lines
 
 
 def fault(table, columns):

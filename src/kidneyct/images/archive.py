@@ -97,23 +97,13 @@ def in_class_folders(names, classes, where, key="data.source", some=False):
 
 
 def labelled(labels, where):
-    """The images of some files, name -> label, sorted; InputError where their names will not do."""
-    images = [Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labels.items()]
-    _check_names(images, where)
-    return sorted(images)
+    """The images of some files, name -> label, sorted.
 
-
-def is_image(path):
-    """Whether a file is called as an image of the study is, and lies where one may."""
-    inside = {MASKS, "__MACOSX"} & set(path.parts[:-2])
-    return path.suffix.lower() in SUFFIXES and not inside and not path.name.startswith(".")
-
-
-def _check_names(images, where):
-    """InputError where an image's name can't stand in a table's line, or looks as another's does."""
+    InputError where an image's name can't stand in a table's line, or looks as another's does.
+    """
+    images = sorted(Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labels.items())
     alike = defaultdict(list)
-    for entry in images:
-        name = entry.image
+    for name, *_ in images:
         alike[unicodedata.normalize("NFC", name)].append(name)
         if "\\" in name or {unicodedata.category(character) for character in name} & UNPRINTABLE:
             raise InputError(f"{where}: expected names that can be printed, without \\, found {name!r}; rename it")
@@ -123,6 +113,13 @@ def _check_names(images, where):
         if len(names) > 1:
             found = ", ".join(map(ascii, names))
             raise InputError(f"{where}: expected different names, found {found}, which look the same; rename one")
+    return images
+
+
+def is_image(path):
+    """Whether a file is called as an image of the study is, and lies where one may."""
+    inside = {MASKS, "__MACOSX"} & set(path.parts[:-2])
+    return path.suffix.lower() in SUFFIXES and not inside and not path.name.startswith(".")
 
 
 def left_out(names, images):

@@ -1,6 +1,5 @@
 """Decoding: every readable image of the archive becomes a row of two arrays and a line of the index."""
 
-import contextlib
 import hashlib
 import io
 import json
@@ -41,7 +40,8 @@ def decode_lean(content, name, formats=FORMATS, chosen=None):
         depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
         deep = chosen is not None and depth == 16 and picture.mode == window.MODE
         if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
-            raise InputError(f"{name}: expected 8 bits a channel, found mode {_mode(picture, depth)}; convert it first")
+            of_bits = f" of {depth} bits" if picture.mode in EIGHT_BIT_MODES else ""
+            raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}{of_bits}; convert it first")
         scans = content.count(b"\xff\xda") if picture.format == "JPEG" else 1  # of a progressive one; usual are 10
         if scans * picture.width * picture.height > MOST_SCANNED:
             raise InputError(f"{name}: found {scans} scans, too many for a JPEG of its size; save it anew")
@@ -78,10 +78,6 @@ def _lean(picture):
     return red if equal else colours
 
 
-def _mode(picture, depth):
-    return picture.mode if picture.mode not in EIGHT_BIT_MODES else f"{picture.mode} of {depth} bits"
-
-
 def tensor(picture, image_size):
     """A picture squeezed to (image_size, image_size, 3) uint8, bilinear over the whole source area."""
     return np.asarray(picture.resize((image_size, image_size), Image.Resampling.BILINEAR).convert("RGB"))
@@ -92,11 +88,7 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def _unchanged(picture):
-    return picture
-
-
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=_unchanged, work=None):
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=lambda same: same, work=None):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
@@ -106,21 +98,6 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back. In
     `work`, a `checkpoint.Checkpoint`, an interrupted run's images are found and this one's are left.
     """
-    # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
-    with (
-        container.opened(archive) as opened,
-        decoded(opened, archive, images, image_size, folder, chosen, changed, work) as found,
-    ):
-        lines, rejected = found
-        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
-        check_rejected(archive, images, rejected, allowed, folder)
-        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
-    return len(lines), len(rejected)
-
-
-@contextlib.contextmanager
-def decoded(opened, archive, images, image_size, folder, chosen, changed, work=None, threads=parallel.THREADS):
-    """Lines of the index and of what is rejected; both arrays appear in `folder` when the block ends."""
 
     def row(entry):
         content = opened.read(entry.member)
@@ -130,27 +107,33 @@ def decoded(opened, archive, images, image_size, folder, chosen, changed, work=N
 
     place = work.writing if work else atomic_write
     with (
+        container.opened(archive) as opened,
         arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
     ):
-        lines, rejected = _resume((pictures, thumbnails), work) if work else ([], [])
+        both = pictures, thumbnails
+        lines, rejected = _resume(both, work) if work else ([], [])
         done = len(lines) + len(rejected)
         if 0 < done < len(images):
             work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        with parallel.in_order(row, images[done:], threads) as found:  # Pillow leaves the other threads running
+        with parallel.in_order(row, images[done:]) as found:  # Pillow leaves the other threads running
             for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
                 try:
-                    pixels, small, about = result()
+                    *pixels, about = result()
                 except InputError as error:
                     reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
                     rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
                     continue
-                pictures.append(pixels[None])
-                thumbnails.append(small[None])
+                for rows, values in zip(both, pixels, strict=True):
+                    rows.append(values[None])
                 lines.append((entry.image, entry.label, *about))
                 if work:
-                    work.now_and_then(lambda: _save((pictures, thumbnails), lines, rejected, work))
-        yield lines, rejected
+                    work.now_and_then(lambda: _save(both, lines, rejected, work))
+        # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
+        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        _check_rejected(archive, images, rejected, allowed, folder)
+        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+    return len(lines), len(rejected)
 
 
 def _save(both, lines, rejected, work):
@@ -179,7 +162,7 @@ def _resume(both, work):
     return lines, rejected
 
 
-def check_rejected(archive, images, rejected, allowed, folder):
+def _check_rejected(archive, images, rejected, allowed, folder):
     """InputError where images that can't be read are more than `allowed`, or all of a class."""
     shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
     more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""

@@ -22,7 +22,7 @@ def read(path, images):
         names = _named(opened.names, path)
         of_image = [names.get(_stem(image)) for image in images]
         found = {name: _mask(opened, path, name) for name in of_image if name}
-    one_size({name: mask.shape for name, mask in found.items()}, path)
+    _one_size({name: mask.shape for name, mask in found.items()}, path)
     if not found:
         return None
     size = next(iter(found.values())).shape
@@ -36,23 +36,14 @@ def check(path, images):
     image are named.
     """
     with container.opened(path) as opened:
-        names = fitting(opened.names, images, path)
-        one_size(sizes(opened, names, path), path)
+        names = _fitting(opened.names, images, path)
+        with parallel.in_order(lambda name: _picture(opened, path, name).size[::-1], names) as found:
+            _one_size({name: result() for name, result in found}, path)
     return len(names)
 
 
-def sizes(opened, names, path, threads=parallel.THREADS):
-    """Size of some masks, name -> (H, W), in a Container of the archive `path`; InputError where one can't be read."""
-
-    def size(name):
-        return _picture(opened, path, name).size[::-1]
-
-    with parallel.in_order(size, names, threads) as found:
-        return {name: result() for name, result in found}
-
-
-def fitting(members, images, path):
-    """The masks, unread, among the names of an archive's members; InputErrors over names as `check` has them."""
+def _fitting(members, images, path):
+    """The masks, unread, among the names of an archive's members."""
     names = _named(members, path)
     of_image, nearly = defaultdict(list), {}
     for entry in images:
@@ -108,7 +99,7 @@ def _picture(opened, where, name):
     return decode_lean(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
 
 
-def one_size(sizes, where):
+def _one_size(sizes, where):
     """InputError where the sizes of masks, name -> (H, W), differ."""
     examples = {size: name for name, size in sizes.items()}
     if len(examples) > 1:

@@ -1,8 +1,24 @@
-"""What is tuned as a probe is and needs no network: linear models of a thumbnail, and of how a picture was made."""
+"""What needs no network: linear models, tuned as a probe is, of a thumbnail and of how it was made; null controls."""
 
-from kidneyct.leakage import null_controls
+import numpy as np
+
 from kidneyct.probe import balance, logistic
 from kidneyct.series import inference
+
+
+def acquisition(thumbnails, widths, heights):
+    """What can be told of pictures without looking at what they show: (n, 5) float.
+
+    Width, height, mean grey, its standard deviation, and the mean grey of the outermost pixels of the thumbnail.
+    """
+    border = np.ones(thumbnails.shape[1:], bool)
+    border[1:-1, 1:-1] = False
+    greys = np.empty((len(thumbnails), 3))
+    for start in range(0, len(thumbnails), inference.BLOCK):
+        pixels = np.asarray(thumbnails[start : start + inference.BLOCK], float)  # (b, 25, 25)
+        values = pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)
+        greys[start : start + inference.BLOCK] = np.column_stack(values)
+    return np.column_stack([widths, heights, greys])
 
 
 def features(thumbnails, widths, heights):
@@ -11,7 +27,7 @@ def features(thumbnails, widths, heights):
     `linear_model` sees the thumbnail's 625 greys. `acquisition` sees three numbers without anatomy: mean grey, its
     deviation and the border's mean; `acquisition_size` the same with the picture's width and height.
     """
-    made = null_controls.acquisition(thumbnails, widths, heights)
+    made = acquisition(thumbnails, widths, heights)
     return {"linear_model": inference.flat(thumbnails), "acquisition": made[:, 2:], "acquisition_size": made}
 
 
@@ -38,3 +54,16 @@ def refitted(models, training, codes, series, slices):
 def predicted(models, asked):
     """Codes that the models of `tuned` give rows whose `features` are `asked`, name -> (m,)."""
     return {name: logistic.probabilities(model, asked[name]).argmax(axis=1) for name, model in models.items()}
+
+
+def permuted(codes, series, generator):
+    """The codes (n,) after the series have swapped their labels at random.
+
+    All images of a series (n,) get one label, its commonest if it has several; how many series have which label stays.
+    Whatever a model then gets right of a test image, it got from other slices of the image's own series (Yagis et al.
+    2021 permuted labels over subjects so).
+    """
+    names, members = np.unique(series, return_inverse=True)
+    counts = np.zeros((len(names), codes.max() + 1), int)
+    np.add.at(counts, (members, codes), 1)
+    return generator.permutation(counts.argmax(axis=1))[members]

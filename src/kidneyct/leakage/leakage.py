@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from kidneyct.files.rounding import rounded
-from kidneyct.leakage import baselines, null_controls
+from kidneyct.leakage import baselines
 from kidneyct.series import inference as thumbnail_series
 from kidneyct.series import known_series
 
@@ -48,7 +48,7 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     predicted, shuffled = answers(codes, models), []
     generator = np.random.default_rng(seed)
     for _ in range(PERMUTATIONS):
-        swapped = null_controls.permuted(codes, series, generator)
+        swapped = baselines.permuted(codes, series, generator)
         again = baselines.refitted(models, known, swapped[train], series[train], slices)
         shuffled.append(accuracies(answers(swapped, again), swapped))
     identical = np.isin(hashes[test], hashes[train])

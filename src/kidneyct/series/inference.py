@@ -57,7 +57,7 @@ def infer(thumbnails, groups, similarity, block=BLOCK):
 
     Images whose thumbnails correlate above `similarity` are linked, and so are those of one group, as `grouped` finds
     them; the connected components are the series. `thumbnails` (n, 25, 25), `groups` (n,). Every pair is compared, in
-    blocks of the upper triangle: time grows with n², memory with n. `neighbours.infer` is for more images.
+    blocks of the upper triangle: time grows with n², memory with n.
     """
     return infer_each(thumbnails, groups, [similarity], block)[0]
 

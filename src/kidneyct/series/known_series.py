@@ -1,6 +1,5 @@
 """Known series: a table that says which patient or scan each image is of, and how well inference would have done."""
 
-import io
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -8,12 +7,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
+from kidneyct.files import tables
 from kidneyct.images import container
 from kidneyct.pipeline.errors import InputError, shown
 
-COLUMNS = ["image", "series"]
 PUBLISHED = "benchmark/series.csv"  # of Kaggle's data set
-SAVE = "save it as CSV, UTF-8, with commas"
 
 
 def parse(content, where):
@@ -21,33 +19,15 @@ def parse(content, where):
 
     Other columns are ignored; spaces around a series' name don't count. InputError, naming `where`, if it is none.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = "a zip or a workbook" if content.startswith(b"PK") else f"the byte {content[error.start]:#04x}"
-        raise InputError(f"{where}: expected text in UTF-8, found {kind} at byte {error.start}; {SAVE}") from None
-    if "\0" in text:
-        raise InputError(f"{where}: expected text, found a zero byte; {SAVE}")
-    try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, header=None, names=None)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{where}: expected the columns image,series, found an empty file; {SAVE}") from None
-    except Exception as error:  # what is no table can make the reader fail in any way
-        reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
-        raise InputError(
-            f"{where}: expected lines of as many values as the first, found none ({reason}); {SAVE}"
-        ) from None
-    names, table = table.iloc[0].tolist(), table.iloc[1:].fillna("")
-    places = [[at for at, name in enumerate(names) if name == column] for column in COLUMNS]
-    if [len(found) for found in places] != [1, 1]:
+    header, lines = tables.user_lines(content, where)
+    if header.count("image") != 1 or header.count("series") != 1:
         raise InputError(
             f"{where}: expected the columns image and series once each in its first line, found "
-            f"{shown(', '.join(map(str, names)))}; {SAVE}, and so name them"
+            f"{container.listed(header, 10) or 'none'}; save it as CSV, with commas, and so name them"
         )
-    table = table[(table != "").any(axis=1)]
-    image, series = (table[at[0]] for at in places)
+    image, series = ([row[header.index(name)] for row in lines.values()] for name in ("image", "series"))
     series = [_composed(name.strip()) for name in series]
-    return pd.DataFrame({"image": image.to_numpy(object), "series": np.array(series, object)})
+    return pd.DataFrame({"image": np.array(image, object), "series": np.array(series, object)})
 
 
 def numbers(table, images, rejected, where, listed="data/images/index.csv", otherwise="set series.table: none"):

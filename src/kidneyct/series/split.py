@@ -27,9 +27,7 @@ def plan(index, series, classes, settings, fraction, seed):
                 "remove the wrong ones"
             )
     table = index[["image", "label"]].assign(split=DROPPED)
-    parts = divide(labels[kept], series[kept], index["image"].to_numpy()[kept], settings)
-    _check_classes(labels[kept], parts)
-    table.loc[kept, "split"] = parts
+    table.loc[kept, "split"] = divide(labels[kept], series[kept], index["image"].to_numpy()[kept], settings)
     training = rows(table, "train")
     used = share_of(labels, None if settings.by == "image" else series, training, fraction, seed)
     table.loc[np.setdiff1d(training, used), "split"] = UNUSED
@@ -39,74 +37,62 @@ def plan(index, series, classes, settings, fraction, seed):
 def divide(labels, series, images, settings):
     """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed.
 
-    `images` (n,) are names.
+    `images` (n,) are names; `test` and `validation` are shares of all n images. Of `folds`, the one numbered `fold`,
+    from 0, is the test part instead, and all folds together test each image once. InputError where a part would lack
+    a class.
     """
-    shares, seed = (settings.test, settings.validation), settings.seed
-    fold = (settings.folds, settings.fold, settings.validation)
-    if settings.by == "block":
-        runs = [1 / settings.folds] * settings.folds if settings.folds > 1 else [*shares, 1 - sum(shares)]
-        return by_block(labels, series, images, runs, settings.fold, settings.validation, seed)
-    if settings.by == "series":
-        return (
-            by_series_fold(labels, series, *fold, seed)
-            if settings.folds > 1
-            else by_series(labels, series, *shares, seed)
-        )
-    return by_image_fold(labels, *fold, seed) if settings.folds > 1 else by_image(labels, *shares, seed)
-
-
-def by_image(labels, test, validation, seed):
-    """The paper's way: images drawn at random, in the classes' proportions.
-
-    `test` and `validation` are shares of all n images, rounded to whole images. Returns (n,) strings of
-    PARTS. InputError where a part would lack a class.
-    """
-    labels = np.asarray(labels)
-    parts = np.full(len(labels), "train", dtype=object)
-    rest = _draw_images(parts, "test", np.arange(len(labels)), labels, test, seed)
-    _draw_images(parts, "validation", rest, labels, validation, seed)
-    _check_classes(labels, parts)
+    labels, series, folds = np.asarray(labels), np.asarray(series), settings.folds
+    if settings.by == "image":
+        parts = _by_image(labels, settings)
+    elif settings.by == "series":
+        parts = _by_series(labels, series, settings)
+    else:
+        shares = [settings.test, settings.validation]
+        runs = [1 / folds] * folds if folds > 1 else [*shares, 1 - sum(shares)]
+        parts = by_block(labels, series, images, runs, settings.fold, settings.validation, settings.seed)
+    for label in np.unique(labels):
+        missing = [part for part in PARTS if not np.any((labels == label) & (parts == part))]
+        if missing:
+            raise InputError(
+                f"split: no image of class {label} ({np.sum(labels == label)} images) falls into "
+                f"{' and '.join(missing)}; add images or raise split.test and split.validation"
+            )
     return parts
 
 
-def by_image_fold(labels, folds, fold, validation, seed):
-    """As `by_image`, the test part being one of `folds` parts of equal size that hold each image once; from 0."""
-    labels = np.asarray(labels)
-    _check_fold(folds, fold)
-    fewest, count = _fewest(labels)
-    if count < folds:
-        raise InputError(f"split.folds: expected at most {count}, the images of class {fewest}; found {folds}")
+def _by_image(labels, settings):
+    """The paper's way: images drawn at random, in the classes' proportions; shares are rounded to whole images."""
     parts = np.full(len(labels), "train", dtype=object)
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    rest, test = list(splitter.split(labels, labels))[fold]
-    parts[test] = "test"
-    _draw_images(parts, "validation", rest, labels, validation, seed)
-    _check_classes(labels, parts)
+    if settings.folds > 1:
+        names, counts = np.unique(labels, return_counts=True)
+        if counts.min() < settings.folds:
+            raise InputError(
+                f"split.folds: expected at most {counts.min()}, the images of class {names[counts.argmin()]}; found "
+                f"{settings.folds}"
+            )
+        splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
+        rest, test = list(splitter.split(labels, labels))[settings.fold]
+        parts[test] = "test"
+    else:
+        rest = _draw_images(parts, "test", np.arange(len(labels)), labels, settings.test, settings.seed)
+    _draw_images(parts, "validation", rest, labels, settings.validation, settings.seed)
     return parts
 
 
-def by_series(labels, series, test, validation, seed):
-    """Whole series drawn at random, each on one side, the classes' proportions as near as whole series allow.
-
-    `test` and `validation` are shares of all n images. Returns (n,) strings of PARTS, each with a series of
-    every class. InputError where a class has fewer than three series.
-    """
-    shares = {"train": 1 - test - validation, "validation": validation, "test": test}
-    return np.array(list(shares), object)[_assign(np.asarray(labels), series, list(shares.values()), seed)]
-
-
-def by_series_fold(labels, series, folds, fold, validation, seed):
-    """As `by_series`, the test part being one of `folds` parts of about equal size that hold each series once."""
-    labels, series = np.asarray(labels), np.asarray(series)
-    _check_fold(folds, fold)
+def _by_series(labels, series, settings):
+    """Whole series drawn at random, each on one side, the classes' proportions as near as whole series allow."""
+    test, validation, folds = settings.test, settings.validation, settings.folds
+    if folds == 1:
+        shares = {"train": 1 - test - validation, "validation": validation, "test": test}
+        return np.array(list(shares), object)[_assign(labels, series, list(shares.values()), settings.seed)]
     parts = np.full(len(labels), "train", dtype=object)
-    in_test = _assign(labels, series, [1 / folds] * folds, seed) == fold
+    in_test = _assign(labels, series, [1 / folds] * folds, settings.seed) == settings.fold
     parts[in_test] = "test"
     rest = np.flatnonzero(~in_test)
     share = validation * len(labels) / len(rest)
     if share >= 1:
         raise _too_much(validation, 1 - 1 / folds)
-    chosen = _assign(labels[rest], series[rest], [1 - share, share], seed)
+    chosen = _assign(labels[rest], series[rest], [1 - share, share], settings.seed)
     parts[rest[chosen == 1]] = "validation"
     return parts
 
@@ -120,7 +106,6 @@ def by_block(labels, series, images, runs, fold, validation, seed):
     PARTS. InputError where a class has too few series.
     """
     labels, generator = np.asarray(labels), np.random.default_rng(seed)
-    _check_fold(len(runs), fold)
     if validation >= 1 - runs[fold]:
         raise _too_much(validation, 1 - runs[fold])
     parts = np.full(len(labels), "train", dtype=object)
@@ -182,27 +167,6 @@ def _draw_images(parts, part, rest, labels, share, seed):
         ) from None
     parts[chosen] = part
     return rest
-
-
-def _check_fold(folds, fold):
-    if fold >= folds:
-        raise InputError(f"split.fold: found {fold}, expected 0 to {folds - 1}, below split.folds")
-
-
-def _check_classes(labels, parts):
-    for label in np.unique(labels):
-        missing = [part for part in PARTS if not np.any((labels == label) & (parts == part))]
-        if missing:
-            raise InputError(
-                f"split: no image of class {label} ({np.sum(labels == label)} images) falls into "
-                f"{' and '.join(missing)}; add images or raise split.test and split.validation"
-            )
-
-
-def _fewest(labels):
-    """The rarest label and its count."""
-    names, counts = np.unique(labels, return_counts=True)
-    return names[counts.argmin()], counts.min()
 
 
 def _assign(labels, series, shares, seed):

@@ -170,8 +170,7 @@ def _kind(data):
 
 
 def _is_localizer(data):
-    kinds = [data, *(groups.get("CTImageFrameTypeSequence", [{}])[0] for groups in _groups(data, 0))]
-    values = [value for each in kinds for value in _several(each.get("ImageType" if each is data else "FrameType"))]
+    values = [*_several(data.get("ImageType")), *_several(_of(data, 0, "CTImageFrameTypeSequence", "FrameType"))]
     return "LOCALIZER" in [str(value).strip().upper() for value in values]
 
 

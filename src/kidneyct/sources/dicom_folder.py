@@ -4,6 +4,7 @@ What leaves this module are pixels, a pseudonym for each patient and the patient
 date or file name. Only what it prints on the terminal names files.
 """
 
+import contextlib
 import io
 from collections import Counter, defaultdict
 from itertools import groupby
@@ -32,7 +33,13 @@ class _Named(NamedTuple):
 
 def present(names, read):
     """Whether any of some files is DICOM, as the first bytes say; pictures' files are not opened for that."""
-    return any(_may_be(name) and _is_dicom(name, read) for name in names)
+    for name in filter(_may_be, names):
+        if PurePosixPath(name).suffix.lower() == dicom.SUFFIX:
+            return True
+        with contextlib.suppress(InputError):  # such as what is too large: no DICOM file as far as is known
+            if dicom.is_dicom(read(name)):
+                return True
+    return False
 
 
 def members(names, read, classes, source, table=None, key="data.source", some=False):
@@ -84,15 +91,6 @@ def _may_be(name):
     return _in_sight(name) and path.suffix.lower() not in SUFFIXES and path.name.upper() != dicom.DIRECTORY
 
 
-def _is_dicom(name, read):
-    if PurePosixPath(name).suffix.lower() == dicom.SUFFIX:
-        return True
-    try:
-        return dicom.is_dicom(read(name))
-    except InputError:  # such as what is too large: no DICOM file as far as is known
-        return False
-
-
 def _scan(names, read, source):
     """The slices of each DICOM file, file -> list of Slice, and why others are left out, file -> reason.
 
@@ -100,17 +98,15 @@ def _scan(names, read, source):
     """
     found, left_out, bad = {}, {}, {}
     for name in progress.shown(names, what="headers", unit="file"):
-        is_named = PurePosixPath(name).suffix.lower() == dicom.SUFFIX
         try:
             content = read(name)
-            if not is_named and not dicom.is_dicom(content):
-                left_out[name] = "no DICOM file"
-                continue
+            if PurePosixPath(name).suffix.lower() != dicom.SUFFIX and not dicom.is_dicom(content):
+                raise dicom.NoSlice("no DICOM file")
             found[name] = dicom.slices(content)
         except dicom.NoSlice as error:
             left_out[name] = str(error)
         except InputError as error:
-            bad[name] = str(error).removeprefix(f"{source}: ").removeprefix(f"{shown(name)}: ")
+            bad[name] = error
     _refuse(bad, len(found) + len(left_out) + len(bad), source)
     if not found:
         _tell_left_out(left_out, source)
@@ -120,9 +116,10 @@ def _scan(names, read, source):
 
 def _refuse(bad, total, source):
     if bad:
-        lines = [f"{shown(name)}: {reason}" for name, reason in list(bad.items())[:MOST]]
-        more = [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
         first = f"{source}: {len(bad)} of {total} files can't be used; mend them, or take them away:"
+        told = ((shown(name), str(error).removeprefix(f"{source}: ")) for name, error in list(bad.items())[:MOST])
+        lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in told]
+        more = [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
         raise InputError("\n  ".join([first, *lines, *more]))
 
 
@@ -209,7 +206,7 @@ def _pictures(named, read, source):
                     beyond += [file] if outside else []
                     told.update()
             except InputError as error:
-                bad[file] = str(error).removeprefix(f"{source}: ").removeprefix(f"{shown(file)}: ")
+                bad[file] = error
     _refuse(bad, len({one.file for one in named}), source)
     if beyond:
         print(

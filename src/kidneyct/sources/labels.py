@@ -1,12 +1,11 @@
 """The table of labels, `data.labels`: which class a file, a series or a patient is of."""
 
-import csv
-import io
 import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from kidneyct.files import tables
 from kidneyct.images import container
 from kidneyct.pipeline.errors import InputError, shown
 
@@ -28,12 +27,7 @@ def read(path, classes):
     where = f"data.labels: {shown(path)}"
     if not os.path.isfile(path):
         raise InputError(f"{where}: expected a CSV file, found none there; give the path of one")
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{where}: not a CSV file in UTF-8 ({shown(error)}); save it anew") from None
-    header = [name.strip() for name in rows[0]] if rows else []
+    header, rows = tables.user_lines(Path(path).read_bytes(), where)
     keys = [key for key in KEYS if key in header]
     if header.count("label") != 1 or len(keys) != 1 or header.count(keys[0]) != 1:
         advice = "save it with commas" if ";" in "".join(header) else "rename or remove columns"
@@ -42,12 +36,7 @@ def read(path, classes):
             f"{container.listed(header, 10) or 'none'}; {advice}"
         )
     lines, faults = {}, []
-    for number, row in enumerate(rows[1:], start=2):
-        if not any(value.strip() for value in row):
-            continue
-        if len(row) != len(header):
-            faults.append(f"line {number} has {len(row)} values, not {len(header)}")
-            continue
+    for number, row in rows.items():
         value, label = (row[header.index(name)].strip() for name in (keys[0], "label"))
         if not value:
             faults.append(f"line {number} names no {keys[0]}")

@@ -351,23 +351,18 @@ class Lesion:
         box = nearby(x, y, centre, self.reach * size)
         edge = np.hypot(x[box] - centre[0], y[box] - centre[1]) / size
         angles = np.arctan2(y[box] - centre[1], x[box] - centre[0])
-        mask = np.zeros(hu.shape, bool)
-        mask[box] = self._fill(hu[box], cavity[box], edge, angles, *(field[box] for field in self.fields))
-        return mask
-
-    def _fill(self, hu, cavity, edge, angles, fine, coarse):
-        """Put it into a part of the slice; its mask there."""
+        fine, coarse = (field[box] for field in self.fields)
+        mask, part = np.zeros(hu.shape, bool), hu[box]
         if self.label != "Tumor":
-            mask = (edge < (1 + 0.15 * fine if self.label == "Stone" else 1)) & cavity
+            mask[box] = (edge < (1 + 0.15 * fine if self.label == "Stone" else 1)) & cavity[box]
             hu[mask] = self.hu
             return mask
         for number, phase, depth in self.lobes:
             edge = edge * (1 + depth * np.cos(number * angles + phase))
-        mask = (edge + 0.05 * coarse < 1) & cavity
+        mask[box] = (edge + 0.05 * coarse < 1) & cavity[box]
         dead = (edge + 0.28 * coarse + 0.1 * fine) < 0.42  # necrosis in the middle does not enhance
-        values = self.hu + 11 * fine + 15 * coarse
-        values[dead] = 20 + 4 * fine[dead]
-        hu[mask] = values[mask]
+        np.copyto(part, self.hu + 11 * fine + 15 * coarse, where=mask[box], casting="same_kind")
+        np.copyto(part, 20 + 4 * fine, where=mask[box] & dead, casting="same_kind")
         return mask
 
 
@@ -438,8 +433,8 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
 
-    def drawn(one):
-        return [files(drawn_slice) for drawn_slice in patient(*one, slices_per_patient, seed)]
+    def drawn(which):
+        return list(map(files, patient(*which, slices_per_patient, seed)))
 
     each_patient = itertools.product(classes, range(1, patients_per_class + 1))
     total = len(classes) * patients_per_class * slices_per_patient
