@@ -160,7 +160,6 @@ def changed_json(content, change):
     ("change", "line"),
     [
         (lambda a: a.update(format=2), "made by another kidneyct (format: Input should be 1); install that one"),
-        (lambda a: a.update(format="1"), "made by another kidneyct (format: Input should be 1)"),
         (
             lambda a: a["parameters"]["preprocess"].update(sharpen=1),
             "made by another kidneyct (parameters.preprocess.sharpen: Extra inputs are not permitted)",
@@ -176,7 +175,6 @@ def changed_json(content, change):
             "model.json: parameters.data.classes: found one class twice; ask for the file again",
         ),
         (lambda a: a["run"].update(accuracy=1.5), "model.json: run.accuracy: "),
-        (lambda a: a["parameters"]["split"].update(by="hand"), "model.json: parameters.split.by: "),
         (lambda a: a["likeness"].update(threshold=float("nan")), "model.json: likeness.threshold: "),
         (
             lambda a: a["likeness"].update(images=7),
