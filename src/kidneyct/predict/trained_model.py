@@ -12,7 +12,7 @@ from kidneyct.files import arrays, index
 from kidneyct.images import window
 from kidneyct.leakage import ood_score
 from kidneyct.pipeline import lock
-from kidneyct.pipeline.errors import InputError, altered
+from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.params import Model, Preprocess, Section, Text
 from kidneyct.pipeline.roles import ROLES
 
@@ -135,7 +135,7 @@ def finished(folder, role):
     md5s, metrics = lock.written(stages), {}
     for name, path in METRICS.items():
         lock.check_file(folder, path.format(role=role), md5s)
-        metrics[name] = _json(folder / path.format(role=role))
+        metrics[name] = json.loads((folder / path.format(role=role)).read_text(encoding="utf-8"))
     return Finished(model, role, _parameters(stages, folder / LOCK), **metrics)
 
 
@@ -150,13 +150,6 @@ def _parameters(stages, source):
                     f"{source}: {name} was run with {key}: {value}, {other} with {parameters[key]}; {lock.BACK}"
                 )
     return parameters
-
-
-def _json(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise altered(path, "metrics in JSON", error) from None
 
 
 def check_weights(model):
