@@ -103,7 +103,7 @@ def test_another_site_gets_no_answer(client):
     assert client.post("/predict", content=b"x").status_code == 403
 
 
-def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client, inputs):
+def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client, inputs, classifiers):
     answers = [
         *(client.get(path) for path in ("/", "/style.css", "/script.js", "/none", "/../params.yaml")),
         client.get("/", headers={"host": "evil.example"}),
@@ -116,6 +116,8 @@ def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client
         assert {name: answer.headers.get(name) for name in routes.HEADERS} == routes.HEADERS
         assert "set-cookie" not in answer.headers
     assert NOTICE in answers[0].text
+    generated = classifiers["candidate"].model._replace(generated=True)
+    assert "The training images were generated." in routes._page(["candidate"], generated, NOTICE)
     assert "The training images were generated." not in answers[0].text
     for answer in answers[:3]:
         assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", answer.text)

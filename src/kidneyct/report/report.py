@@ -91,7 +91,11 @@ def page(run, folder):
         "flat_parameters": flat(run.parameters),
         "versions": versions(),
     }
-    return _environment().get_template("report.html").render(run._asdict() | names)
+    return (
+        environment(TEMPLATES, autoescape=True, lstrip_blocks=True)
+        .get_template("report.html")
+        .render(run._asdict() | names)
+    )
 
 
 def remarks(role, tried):
@@ -112,13 +116,10 @@ def _confusion(counts):
     return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
 
 
-def _environment():
+def environment(folder, **options):
+    """Jinja's environment for the templates in a folder, with the filters that write numbers for readers."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, **options
     )
     environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
     environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
