@@ -118,7 +118,7 @@ def costs(network, images, classes, repetitions):
         return np.concatenate([run(pictures[at : at + size]) for at in range(0, len(pictures), size)])
 
     few = len(images)
-    steps = explainer.passes(evaluation.RANDOMISED_SAMPLES, evaluation.RANDOMISED_STEPS) / explainer.BACKWARD
+    steps = 1 + evaluation.RANDOMISED_SAMPLES + evaluation.RANDOMISED_STEPS  # one for all maps but two
     ways = {
         "a forward pass": (lambda: run(images), few),
         "a backward pass: saliency, both Grad-CAMs": (lambda: backward(images, classes), few),
@@ -140,8 +140,8 @@ def costs(network, images, classes, repetitions):
         for name, (_, count) in ways.items()
     ]
     note = (
-        f"a block of the cascading randomisation needs {steps:.0f} backward passes an image, {once * steps:.2g} s, "
-        f"and there are {len(randomization.VGG_BLOCKS)} blocks"
+        f"a block of the cascading randomisation needs {steps} backward passes an image, {once * steps:.2g} s, "
+        f"and there are {len(randomization.blocks(network))} blocks"
     )
     return found, note
 

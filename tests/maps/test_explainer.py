@@ -104,8 +104,3 @@ def test_the_batch_and_the_choice_of_methods_change_no_map(network, found):
     assert tuple(explain(IMAGES, CLASSES, seed=5)) == ("gradcam", "saliency")
     last = explain(IMAGES[2:], CLASSES[2:], seed=5, first=2, methods=("smoothgrad",))  # its noise is by position
     assert np.array_equal(last["smoothgrad"], everything["smoothgrad"][2:])
-
-
-def test_the_cost_follows_from_what_is_computed():
-    # A pass for the first three maps, then one for each noisy copy and each point of the path.
-    assert explainer.passes(samples=4, steps=6) == 11 * explainer.BACKWARD

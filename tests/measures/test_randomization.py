@@ -33,7 +33,7 @@ def test_blocks_from_the_scores_down(small):
     assert list(randomization.blocks(small)) == ["scores", "dense", "block5", "block1"]
     network = classifier.network(vgg.base(32), 4, 2, "unit", seed=0)
     found = randomization.blocks(network)
-    assert tuple(found) == randomization.VGG_BLOCKS == ("scores", "dense", *(f"block{n}" for n in (5, 4, 3, 2, 1)))
+    assert list(found) == ["scores", "dense", "block5", "block4", "block3", "block2", "block1"]
     assert [len(layers) for layers in found.values()] == [1, 1, 3, 3, 3, 2, 2]
 
 

@@ -37,7 +37,6 @@ HEADERS = {
 }
 LARGEST = 64 * 2**20  # bytes of an image file
 SECONDS = 60  # for a file to come
-WAITING = 16  # questions at once: what their files take of memory is bounded
 DECODED = 2  # pictures at once, so that a slow one does not hold up the others
 NAME = "image"  # of every file here: its own stays in the page
 FOLDER = Path(__file__).parent
@@ -46,7 +45,7 @@ GONE = 499  # the status for who has stopped waiting, and will not read it
 
 def application(classifiers, notice=""):
     """The ASGI application that answers with `models.Classifier`s by role, which all see the same training images."""
-    turn, decoders, asked = anyio.Lock(), anyio.CapacityLimiter(DECODED), set()
+    turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
     model = next(iter(classifiers.values())).model
 
     async def predict(request):
@@ -64,10 +63,7 @@ def application(classifiers, notice=""):
                 answers[role] = await to_thread.run_sync(_answer, classifier, pixels, thumbnail, method)
         return JSONResponse({"models": answers, "picture": _png(pixels)})
 
-    async def limited(request):
-        if len(asked) >= WAITING:
-            return _refused(503, "too many questions at once; try again")
-        asked.add(request)
+    async def answered(request):
         try:
             return await predict(request)
         except ClientDisconnect:
@@ -80,8 +76,6 @@ def application(classifiers, notice=""):
             if type(error).__name__ not in errors.NO_MEMORY:
                 raise
             return _refused(507, "too little memory for this; close other programs, or make the image smaller")
-        finally:
-            asked.discard(request)
 
     async def amiss(request, error):
         return _refused(500, f"a mistake in kidneyct ({type(error).__name__}); the terminal tells more")
@@ -100,7 +94,7 @@ def application(classifiers, notice=""):
         content, kind = texts[request.url.path]
         return Response(content, media_type=kind)
 
-    routes = [Route("/predict", limited, methods=["POST"]), Route("/sample.png", sample)]
+    routes = [Route("/predict", answered, methods=["POST"]), Route("/sample.png", sample)]
     routes += [Route(path, text) for path in texts]
     return guarded(Starlette(routes=routes, exception_handlers={Exception: amiss}))
 

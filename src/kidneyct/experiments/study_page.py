@@ -16,7 +16,7 @@ BASELINES = {  # name -> what to call it, line, colour
 
 def page(study, parameters, forest):
     """The whole page as text; `study` is study.json, `parameters` params.yaml's, `forest` the PNG."""
-    environment = report.environment(Path(__file__).parent)
+    environment = report.environment(Path(__file__).parent, report.TEMPLATES, autoescape=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda value: f"{100 * value:.1f}"
     wanted = study["study"]
     shown = {group: {name: report.flat(own) for name, own in wanted[group].items()} for group in ("arms", "splits")}

@@ -9,8 +9,6 @@ from kidneyct.classifier import classifier
 from kidneyct.maps import saliency
 from kidneyct.maps.methods import METHODS, REGISTRY
 
-BACKWARD = 3  # forward passes that one backward pass costs (benchmarks/maps.py)
-
 
 def explainer(network, methods=METHODS, *, batch_size, samples=saliency.SAMPLES, steps=saliency.STEPS):
     """A function (images, classes, seed, first=0) -> maps, method -> (n, h', w') float32, 0 or above, as in `methods`.
@@ -45,8 +43,3 @@ def explainer(network, methods=METHODS, *, batch_size, samples=saliency.SAMPLES,
         }
 
     return maps
-
-
-def passes(samples=saliency.SAMPLES, steps=saliency.STEPS):
-    """Forward passes an image that all maps together cost."""
-    return BACKWARD * (1 + sum(method.passes(samples, steps) for method in REGISTRY.values()))

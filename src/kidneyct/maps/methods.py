@@ -12,7 +12,6 @@ class Method(NamedTuple):
     title: str
     from_pass: Callable | None = None  # of slopes in the pixels (n, h, w, 3), and of activations and slopes inside
     from_gradient: Callable | None = None  # of (gradient, images, classes, batch_size), and settings by name
-    passes: Callable = lambda samples, steps: 0  # backward passes an image, beside the shared one
 
 
 REGISTRY = {  # by the names under which arrays, tables and metrics keep them
@@ -20,12 +19,10 @@ REGISTRY = {  # by the names under which arrays, tables and metrics keep them
     "smoothgrad": Method(
         "SmoothGrad",
         from_gradient=lambda given, seed, first, samples, **_: saliency.smoothgrad(*given, seed, samples, first=first),
-        passes=lambda samples, steps: samples,
     ),
     "integrated_gradients": Method(
         "integrated gradients",
         from_gradient=lambda given, steps, **_: saliency.magnitude(saliency.attributions(*given, steps)),
-        passes=lambda samples, steps: steps,
     ),
     "gradcam": Method("Grad-CAM", lambda slopes, *inner: gradcam.from_gradient(*inner)),
     "gradcam_plus_plus": Method("Grad-CAM++", lambda slopes, *inner: gradcam.plus_from_gradient(*inner)),

@@ -35,14 +35,6 @@ def anew(name, compute):
     return compute()
 
 
-def passes(images):
-    """Forward passes that measuring so many images costs, all told (benchmarks/maps.py)."""
-    steps = len(randomization.VGG_BLOCKS) + 1
-    cascade = steps * explainer.passes(RANDOMISED_SAMPLES, RANDOMISED_STEPS)
-    each = explainer.passes() + faithfulness.pictures_measured(len(METHODS))
-    return images * each + min(images, RANDOMISED_IMAGES) * cascade
-
-
 def rounded(tree):
     """Nested numbers as plain ones of four digits."""
     return rounded_to(tree, DIGITS)

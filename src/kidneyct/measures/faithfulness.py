@@ -51,12 +51,6 @@ def area(shares, probabilities):
     return float(np.trapezoid(probabilities, shares))
 
 
-def pictures_measured(methods):
-    """How many pictures `measure` puts before a network for one image and so many methods."""
-    curves = 2 * (methods + 1) * len(SHARES)  # insertion and deletion, of each method and of a random map
-    return 3 + curves + methods * 2 * len(ROAD_SHARES)
-
-
 def measure(predict, image, code, relevance, seed):
     """Insertion, deletion and ROAD of an image's maps: measure -> method -> number.
 

@@ -14,9 +14,6 @@ UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after al
 TRAINED = "trained"
 
 
-VGG_BLOCKS = ("scores", "dense", "block5", "block4", "block3", "block2", "block1")  # as `blocks` finds them
-
-
 def blocks(network):
     """Layers that train, by block, from the scores down: scores, dense, block5 … block1 for VGG-16."""
     layers = {}

@@ -109,14 +109,10 @@ def check_file(folder, path, md5s):
     out = next((out for out in md5s if _within(path, out)), None)
     if out is None:
         raise InputError(f"{folder / 'dvc.lock'}: expected a stage that wrote {path}, found none; run dvc repro")
-    listed = {name: md5 for name, md5 in _listed(folder, out, md5s[out]).items() if _within(name, path)}
-    try:
-        same = all(digest(folder / name) == md5 for name, md5 in (listed or {out: md5s[out]}).items())
-    except FileNotFoundError:
-        same = False
     if not (folder / path).exists():
         raise missing(folder / path)
-    if not same:
+    known = _listed(folder, out, md5s[out]).get(path)
+    if digest(folder / (path if known else out)) != (known or md5s[out]):
         raise InputError(
             f"{folder / path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
             "dvc.lock, or dvc repro for a new one"

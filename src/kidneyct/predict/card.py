@@ -50,13 +50,7 @@ def plain(text):
 
 
 def _template():
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    texts = {"percent": report.percent, "decimal": report.decimal, "thousands": "{:,}".format, "plain": plain}
-    environment.filters |= texts
-    environment.globals |= texts  # for macros
+    environment = report.environment(Path(__file__).parent, keep_trailing_newline=True)
+    environment.filters["plain"] = plain
+    environment.globals |= {"percent": report.percent, "decimal": report.decimal}  # for the macro
     return environment.get_template("card.md")

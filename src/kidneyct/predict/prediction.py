@@ -1,6 +1,5 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
-import errno
 import io
 import os
 import stat
@@ -18,7 +17,7 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import dicom
 
 BATCH_SIZE = 16
-SOFTWARE = "kidneyct predict"  # stands in every picture of maps, so that no other file is ever written over
+SOFTWARE = "kidneyct predict"  # stands in every picture of maps, so that `pictures` lets no other be written over
 
 
 def find(paths):
@@ -125,10 +124,7 @@ def _kept(picture):
 
 
 def keep(drawn, picture):
-    """Put a PNG file that was drawn into the place of a picture, whole; OSError where that can't be.
-
-    It says in it that it was written here: only such a one, or nothing, is ever in that place before.
-    """
+    """Put a PNG file that was drawn into the place of a picture, whole, marked as written here; OSError if it can't."""
     mark, content = PngImagePlugin.PngInfo(), io.BytesIO()
     mark.add_text("Software", SOFTWARE)
     with Image.open(drawn) as opened:
@@ -136,8 +132,6 @@ def keep(drawn, picture):
     partial = picture.with_name(f".kidneyct-{os.getpid()}.png")  # another process may draw the same picture
     try:
         partial.write_bytes(content.getvalue())
-        if os.path.lexists(picture) and not _kept(picture):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         partial.replace(picture)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(picture)) from None

@@ -152,14 +152,14 @@ def _parameters(stages, source):
     return parameters
 
 
+def check_weights(model):
+    """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
+    if lock.digest(model.weights) != model.digest:
+        raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
+
+
 def _json(path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise altered(path, "metrics in JSON", error) from None
-
-
-def check_weights(model):
-    """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
-    if lock.digest(model.weights) != model.digest:
-        raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")

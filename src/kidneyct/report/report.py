@@ -91,7 +91,11 @@ def page(run, folder):
         "flat_parameters": flat(run.parameters),
         "versions": versions(),
     }
-    return environment().get_template("report.html").render(run._asdict() | names)
+    return (
+        environment(TEMPLATES, autoescape=True, lstrip_blocks=True)
+        .get_template("report.html")
+        .render(run._asdict() | names)
+    )
 
 
 def remarks(role, tried):
@@ -112,14 +116,10 @@ def _confusion(counts):
     return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
 
 
-def environment(*folders):
-    """What fills in the templates, those of these folders too."""
+def environment(*folders, **options):
+    """Jinja's environment for the templates in some folders, with the filters that write numbers for readers."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([*folders, TEMPLATES]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(folders), undefined=jinja2.StrictUndefined, trim_blocks=True, **options
     )
     environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
     environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}

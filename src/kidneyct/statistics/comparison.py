@@ -55,10 +55,15 @@ def probes(found):
 
     `found` is probe.json by role.
     """
-    values = {role: found[role][ALL]["series"].get("macro_auroc") for role in ROLES}
-    if None in values.values():
+    values = _aurocs(found)
+    if len(values) < len(ROLES):
         return {}
     return rounded({"probe": {"macro_auroc": values | {"gap": values[ROLES[0]] - values[ROLES[1]]}}})
+
+
+def _aurocs(found):
+    aurocs = {role: found[role][ALL]["series"].get("macro_auroc") for role in ROLES}
+    return {role: value for role, value in aurocs.items() if value is not None}
 
 
 def headline(evaluations, probes, comparison, leakage):
@@ -68,10 +73,10 @@ def headline(evaluations, probes, comparison, leakage):
     that could not be had, such as the interval's ends over a single series, is left out.
     """
     accuracy = comparison["accuracy"]
-    aurocs = {role: probes[role][ALL]["series"].get("macro_auroc") for role in ROLES}
+    aurocs = _aurocs(probes)
     return {
         role: {metric: evaluations[role][metric] for metric in PAIRED}
-        | ({} if aurocs[role] is None else {"probe_macro_auroc": aurocs[role]})
+        | ({"probe_macro_auroc": aurocs[role]} if role in aurocs else {})
         for role in ROLES
     } | {
         "gap": {"accuracy": accuracy["gap"]}

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 
 import ct
 import numpy as np
@@ -66,23 +65,17 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path):
     inside.mkdir(parents=True)
     for name in ("b.png", "a.JPG", "notes.txt"):
         (inside / name).touch()
+    ct.put(inside, {"c.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "more.txt": b"x" * 200})
     (tmp_path / "unnamed").touch()
     (tmp_path / "empty").mkdir()
     arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", tmp_path / "empty", tmp_path / "none"]
     files, problems = prediction.find(arguments)
-    assert files == [tmp_path / "unnamed", inside / "a.JPG", inside / "b.png"]
+    found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
+    assert files == [tmp_path / "unnamed", *found]
     assert problems == [
         (str(tmp_path / "empty"), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
         (str(tmp_path / "none"), "no such file or folder"),
     ]
-
-
-def test_dicom_files_of_any_name_are_found_in_folders(tmp_path):
-    files = {"a.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "notes.txt": b"x" * 200}
-    ct.put(tmp_path, files)
-    assert prediction.find([tmp_path]) == ([tmp_path / "1.2.840.10", tmp_path / "a.dcm"], [])
-    places = prediction.pictures([tmp_path / "1.2.840.10", tmp_path / "a.dcm"], tmp_path / "maps")
-    assert [path.name for path in places.values()] == ["1.2.840.10.png", "a.png"]
 
 
 def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
@@ -98,7 +91,7 @@ def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_file_that_can_t_be_used_is_one_line(tmp_path, monkeypatch):
+def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
     ct.put(tmp_path, {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"})
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(2**29 + 1)
@@ -149,9 +142,10 @@ def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, 
 
 
 def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
-    files = [tmp_path / "a" / "scan.png", tmp_path / "b" / "scan.jpg", tmp_path / "scan-2.png"]
+    names = ("a/scan.png", "b/scan.jpg", "scan-2.png", "1.2.840.10", "x.dcm")
+    files = [tmp_path / name for name in names]
     places = prediction.pictures(files, tmp_path / "maps")
-    assert [path.name for path in places.values()] == ["scan.png", "scan-2.png", "scan-2-2.png"]
+    assert [path.stem for path in places.values()] == ["scan", "scan-2", "scan-2-2", "1.2.840.10", "x"]
     with pytest.raises(InputError, match="is one of the images"):
         prediction.pictures(files, tmp_path / "a")
     (tmp_path / "scan.png").symlink_to("scan.png")
@@ -159,24 +153,12 @@ def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
         prediction.pictures(files[:1], tmp_path)
 
 
-def test_a_picture_is_whole_whoever_else_draws_it_and_no_other_file_is_written_over(tmp_path, monkeypatch):
+def test_a_picture_is_marked_and_may_be_drawn_again(tmp_path):
     drawn, picture = tmp_path / "drawn.png", tmp_path / "maps" / "a.png"
     picture.parent.mkdir()
     Image.fromarray(pictures(0, 1)[0]).save(drawn)
-    replace = Path.replace
-
-    def after_another(self, target):
-        monkeypatch.setattr(Path, "replace", replace)
-        monkeypatch.setattr(os, "getpid", lambda: 0)
-        prediction.keep(drawn, picture)
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", after_another)
+    prediction.keep(drawn, picture)
+    assert list(prediction.pictures([tmp_path / "a.jpg"], picture.parent).values()) == [picture]
     prediction.keep(drawn, picture)
     assert [path.name for path in picture.parent.iterdir()] == ["a.png"]
-    assert Image.open(picture).info["Software"] == prediction.SOFTWARE
-    picture.write_text("the user's")
-    with pytest.raises(FileExistsError):
-        prediction.keep(drawn, picture)
-    assert picture.read_text() == "the user's"
-    assert [path.name for path in picture.parent.iterdir()] == ["a.png"]
+    assert Image.open(picture).info["Software"] == "kidneyct predict"

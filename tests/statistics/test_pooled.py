@@ -15,14 +15,6 @@ def model(predicted):
     return pooled.counts(ACTUAL, np.array(predicted), SERIES, 2)
 
 
-def test_counts_by_series():
-    # Series 1: four images of class 1, of which one is taken for 0; series 9: two of class 0, one taken for 1.
-    table = model([0, 0, 0, 1, 1, 1, 1, 0, 1, 1])
-    assert table.shape == (4, 2, 2)
-    assert table[0].tolist() == [[0, 0], [1, 3]]
-    assert table[3].tolist() == [[1, 1], [0, 0]]
-
-
 def test_metrics_are_scikit_learns():
     generator = np.random.default_rng(0)
     actual, predicted = generator.integers(0, 4, (2, 200))

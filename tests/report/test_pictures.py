@@ -96,15 +96,13 @@ def test_scaling_to_the_maximum_leaves_zeros_alone():
 
 
 def test_a_fine_map_is_shown_by_itself_and_a_coarse_one_over_its_image():
-    values = np.ones((2, 2))
-    values[0, 0] = 0
-    picture = heat.picture(np.full((2, 2, 3), 200, np.uint8), values)
+    image = np.full((6, 6, 3), 200, np.uint8)
+    picture = heat.picture(image[:2, :2], np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert picture.dtype == np.uint8
-    assert picture[0, 0].tolist() == [0, 0, 4]  # inferno begins at 0.0015, 0.0005, 0.0139
-    assert picture[1, 1].tolist() == [252, 255, 164]  # and ends at 0.9884, 0.9984, 0.6449
-    picture = heat.picture(np.full((6, 6, 3), 200, np.uint8), np.ones((2, 2)))
+    # inferno begins at 0.0015, 0.0005, 0.0139 and ends at 0.9884, 0.9984, 0.6449
+    assert picture[0].tolist() == [[0, 0, 4], [252, 255, 164]]
     # 55 % of (252.0, 254.6, 164.5) and 45 % of 200
-    assert np.unique(picture.reshape(-1, 3), axis=0).tolist() == [[229, 230, 180]]
+    assert np.unique(heat.picture(image, np.ones((2, 2))).reshape(-1, 3), axis=0).tolist() == [[229, 230, 180]]
 
 
 @pytest.fixture
@@ -136,13 +134,12 @@ def test_the_gallery_shows_examples_and_mistakes_of_both_models_once(shown):
     assert [title for title, _ in card["tiles"]] == ["original", "Grad-CAM (no evidence)"]
 
 
-def test_what_is_too_large_for_the_gallery_is_left_out(shown, run, written, monkeypatch):
+def test_what_is_too_large_for_the_gallery_is_left_out(shown, monkeypatch):
     sizes = [sum(len(source) for _, source in card["tiles"]) for card in gallery.cards(shown)[0]]
     monkeypatch.setattr(gallery, "ROOM", sizes[0] + sizes[1])
     cards, left_out = gallery.cards(shown)
     assert [card["name"] for card in cards] == ["3.jpg", "7.jpg"]
     assert left_out == 4
-    assert "4 more left out" in written(run)
 
 
 def test_a_wide_chart_is_made_smaller_and_keeps_its_colours(tmp_path):
@@ -170,7 +167,6 @@ BLOCKS = "(in the first {} alone, Keras's random ones in the others)"
         ("/a/b.h5", 5, "candidate (b.h5)", "b.h5"),
         ("imagenet", 3, "candidate (imagenet, 3 of 5 blocks)", f"ImageNet's weights {BLOCKS.format('3 blocks')}"),
         ("b.h5", 1, "candidate (b.h5, 1 of 5 blocks)", f"b.h5 {BLOCKS.format('block')}"),
-        ("none", 3, "candidate (random weights)", "random weights"),
         ("imagenet", 0, "candidate (random weights)", "random weights"),
     ],
 )

@@ -31,7 +31,6 @@ ACQUISITION = "a linear model of mean grey, its deviation and the border (70.0 %
     [
         ((0.7, 0.8, 0.5), "The candidate is 10.0 points below the control in test accuracy; one series of test images"),
         ((0.8, 0.8, 0.5), "The candidate's test accuracy equals the control's; one series"),
-        ((0.9, 0.6, 0.6), "The control is level with a nearest-thumbnail look-up (60.0 %): this accuracy says nothing"),
         (
             (0.95, 0.999, 0.954),
             "The candidate is 0.4 points below a nearest-thumbnail look-up (95.4 %): this accuracy says nothing about "
@@ -46,12 +45,6 @@ ACQUISITION = "a linear model of mean grey, its deviation and the border (70.0 %
             (0.71, 0.7, 0.5, 0.7),
             f"The control is level with {ACQUISITION}: this accuracy says nothing about the disease.",
         ),
-        (
-            (0.6, 0.65, 0.5, 0.7),
-            f"Neither model beats {ACQUISITION}: the candidate is 10.0 points below it, the control is 5.0 points "
-            "below it; these accuracies say nothing about the disease.",
-        ),
-        ((0.7, 0.6, 0.5, 0.4, 0.749), "features are 5.1 points below the control's before any training"),
         ((0.7, 0.6, 0.5, 0.4, 0.8), "features are level with the control's before any training"),
     ],
 )

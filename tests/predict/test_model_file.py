@@ -87,7 +87,7 @@ def test_what_was_written_is_read(content, tmp_path):
     assert b"/home/someone" not in (tmp_path / "real.zip").read_bytes()
 
 
-def test_the_same_run_gives_the_same_bytes_and_any_tool_reads_them(content, tmp_path):
+def test_the_same_run_gives_the_same_bytes_that_any_tool_reads(content, tmp_path):
     assert written(tmp_path / "other" / "name").read_bytes() == content
     assert str(tmp_path).encode() not in content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -98,10 +98,7 @@ def test_the_same_run_gives_the_same_bytes_and_any_tool_reads_them(content, tmp_
         digest, name = line.split("  ")
         assert hashlib.sha256(parts[name]).hexdigest() == digest
     assert parts["card.md"] == b"# A card\n"
-
-
-def test_all_that_matters_of_the_run_is_carried(content):
-    about = json.loads(members(content)["model.json"])
+    about = json.loads(parts["model.json"])
     assert about["parameters"]["preprocess"] == whole_run.PARAMETERS["preprocess"]
     assert about["parameters"]["model"] == whole_run.PARAMETERS["model"]
     assert about["parameters"]["data"] == {"classes": CLASSES}
@@ -125,22 +122,15 @@ def test_thumbnails_are_left_out_where_that_is_asked_for(tmp_path):
 
 
 def test_a_file_is_overwritten_only_where_it_is_an_exported_model(content, tmp_path):
-    path = tmp_path / "m.zip"
-    written(path)
-    written(path)  # its own
-    packed(path, {"a": b"1"})
-    before = path.read_bytes()
-    refused = "is there and no exported model; choose another name, or remove it"
-    for kind in ("a zip", "a text", "a link"):
-        if kind == "a text":
-            path.write_bytes(before := b"notes")
-        if kind == "a link":
-            (tmp_path / "real.zip").write_bytes(before := content)
-            path.unlink()
-            path.symlink_to(tmp_path / "real.zip")
-        with pytest.raises(InputError, match=refused):
-            written(path)
-        assert path.read_bytes() == before
+    path, real = tmp_path / "m.zip", tmp_path / "real.zip"
+    written(written(path))
+    real.write_bytes(content)
+    (tmp_path / "link").symlink_to(real)
+    for other in (packed(tmp_path / "other.zip", {"a": b"1"}), tmp_path / "link"):
+        before = other.read_bytes()
+        with pytest.raises(InputError, match="is there and no exported model; choose another name, or remove it"):
+            written(other)
+        assert other.read_bytes() == before
     with pytest.raises(InputError, match="expected a name for the file, found a folder; add a name"):
         written(tmp_path)
     (tmp_path / ".env").write_text("mine")
@@ -160,13 +150,11 @@ def changed_json(content, change):
     ("change", "line"),
     [
         (lambda a: a.update(format=2), "made by another kidneyct (format: Input should be 1); install that one"),
-        (lambda a: a.update(format="1"), "made by another kidneyct (format: Input should be 1)"),
         (
             lambda a: a["parameters"]["preprocess"].update(sharpen=1),
             "made by another kidneyct (parameters.preprocess.sharpen: Extra inputs are not permitted)",
         ),
         (lambda a: a["parameters"]["preprocess"].update(image_size=10**9), "model.json: parameters.preprocess.image_s"),
-        (lambda a: a["parameters"]["model"].pop("normalize"), "model.json: parameters.model.normalize: Field required"),
         (
             lambda a: a["parameters"]["data"].update(classes=["../x", "b"]),
             "model.json: parameters.data.classes.0: not allowed; ask for",
@@ -175,13 +163,7 @@ def changed_json(content, change):
             lambda a: a["parameters"]["data"].update(classes=["a", "a"]),
             "model.json: parameters.data.classes: found one class twice; ask for the file again",
         ),
-        (lambda a: a["run"].update(accuracy=1.5), "model.json: run.accuracy: "),
-        (lambda a: a["parameters"]["split"].update(by="hand"), "model.json: parameters.split.by: "),
         (lambda a: a["likeness"].update(threshold=float("nan")), "model.json: likeness.threshold: "),
-        (
-            lambda a: a["likeness"].update(images=7),
-            "thumbnails.safetensors: expected uint8 (7, 25, 25) as thumbnails, f",
-        ),
         (
             lambda a: a["likeness"].update(images=10**9),
             "thumbnails.safetensors: expected uint8 (1000000000, 25, 25) as",
@@ -214,9 +196,7 @@ HUGE = json.dumps({"dense/kernel": {"dtype": "F32", "shape": [10**15], "data_off
         (tensors(**{"dense/bias": np.zeros(3, "float32")}), "expected float32 (2,) as dense/bias, found float32 (3,)"),
         (tensors(**{"dense/bias": None}), "expected float32 (2,) as dense/bias, found none"),
         (tensors(more=np.zeros(3, "float32")), "expected none as more, found float32 (3,)"),
-        (tensors(**{"dense/bias": np.zeros(2)}), "expected float32 (2,) as dense/bias, found float64 (2,)"),
         (tensors(**{"dense/bias": np.array([0, np.nan], "float32")}), "expected finite numbers in dense/bias, found N"),
-        (struct.pack("<Q", 2**60), "expected arrays in safetensors, found none ("),
         (struct.pack("<Q", len(HUGE)) + HUGE, "expected arrays in safetensors, found none ("),
         (b"", "expected arrays in safetensors, found none ("),
         (bytes(2**20 + 40), "missing or damaged (1,048,616 bytes, more than 1,048,612); ask for the file again"),
@@ -251,36 +231,14 @@ def test_a_member_that_is_missing_or_changed(content, tmp_path, name):
     assert zipped(parts | {name: parts[name][:-2] + b"!!"}).startswith(changed)
 
 
-def test_a_bomb_is_not_unpacked(content, tmp_path):
+def test_neither_a_bomb_nor_a_claim_of_size_is_read(content, tmp_path):
     path = packed(tmp_path / "m.zip", members(content) | {"weights.safetensors": bytes(10**7)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10**5
-    assert "found members compressed, encrypted, twice, or larger" in refusal(path)
-
-
-def test_sizes_are_not_believed(content, tmp_path):
-    """A zip whose list of members, or whose last record, claims more than the file has."""
-    path, place = tmp_path / "m.zip", content.index(b"PK\x01\x02")
-    claims = bytearray(content)
+    assert refusal(path) == f"expected a model that kidneyct export wrote, found compressed members{AGAIN}"
+    claims, place = bytearray(content), content.index(b"PK\x01\x02")  # the list's first member
     claims[place + 20 : place + 28] = struct.pack("<2I", 2**31, 2**31)
     path.write_bytes(claims)
-    assert "found members compressed, encrypted, twice, or larger than the file itself" in refusal(path)
-    claims = bytearray(content)
-    claims[-22 + 8 : -22 + 16] = struct.pack("<2HI", 65000, 65000, 2**30)
-    path.write_bytes(claims)
-    assert "found another file, or a damaged one (no zip of this kind, or cut short)" in refusal(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(1000):
-            archive.writestr(f"{number}", b"")
-    assert "found another file, or a damaged one (no zip of this kind, or cut short)" in refusal(path)
-
-
-def test_one_member_twice(content, tmp_path):
-    path = packed(tmp_path / "m.zip", members(content))
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.filelist[1].filename = "model.json"
-        archive.comment = b"x"  # so that the list is written anew
-        archive.comment = b""
-    assert "found members compressed, encrypted, twice, or" in refusal(path)
+    assert refusal(path).startswith("model.json: missing or damaged (2,147,483,648 bytes, more than 1,048,576)")
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
@@ -290,7 +248,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
         (tmp_path / "pipe", "a pipe or a device; give the file"),
         (tmp_path, "a folder; give the file"),
         (tmp_path / "none", "no such file; give the file that kidneyct export wrote"),
-        (tmp_path / "empty", f"another file, or a damaged one (unpack requires a buffer of 22 bytes){AGAIN}"),
+        (tmp_path / "empty", f"another file, or a damaged one (File is not a zip file){AGAIN}"),
     ):
         assert refusal(path) == f"expected a model that kidneyct export wrote, found {found}"
     with pytest.raises(InputError, match="found another file, or a damaged one"):
@@ -310,11 +268,8 @@ def ends_rightly(path):
     try:
         opened, arrays = both(path)
     except InputError as error:
-        line = str(error)
-    else:
-        line = None
-    if line is not None:
-        assert line.isprintable()
+        if not str(error).isprintable():
+            raise
         return None
     assert 32 <= opened.image_size <= 1024
     assert {name: values.shape for name, values in arrays.items()} == SHAPES
@@ -335,11 +290,7 @@ def changed(content, changes, cut):
 
 
 @pytest.mark.fuzz
-@given(
-    changes=CHANGES,
-    at_end=st.booleans(),
-    cut=st.one_of(st.just(0), st.integers(0, 2**16)),
-)
+@given(changes=CHANGES, at_end=st.booleans(), cut=st.just(0) | st.integers(0, 2**16))
 def test_any_bytes(content, tmp_path_factory, changes, at_end, cut):
     """Half of the changes lie in the zip's own lists."""
     if at_end:
@@ -360,20 +311,16 @@ JSON = st.recursive(
     max_leaves=5,
 )
 ABOUT = model_file.about_model(RUN, with_thumbnails=True)
-PLACES = [[section] for section in ABOUT] + [
-    [*way, name]
-    for way, section in (
-        (["parameters"], ABOUT["parameters"]),
-        (["likeness"], ABOUT["likeness"]),
-        (["run"], ABOUT["run"]),
-        *((["parameters", name], values) for name, values in ABOUT["parameters"].items()),
-    )
-    for name in [*section, "another"]
-]
+
+
+def places(section):
+    """The way to each value at any depth, and to one more in each section."""
+    deeper = [[name, *way] for name, value in section.items() if isinstance(value, dict) for way in places(value)]
+    return [[name] for name in [*section, "another"]] + deeper
 
 
 @pytest.mark.fuzz
-@given(place=st.sampled_from(PLACES), value=JSON, whole=st.booleans())
+@given(place=st.sampled_from(places(ABOUT)), value=JSON, whole=st.booleans())
 def test_any_description(content, tmp_path_factory, place, value, whole):
     """One value of model.json is another, or all of it is; the checksums are right."""
     about = json.loads(json.dumps(ABOUT))
@@ -387,7 +334,7 @@ def test_any_description(content, tmp_path_factory, place, value, whole):
 
 
 @pytest.mark.fuzz
-@given(changes=CHANGES, cut=st.one_of(st.just(0), st.integers(0, 300)), name=st.sampled_from(["weights", "thumbnails"]))
+@given(changes=CHANGES, cut=st.just(0) | st.integers(0, 300), name=st.sampled_from(["weights", "thumbnails"]))
 def test_any_arrays(content, tmp_path_factory, changes, cut, name):
     parts = members(content)
     parts[f"{name}.safetensors"] = changed(parts[f"{name}.safetensors"], changes, cut)
