@@ -23,7 +23,7 @@ from kidneyct.pipeline.roles import ROLES
 
 
 def run(main):
-    """Call main with the command line's arguments and record what made its results; exit as `errors.ended` says."""
+    """Call main with the command line's arguments and record what made its results; exit as `errors.run_main` says."""
 
     def recorded():
         given, start = _arguments(main, sys.argv[1:]), time.monotonic()
@@ -31,7 +31,7 @@ def run(main):
         record.write("@".join([Path(sys.argv[0]).stem, *given]), time.monotonic() - start)
 
     errors.print_anything()
-    sys.exit(errors.ended(recorded))
+    sys.exit(errors.run_main(recorded))
 
 
 def _arguments(main, given):
@@ -67,10 +67,10 @@ def read_json(path):
     except FileNotFoundError:
         raise errors.missing(path) from None
     except (ValueError, RecursionError) as error:
-        raise errors.altered(path, "JSON", f"none ({error})") from None
+        raise errors.corrupt(path, "JSON", f"none ({error})") from None
     absent = [key for key in KEYS.get(Path(path).name, ()) if not isinstance(tree, dict) or key not in tree]
     if absent:
-        raise errors.altered(path, "JSON of this project", f"no {', '.join(absent)}")
+        raise errors.corrupt(path, "JSON of this project", f"no {', '.join(absent)}")
     return tree
 
 

@@ -18,7 +18,7 @@ def main():
     if p.data.source == "kaggle":
         fetched = kaggle.download(p.data.kaggle, kaggle.folder(p.data.kaggle))
         kaggle.check_counts(archive.images(fetched, classes), p.data.kaggle, fetched)
-        archive.take(fetched, ARCHIVE)
+        archive.link_or_copy(fetched, ARCHIVE)
     elif p.data.source == "phantom":
         asked = classes, p.phantom.patients_per_class, p.phantom.slices_per_patient
         phantom.announce(*asked, place(ARCHIVE).parent)

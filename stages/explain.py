@@ -48,7 +48,9 @@ def main(role):
             mistaken = np.arange(len(shown)) >= len(chosen)
             np.savez_compressed(partial, rows=shown, mistake=mistaken, **maps)
         lesions = masks.read("data/archive.zip", table["image"][measured])
-        result, cascade = evaluation.measure(network, *explained(measured), lesions, p.seed, BATCH_SIZE, work.kept)
+        result, cascade = evaluation.evaluate_maps(
+            network, *explained(measured), lesions, p.seed, BATCH_SIZE, work.kept
+        )
         with work.writing(f"{folder}/maps.json") as path:
             write_json(path, result)
         with work.writing(f"{folder}/randomisation.csv") as path:

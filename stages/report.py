@@ -28,7 +28,7 @@ def read_run(p):
     index.test_rows(table, {f"models/{role}/predictions.csv": of_role for role, of_role in predicted.items()})
     pairs = tables.read(f"{LEAKAGE}/pairs.csv", tables.PAIRS)
     if pairs[["test", "training"]].max(axis=None) >= len(table):
-        raise errors.altered(f"{LEAKAGE}/pairs.csv", "rows of data/split.csv", "others")
+        raise errors.corrupt(f"{LEAKAGE}/pairs.csv", "rows of data/split.csv", "others")
     return report.Run(
         parameters=params.nested(p),
         table=table,

@@ -35,10 +35,10 @@ examples:
 
 
 def main(arguments=None):
-    """Run a command; returns the exit status: its own, 2 for what a user can put right, else as `errors.ended` says."""
+    """Run a command; returns its exit status, 2 for what a user can put right, else as `errors.run_main` says."""
     errors.print_anything()
     options = _parser().parse_args(arguments)
-    return errors.ended(lambda: options.run(options), mistake=2)
+    return errors.run_main(lambda: options.run(options), mistake=2)
 
 
 def _parser():

@@ -89,7 +89,7 @@ def python(code, **options):
 
 
 def test_a_signal_is_one_line_and_the_shells_status():
-    kill = "sys.exit(errors.ended(lambda: os.kill(os.getpid(), signal.SIG{}) or time.sleep(60)))"
+    kill = "sys.exit(errors.run_main(lambda: os.kill(os.getpid(), signal.SIG{}) or time.sleep(60)))"
     for name, status, line in (("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")):
         with python(kill.format(name), stderr=subprocess.PIPE) as process:
             assert (process.communicate()[1], process.returncode) == (line, status)
@@ -97,7 +97,7 @@ def test_a_signal_is_one_line_and_the_shells_status():
 
 def test_where_no_one_reads_it_ends_quietly():
     """As `kidneyct study --plan | head` does."""
-    write = "print('x' * 9)\nsys.exit(errors.ended(lambda: [print('x' * 9999) for _ in range(99)] and 0))"
+    write = "print('x' * 9)\nsys.exit(errors.run_main(lambda: [print('x' * 9999) for _ in range(99)] and 0))"
     with python(write, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
@@ -106,7 +106,7 @@ def test_where_no_one_reads_it_ends_quietly():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_one_line_also_at_the_end():
-    code = "sys.exit(errors.ended(lambda: print('x')))"
+    code = "sys.exit(errors.run_main(lambda: print('x')))"
     with open("/dev/full", "w") as full, python(code, stdout=full, stderr=subprocess.PIPE) as process:
         assert process.communicate()[1] == "error: No space left on device\n"
     assert process.returncode == 1

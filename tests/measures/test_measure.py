@@ -98,7 +98,7 @@ def test_a_network_that_looks_at_one_quadrant():
     images = np.full((2, 32, 32, 3), 200, np.uint8)
     masks = np.zeros((2, 64, 64), bool)
     masks[:, :32, :32] = True
-    results, table = evaluation.measure(network, images, np.array([0, 0]), masks, seed=0)
+    results, table = evaluation.evaluate_maps(network, images, np.array([0, 0]), masks, seed=0)
     for method in ("saliency", "smoothgrad", "integrated_gradients"):
         found = results["maps"][method]
         energy = evaluation.summary([1, 1], [0.25, 0.25])
@@ -130,7 +130,7 @@ def leaves(tree):
 
 def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp_path, capsys):
     given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
-    results, table = evaluation.measure(*given)
+    results, table = evaluation.evaluate_maps(*given)
     assert "localisation" not in results["maps"]["saliency"]
     assert {type(leaf) for leaf in leaves(results)} == {float, int, bool, str}
     assert np.isfinite([leaf for leaf in leaves(results) if not isinstance(leaf, str)]).all()
@@ -148,8 +148,8 @@ def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp
 
     for after in (1, 8):  # two batches of maps, four images, five steps of the randomisation
         with pytest.raises(KeyboardInterrupt):
-            evaluation.measure(*given, interrupted(after))
-    again, its_table = evaluation.measure(*given, checkpoint.Checkpoint(tmp_path, "maps").kept)
+            evaluation.evaluate_maps(*given, interrupted(after))
+    again, its_table = evaluation.evaluate_maps(*given, checkpoint.Checkpoint(tmp_path, "maps").kept)
     assert again == results
     assert its_table.equals(table)
     lines = ["maps of images from 3 of 4", "randomisation after 2 blocks"]

@@ -18,7 +18,7 @@ from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.leakage import baselines
 from kidneyct.pipeline import progress
-from kidneyct.pipeline.errors import InputError, altered
+from kidneyct.pipeline.errors import InputError, corrupt
 from kidneyct.probe import balance, logistic, probe
 from kidneyct.series import inference as thumbnail_series
 from kidneyct.series import names, split
@@ -78,7 +78,7 @@ def pooled(revision, role, count):
     path = f"data/features/{role}/pooled.npy"
     found = _array(DVCFileSystem(".", rev=revision), path)
     if found.shape != (count, sum(probe.CHANNELS)):
-        raise altered(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")
+        raise corrupt(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")
     return found
 
 

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 from kidneyct.files.atomic import atomic_write, reserve, to_disk
-from kidneyct.pipeline.errors import altered, missing
+from kidneyct.pipeline.errors import corrupt, missing
 
 
 class Rows:
@@ -82,10 +82,10 @@ def read(path, dtype, shape):
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # a damaged header can make the reader fail in any way
-        raise altered(path, wanted, f"no such array ({error})") from None
+        raise corrupt(path, wanted, f"no such array ({error})") from None
     sides = zip(array.shape, shape, strict=False)
     if array.dtype != dtype or array.ndim != len(shape) or any(want not in (None, side) for side, want in sides):
-        raise altered(path, wanted, f"{array.dtype} of shape {array.shape}")
+        raise corrupt(path, wanted, f"{array.dtype} of shape {array.shape}")
     return array
 
 
@@ -107,4 +107,4 @@ def read_named(path):
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # as above
-        raise altered(path, "named arrays", f"none ({error})") from None
+        raise corrupt(path, "named arrays", f"none ({error})") from None

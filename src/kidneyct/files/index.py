@@ -7,7 +7,7 @@ import pandas as pd
 
 from kidneyct.files import tables
 from kidneyct.files.atomic import atomic_write
-from kidneyct.pipeline.errors import InputError, altered, shown
+from kidneyct.pipeline.errors import InputError, corrupt, shown
 
 PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
@@ -41,7 +41,7 @@ def read(path):
     if not fault and "split" in table and not table["split"].isin([*PARTS, DROPPED, UNUSED]).all():
         fault = "unknown parts in the column split"
     if fault:
-        raise altered(name, EXPECTED, fault)
+        raise corrupt(name, EXPECTED, fault)
     return table
 
 
@@ -55,7 +55,7 @@ def read_series(path, count=None):
     """The series number of each row, (n,) int, of `count` rows where it is given."""
     numbers = read(path)["series"].to_numpy()
     if count not in (None, len(numbers)):
-        raise altered(path, f"a line for each of {count} images", len(numbers))
+        raise corrupt(path, f"a line for each of {count} images", len(numbers))
     return numbers
 
 
@@ -70,9 +70,9 @@ def same_rows(tables):
     first, *others = tables.items()
     for path, table in others:
         if len(table) != len(first[1]):
-            raise altered(path, f"a line for each of the {len(first[1])} images of {first[0]}", len(table))
+            raise corrupt(path, f"a line for each of the {len(first[1])} images of {first[0]}", len(table))
         if isinstance(table, pd.DataFrame) and (table["image"].to_numpy() != first[1]["image"].to_numpy()).any():
-            raise altered(path, f"the images of {first[0]} in its order", "others")
+            raise corrupt(path, f"the images of {first[0]} in its order", "others")
 
 
 def rows(table, part):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kidneyct.files import index, tables
-from kidneyct.pipeline.errors import altered
+from kidneyct.pipeline.errors import corrupt
 
 PROBABILITY = "probability of "  # the columns that hold the classes' probabilities begin so
 
@@ -27,7 +27,7 @@ def read(path, classes):
     """A predictions table from a file; InputError where it is none, or lacks a probability of one of the classes."""
     table = index.read(path)
     if fault := tables.fault(table, {PROBABILITY + label: tables.SHARE for label in classes}):
-        raise altered(path, "a table of predictions", fault)
+        raise corrupt(path, "a table of predictions", fault)
     for column in ("label", "predicted"):
         index.codes(table[column], classes)
     return table

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kidneyct.pipeline.errors import InputError, altered, missing, shown
+from kidneyct.pipeline.errors import InputError, corrupt, missing, shown
 
 WHOLE, NUMBER, SHARE, FLAG, TEXT = "whole numbers from 0", "numbers", "numbers from 0 to 1", "only 0 and 1", "text"
 HISTORY = {"epoch": WHOLE, "loss": NUMBER, "accuracy": SHARE, "val_loss": NUMBER, "val_accuracy": SHARE, "kept": FLAG}
@@ -46,7 +46,7 @@ def read(path, columns):
     if not problem and "kept" in columns and table["kept"].sum() != 1:
         problem = f"{table['kept'].sum()} lines that are kept, not one"
     if problem:
-        raise altered(path, f"a table of {', '.join(columns)}", problem)
+        raise corrupt(path, f"a table of {', '.join(columns)}", problem)
     return table
 
 
@@ -67,11 +67,11 @@ def load(path, expected, **options):
     except FileNotFoundError:
         raise missing(name) from None
     except Exception as error:  # what is no table can make the reader fail in any way
-        raise altered(name, expected, f"none ({error})") from None
+        raise corrupt(name, expected, f"none ({error})") from None
     if not text.endswith("\n"):
-        raise altered(name, expected, "a last line that is cut short")
+        raise corrupt(name, expected, "a last line that is cut short")
     if not isinstance(table.index, pd.RangeIndex):
-        raise altered(name, expected, "lines of more values than the first has names")
+        raise corrupt(name, expected, "lines of more values than the first has names")
     return table
 
 

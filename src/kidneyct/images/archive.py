@@ -161,7 +161,7 @@ def write(path, members):
             file.writestr(info, content)
 
 
-def take(source, path):
+def link_or_copy(source, path):
     """Put a zip that lies elsewhere under `path` too: a hard link, or a copy where the file system has none."""
     with atomic_write(path) as partial:
         try:

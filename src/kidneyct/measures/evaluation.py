@@ -204,7 +204,7 @@ def randomized(network, images, classes, seed, batch_size, kept=anew):
     return table, results
 
 
-def measure(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
+def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
     `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,

@@ -30,7 +30,7 @@ def missing(path):
     return InputError(f"{path}: not there; run dvc repro, or dvc pull where it was run before")
 
 
-def altered(path, expected, found):
+def corrupt(path, expected, found):
     """The InputError for a file of the pipeline that is not as a stage wrote it."""
     return InputError(
         f"{path}: expected {expected}, found {shown(found)}; bring it back with dvc checkout {path}, or make it anew "
@@ -52,7 +52,7 @@ def print_anything():
 
 
 def end_at_once():
-    """Have a program end with its one line also before `ended` is called: for the seconds of its imports.
+    """Have a program end with its one line also before `run_main` is called: for the seconds of its imports.
 
     Ctrl-C ends it at once: nothing is open then, and who raises in the midst of another's import gets a traceback, or
     is not heard.
@@ -74,7 +74,7 @@ def _end(number, frame):
     os._exit(INTERRUPTED)
 
 
-def ended(call, mistake=1):
+def run_main(call, mistake=1):
     """Call a program's main function; returns its exit status, told in one line of standard error where it failed.
 
     `mistake` for an InputError, 1 for a file that can't be read or written and for too little memory; as a shell has

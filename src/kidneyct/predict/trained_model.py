@@ -12,7 +12,7 @@ from kidneyct.files import arrays, index
 from kidneyct.images import window
 from kidneyct.leakage import ood_score
 from kidneyct.pipeline import lock
-from kidneyct.pipeline.errors import InputError, altered
+from kidneyct.pipeline.errors import InputError, corrupt
 from kidneyct.pipeline.params import Model, Preprocess, Section, Text
 from kidneyct.pipeline.roles import ROLES
 
@@ -162,4 +162,4 @@ def _json(path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise altered(path, "metrics in JSON", error) from None
+        raise corrupt(path, "metrics in JSON", error) from None

@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-from kidneyct.pipeline.errors import altered, missing
+from kidneyct.pipeline.errors import corrupt, missing
 from kidneyct.report import heat, titles
 
 WIDTH = 1400  # pixels: wider charts are made smaller
@@ -62,7 +62,7 @@ def chart(path):
     except FileNotFoundError:
         raise missing(path) from None
     except Exception as error:  # a damaged file can make a decoder fail in any way
-        raise altered(path, "a picture", f"none ({error})") from None
+        raise corrupt(path, "a picture", f"none ({error})") from None
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     few = picture.getcolors(maxcolors=4096) is not None

@@ -11,7 +11,7 @@ from kidneyct.training import regularization
 SIDE = 64
 
 
-def altered(images, seed=3):
+def corrupt(images, seed=3):
     """Images (n, s, s, 3) as training sees them, in 32 bits."""
     layers = regularization.augmentation(seed)
     model = vgg.chain(images.shape[1:], layers, "altered")
@@ -22,9 +22,9 @@ def test_an_altered_slice_is_drawn_from_the_seed_and_never_mirrored():
     """A bright square on the left of each image stays on the left, in the upper half, grey and of its size."""
     images = np.zeros((200, SIDE, SIDE, 3), np.uint8)
     images[:, 12:20, 12:20] = 200
-    found = altered(images)
-    assert np.array_equal(found, altered(images))
-    assert not np.array_equal(found, altered(images, seed=4))
+    found = corrupt(images)
+    assert np.array_equal(found, corrupt(images))
+    assert not np.array_equal(found, corrupt(images, seed=4))
     assert np.array_equal(found[..., 0], found[..., 1])
     assert np.array_equal(found[..., 0], found[..., 2])
     bright = found[..., 0] > 100
@@ -42,7 +42,7 @@ def test_an_altered_slice_is_drawn_from_the_seed_and_never_mirrored():
 
 def test_grey_values_are_changed_by_a_few_hundredths():
     """Flat images keep their mean contrast; brightness by up to 0.06 of 255, noise with 0.015 of it."""
-    found = altered(np.full((300, SIDE, SIDE, 3), 100, np.uint8))[:, 24:40, 24:40, 0]  # what comes in is far away
+    found = corrupt(np.full((300, SIDE, SIDE, 3), 100, np.uint8))[:, 24:40, 24:40, 0]  # what comes in is far away
     means, deviations = found.mean(axis=(1, 2)), found.std(axis=(1, 2))
     assert deviations.mean() == pytest.approx(0.015 * 255, rel=0.05)
     assert 255 * 0.06 - 2 < (means - 100).max() < 255 * 0.06 + 8

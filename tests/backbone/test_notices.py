@@ -53,7 +53,7 @@ def test_what_runs_is_interrupted_as_always(capfd):
     before = signal.getsignal(signal.SIGINT)
     try:
         errors.end_at_once()
-        assert errors.ended(interrupted) == errors.INTERRUPTED
+        assert errors.run_main(interrupted) == errors.INTERRUPTED
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         errors.end_at_once()

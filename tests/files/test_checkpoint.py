@@ -27,7 +27,7 @@ stages:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     (tmp_path / "dvc.yaml").write_text(PIPELINE)
     (tmp_path / "params.yaml").write_text((root / "params.yaml").read_text())
     (tmp_path / "code").mkdir()

@@ -167,7 +167,7 @@ def test_a_killed_stage_stops_the_client_and_the_next_one_goes_on(server, tmp_pa
     server.instead = {STORAGE: stall_at_the_second_chunk(partial)}
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     program = "from kidneyct.pipeline import errors; from kidneyct.sources import kaggle; "
-    program += f"errors.ended(lambda: kaggle.download({DATASET!r}, kaggle.folder({DATASET!r})))"
+    program += f"errors.run_main(lambda: kaggle.download({DATASET!r}, kaggle.folder({DATASET!r})))"
     command = [sys.executable, "-c", program]
     for stop, told in ((signal.SIGINT, "interrupted\n"), (signal.SIGKILL, "")):
         server.asked.clear()

@@ -154,7 +154,7 @@ def test_a_study_that_is_stopped_ends_its_run_and_the_next_goes_on_with_it(proje
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "from kidneyct.pipeline import errors\nfrom runs import test_engine as t\n"
-        "sys.exit(errors.ended(lambda: t.made([t.run('waits')])))"
+        "sys.exit(errors.run_main(lambda: t.made([t.run('waits')])))"
     )
     first = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parents[1])], stderr=subprocess.PIPE)
     until(lambda: list(Path(".study").glob("*/clone/.unfinished/left")))

@@ -131,7 +131,7 @@ def test_a_name_that_no_line_can_hold_is_told_in_one(tmp_path, character):
     assert f"expected names that can be printed, without \\, found {f'Cyst/a{character}.jpg'!r}; rename it" in line
 
 
-def altered(content, *bits):
+def corrupt(content, *bits):
     """A zip's bytes, where each of `bits`, (offset in a local header, in the list's entry, value), is set."""
     content = bytearray(content)
     for local, central, value in bits:
@@ -154,10 +154,10 @@ def test_damage_is_one_line(tmp_path):
         (whole[:at] + b"x" + whole[at + 1 :], "Stone/b.jpg: damaged (Bad CRC-32"),
         (packed[:40] + b"\xff" + packed[41:], "Cyst/a.jpg: damaged (Error -3 while decompressing"),
         (
-            altered(whole, (6, 8, 1)),
+            corrupt(whole, (6, 8, 1)),
             "is encrypted, password required for extraction); pack it anew, without",
         ),
-        (altered(whole, (8, 10, 99)), "can't be unpacked (That compression method is not supported); pack it anew"),
+        (corrupt(whole, (8, 10, 99)), "can't be unpacked (That compression method is not supported); pack it anew"),
     ):
         path.write_bytes(content)
         assert line in refused(path)
@@ -227,7 +227,7 @@ def test_a_zip_that_lies_elsewhere_stays_there(tmp_path, monkeypatch, links):
         monkeypatch.setattr(archive.os, "link", refuse)
     source, place = make_zip(tmp_path / "fetched.zip", ["Cyst/1.jpg"]), tmp_path / "data/archive.zip"
     for _ in range(2):  # again, over what is there
-        archive.take(source, place)
+        archive.link_or_copy(source, place)
         assert source.read_bytes() == place.read_bytes()
         assert source.samefile(place) == links
     assert os.listdir(place.parent) == ["archive.zip"]
