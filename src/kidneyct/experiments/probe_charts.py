@@ -52,8 +52,8 @@ def draw(path, result):
         f"tested by probes that have not seen it, in {result['cuts']} cuts into folds (single blocks and smaller "
         f"shares: {result['curves']['cuts']} cuts, {result['curves']['draws']} draws). Small dots: the "
         f"{result['draws']} draws of random weights. "
-        "Bars: 95 % intervals over series, training, cuts and draws. In grey: no network; the three grey values are a "
-        "picture's mean, its deviation and the mean of its border.",
+        "Bars: 95 % intervals over series, training, cuts and draws. In grey: other starts and, below random weights, "
+        "what needs no network; the three grey values are a picture's mean, its deviation and the mean of its border.",
     )
     canvas.save(figure, path)
 
