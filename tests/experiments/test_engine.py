@@ -153,7 +153,7 @@ def at_work():
 def test_a_study_that_is_stopped_ends_its_run_and_the_next_goes_on_with_it(project):
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
-        "from kidneyct.pipeline import errors\nfrom runs import test_engine as t\n"
+        "from kidneyct.pipeline import errors\nfrom experiments import test_engine as t\n"
         "sys.exit(errors.run_main(lambda: t.made([t.run('waits')])))"
     )
     first = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parents[1])], stderr=subprocess.PIPE)
