@@ -1,13 +1,11 @@
 """The output of the frozen blocks and the mean of each block, computed once for every image, in one pass."""
 
-import contextlib
 import math
 
 import numpy as np
 
 from kidneyct.backbone import forward, vgg
 from kidneyct.files import arrays
-from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
 
@@ -38,9 +36,13 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
     5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
     has no room. In `work`, a `checkpoint.Checkpoint`, an interrupted run's batches are found and this one's are left.
     """
-    kept = _kept(images, frozen_blocks)
+    kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0  # the block whose output is kept, 0 for none
     run = forward.pooled(base, pixel_scaling, kept)
-    with _written(path, pooled_path, images, kept, len(images), work.writing) as (rows, means):
+    row = shape(images.shape[1], kept) if kept else ()
+    with (
+        arrays.written(path, np.float16, row, len(images) if kept else 0, work.writing) as rows,
+        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), len(images), work.writing) as means,
+    ):
         greatest = _resume(rows, means, kept, work)
         if 0 < means.count < len(images):
             work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
@@ -57,22 +59,6 @@ def pooled(base, images, pixel_scaling, rows):
     for start in progress.shown(range(0, len(rows), BATCH_SIZE), what="features", unit="batch"):
         found.append(run(images[rows[start : start + BATCH_SIZE]])[1])
     return np.concatenate(found)
-
-
-def _kept(images, frozen_blocks):
-    """The block whose output is kept, 0 for none."""
-    return frozen_blocks if cached(images.shape[1], frozen_blocks) else 0
-
-
-@contextlib.contextmanager
-def _written(path, pooled_path, images, kept, count, place=atomic_write):
-    """`arrays.Rows` of both arrays, for so many images."""
-    row = shape(images.shape[1], kept) if kept else ()
-    with (
-        arrays.written(path, np.float16, row, count if kept else 0, place) as rows,
-        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), count, place) as means,
-    ):
-        yield rows, means
 
 
 def _batch(run, images, rows, means, path):
