@@ -76,10 +76,10 @@ def made_by(stage, seconds):
     return found | ({"device": devices.describe(devices.precision())} if devices else {})
 
 
-def versions():
-    """The releases of PACKAGES that are installed, name -> version."""
+def versions(packages=PACKAGES):
+    """The releases of some packages that are installed, name -> version; TensorFlow need not be, beside JAX."""
     found = {}
-    for name in PACKAGES:
+    for name in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

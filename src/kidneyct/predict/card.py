@@ -7,12 +7,13 @@ from pathlib import Path
 
 import jinja2
 
+from kidneyct.files import record
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import starts
 from kidneyct.report import report, titles
 from kidneyct.statistics import verdict
 
-PACKAGES = ("kidneyct", "keras", "tensorflow", "numpy")
+PACKAGES = ("kidneyct", "tensorflow", "keras", "numpy")
 
 
 def card(run, with_thumbnails):
@@ -35,7 +36,7 @@ def card(run, with_thumbnails):
             ),
             baselines=titles.BASELINES,
             verdict=verdict.verdict(run.comparison, run.leakage["accuracy"]),
-            versions={name: version for name, version in report.versions().items() if name in PACKAGES},
+            versions=record.versions(PACKAGES),
             with_thumbnails=with_thumbnails,
         )
     except (jinja2.UndefinedError, KeyError) as error:

@@ -3,8 +3,6 @@
 What it says stands in templates/; here are the names that they use.
 """
 
-import contextlib
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from kidneyct.files import index, predictions, tables
+from kidneyct.files import index, predictions, record, tables
 from kidneyct.pipeline import roles
 from kidneyct.report import gallery, titles
 from kidneyct.report.pictures import explained
@@ -89,7 +87,7 @@ def page(run, folder):
         "cards": cards,
         "left_out": left_out,
         "flat_parameters": flat(run.parameters),
-        "versions": versions(),
+        "versions": record.versions(PACKAGES),
     }
     return (
         environment(TEMPLATES, autoescape=True, lstrip_blocks=True)
@@ -167,12 +165,3 @@ def flat(section, prefix=""):
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             texts[prefix + name] = Path(text).name if prefix + name in PATHS else text
     return texts
-
-
-def versions():
-    """The version of each of PACKAGES that is installed: TensorFlow need not be, where another backend computes."""
-    found = {}
-    for name in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
