@@ -1,5 +1,6 @@
 """dvc.lock: what each stage was run with, what it read and what it wrote; and whether all that is of one run."""
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -72,7 +73,7 @@ def one_run(lock, last, folder, first=()):
     if last not in lock.stages:
         raise InputError(f"{source}: expected a finished stage {last}, found none; run dvc repro")
     outs = [(out, name) for name, stage in lock.stages.items() for out in stage.outs]
-    reached, pending = {}, [last]
+    reached, pending, known = {}, [last], functools.cache(digest)  # many stages read one folder
     while pending:
         name = pending.pop()
         if name in reached:
@@ -81,7 +82,7 @@ def one_run(lock, last, folder, first=()):
         for dep in () if name in first else reached[name].deps:
             for out, writer in outs:
                 if _within(dep.path, out.path) or _within(out.path, dep.path):
-                    if not _same(dep, out, folder):
+                    if not _same(dep, out, folder, known):
                         raise InputError(
                             f"{source}: {out.path} is of another run: {writer} wrote it anew, and {name} has not been "
                             f"run on that; {BACK}"
@@ -95,10 +96,10 @@ def _within(path, folder):
     return path == folder or path.startswith(f"{folder}/")
 
 
-def _same(dep, out, folder):
+def _same(dep, out, folder, known):
     if dep.path == out.path:
         return dep.md5 == out.md5
-    return not (folder / dep.path).exists() or digest(folder / dep.path) == dep.md5
+    return not (folder / dep.path).exists() or known(folder / dep.path) == dep.md5
 
 
 def check_file(folder, path, md5s):
