@@ -21,7 +21,6 @@ STUDY = 12446
 SIZES = {"tiny": [200], "cpu": [STUDY, 2 * STUDY], "full": [STUDY, 2 * STUDY, 4 * STUDY], "gpu": [STUDY, 2 * STUDY]}
 SIMILARITY = 0.99
 SLICES = 45  # a series, about as in the data set
-NEIGHBOURS = 20
 
 
 def make(count):
