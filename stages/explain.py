@@ -1,11 +1,11 @@
-"""Map what a role's model looks at, in test images that both get right and in its worst mistakes; and measure its maps:
+"""Map what a role's model looks at, in test images that both roles share and in its worst mistakes.
 
-are they faithful, do they depend on what was learned, do they fall on the lesion?
+And measure its maps: are they faithful, do they depend on what was learned, do they fall on the lesion?
 """
 
 import numpy as np
 
-from stages import atomic_write, by_role, run, write_json
+from stages import atomic_write, run, write_json
 
 from kidneyct.backbone import devices
 from kidneyct.classifier import classifier
@@ -24,11 +24,11 @@ def main(role):
     classes, folder = p.data.classes, f"data/maps/{role}"
     table = index.read("data/split.csv")
     images = arrays.images("data/images/images.npy", len(table))
-    predictions = by_role(index.read, "models/{}/predictions.csv")
-    index.test_rows(table, {f"models/{each}/predictions.csv": of_role for each, of_role in predictions.items()})
-    right = selection.rightly(table, predictions.values())
-    chosen = selection.choose(table, classes, p.explain.images_per_class, preferred=right)
-    mistakes = selection.mistakes(table, predictions[role], p.explain.mistakes)
+    path = f"models/{role}/predictions.csv"
+    predictions = index.read(path)
+    index.test_rows(table, {path: predictions})
+    chosen = selection.choose(table, classes, p.explain.images_per_class)
+    mistakes = selection.mistakes(table, predictions, p.explain.mistakes)
     shown = np.concatenate([chosen, mistakes]).astype(int)
     measured = selection.spread(table, classes, p.explain.measured_images)
 
@@ -39,7 +39,7 @@ def main(role):
     network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
 
     def explained(rows):
-        return images[rows], selection.predicted(table, predictions[role], classes, rows)
+        return images[rows], selection.predicted(table, predictions, classes, rows)
 
     with checkpoint.work(stage, title, device) as work:
         explain = explainer.explainer(network, batch_size=BATCH_SIZE)

@@ -39,17 +39,6 @@ def test_examples_are_spread_over_a_class(table):
     assert selection.spread(table, ["a", "b"], 3).tolist() == [1, 3, 6]
 
 
-def test_preferred_images_come_first(table):
-    right = np.isin(np.arange(8), [1, 2, 4])
-    assert selection.choose(table, ["a", "b"], 1, right).tolist() == [2, 6]
-    assert selection.choose(table, ["a"], 4, right).tolist() == [1, 2, 4, 0]
-
-
-def test_what_every_model_gets_right(table, predictions):
-    other = predictions.assign(predicted=list("aaaabbb"))
-    assert np.flatnonzero(selection.rightly(table, [predictions, other])).tolist() == [0, 2, 6, 7]
-
-
 def test_mistakes_are_the_most_confident(table, predictions):
     assert [selection.mistakes(table, predictions, count).tolist() for count in (4, 1, 0)] == [[3, 1], [3], []]
 

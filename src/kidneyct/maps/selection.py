@@ -19,19 +19,13 @@ class Example(NamedTuple):
     maps: dict  # method -> (h, w), or smaller
 
 
-def choose(table, classes, count, preferred=None):
-    """Rows of `count` test images of each class in turn, evenly spaced over its test rows.
+def choose(table, classes, count):
+    """Rows of `count` test images of each class in turn, evenly spaced over its test rows; of fewer, all.
 
-    `preferred` (n,) bool are taken first, such as those that every model classifies rightly. A class with fewer
-    gives all it has.
+    They depend on no model, so none is shown at its best and all models are shown on the same images.
     """
-    chosen = []
-    for label in classes:
-        of_class = np.flatnonzero((table["split"] == "test") & (table["label"] == label))
-        first = np.ones(len(of_class), bool) if preferred is None else preferred[of_class]
-        taken = _spaced(of_class[first], count)
-        chosen += [taken, _spaced(of_class[~first], count - len(taken))]
-    return np.concatenate(chosen)
+    test = table["split"] == "test"
+    return np.concatenate([_spaced(np.flatnonzero(test & (table["label"] == label)), count) for label in classes])
 
 
 def _spaced(rows, count):
@@ -46,13 +40,6 @@ def spread(table, classes, total):
     each, more = divmod(total, len(classes))
     chosen = [choose(table, [label], each + (number < more)) for number, label in enumerate(classes)]
     return np.concatenate(chosen).astype(int)
-
-
-def rightly(table, predictions):
-    """Which images all of some `predictions` (tables with a line for each test row) classify rightly, (n,) bool."""
-    right = np.zeros(len(table), bool)
-    right[index.rows(table, "test")] = np.all([one["label"] == one["predicted"] for one in predictions], axis=0)
-    return right
 
 
 def mistakes(table, predictions, count):

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
@@ -209,9 +210,12 @@ def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, 
 
     `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
     settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
-    step, image, correlation, chance) of the cascading randomisation. `kept(name, compute)` gives the arrays that
-    `compute()` gives, or those that an interrupted run got there, as `checkpoint.Checkpoint.kept` does.
+    step, image, correlation, chance) of the cascading randomisation; both empty where there is no image.
+    `kept(name, compute)` gives the arrays that `compute()` gives, or those that an interrupted run got there, as
+    `checkpoint.Checkpoint.kept` does.
     """
+    if not len(images):
+        return {"images": 0, "settings": SETTINGS, "maps": {}}, pd.DataFrame(columns=randomization.COLUMNS)
     computed = mapped(network, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
     run = forward.whole(network)

@@ -12,6 +12,7 @@ from kidneyct.pipeline import progress
 
 UNINFORMATIVE = 0.5  # rank correlation with the trained network's map, after all weights are random
 TRAINED = "trained"
+COLUMNS = ["method", "step", "image", "correlation", "chance"]
 
 
 def blocks(network):
@@ -78,7 +79,7 @@ def cascade(network, explain, seed):
             for step, maps in steps.items()
         ]
     table = pd.concat(rows).rename_axis("image").reset_index()
-    return table[["method", "step", "image", "correlation", "chance"]]
+    return table[COLUMNS]
 
 
 def uninformative(table):

@@ -204,7 +204,7 @@ class Train(Section):
 class Explain(Section):
     images_per_class: _whole(1, DRAWN)
     mistakes: _whole(0, DRAWN)
-    measured_images: _whole(1, 10_000)
+    measured_images: _whole(0, 10_000)
 
 
 class Params(Section):
