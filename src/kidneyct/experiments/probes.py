@@ -5,7 +5,6 @@ import inspect
 import io
 import itertools
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,7 +193,6 @@ def _digest(*parts):
 
 
 def _made(path, task, values, shared, folds, slices, by):
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     fold = cut(shared, folds, task.cut, by)
     arrays = out_of_fold(task, values, shared, fold, slices)
     with atomic_write(path) as partial, partial.open("wb") as file:
