@@ -81,6 +81,7 @@ def held_out(features, codes, series, units, classes, strength, slices=SLICES, s
     return result
 
 
+@one_thread
 def fit(features, codes, weights, classes, strength):
     """The Model of rows (n, d) with codes (n,) and weights (n,), at one of scikit-learn's C."""
     return next(path(features, codes, weights, classes, [strength]))
