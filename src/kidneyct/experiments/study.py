@@ -23,7 +23,6 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
-LOG = "study.log"
 CANDIDATE, CONTROL = ROLES
 OWN = {"split.fold", "seed"}  # what the study sets itself
 PROBES = "probes"  # the split of a start that is probed
@@ -114,11 +113,15 @@ def plan(study, path="params.yaml"):
         name = "-".join(["study", *words, *(found[target] for target in targets)])
         return Run(arm, split, fold, seed, changes, name, targets, frozenset(found.values()))
 
-    runs, folds = [], _folds(study, values)
+    runs = []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
-        for fold, (arm, start) in itertools.product(range(folds[split]), study.arms.items()):
-            of_fold = {"split.fold": fold} if folds[split] > 1 else {}
-            runs.append(run(arm, split, fold, seed, start | division | of_fold))
+        of_split = []
+        for arm, start in study.arms.items():
+            alone = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)
+            folds = [{"split.fold": fold} for fold in range(alone["split"]["folds"])]
+            for fold, of_fold in enumerate(folds if len(folds) > 1 else [{}]):
+                of_split.append(run(arm, split, fold, seed, start | division | of_fold))
+        runs += sorted(of_split, key=lambda run: run.fold)
     if study.probes:
         given = study.probes
         first, *others = given.starts
@@ -130,28 +133,6 @@ def plan(study, path="params.yaml"):
     if doubled:
         raise InputError(f"study: expected a name for each run, found {doubled[0]} twice; give each arm and seed once")
     return runs
-
-
-def _folds(study, values):
-    """How many folds each way of splitting has, name -> number; InputError where the study is none that can be run."""
-    folds = {}
-    for (split, division), (arm, start) in itertools.product(study.splits.items(), study.arms.items()):
-        own = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)["split"]["folds"]
-        if folds.setdefault(split, own) != own:
-            expected = f"expected {folds[split]}, as the other arms have, found {own}"
-            raise InputError(f"arm {arm}, split {split}: split.folds: {expected}")
-    return folds
-
-
-def starts(study, split, values):
-    """Arm -> its weights, and what else it changes of the split's, the study's and `values`, those of params.yaml."""
-    division = study.splits[split]
-    usual = changed(values, study.settings | division)
-
-    def own(changes):
-        return {k: value for k, value in changes.items() if k == "weights" or changed(usual, {k: value}) != usual}
-
-    return {arm: own(start | division) for arm, start in study.arms.items()}
 
 
 def without_folders(tree):
@@ -234,6 +215,12 @@ def digests(stages, values):
     return found
 
 
+def table(files, path):
+    """A table of images of an experiment, from its DVCFileSystem."""
+    with files.open(path, "r") as file:
+        return index.read(file)
+
+
 def outcome(revision):
     """What an experiment left: a line for each test image, and how each role was trained.
 
@@ -242,18 +229,11 @@ def outcome(revision):
     epoch), collapsed (it predicts one class only), training_accuracy and untrained, as in evaluation.json.
     """
     files = DVCFileSystem(".", rev=revision)
-
-    def table(path):
-        with files.open(path, "r") as file:
-            return index.read(file)
-
-    predictions = {role: table(f"models/{role}/predictions.csv") for role in ROLES}
-    result = predictions[CANDIDATE][["image", "label"]].assign(
-        **{role: own["predicted"].to_numpy() for role, own in predictions.items()}
-    )
-    result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
-    baselines = table("metrics/leakage/baselines.csv")[["image", *index.BASELINES]]
-    result = result.merge(baselines, on="image", validate="one_to_one")
+    predictions = {role: table(files, f"models/{role}/predictions.csv") for role in ROLES}
+    result = predictions[CANDIDATE][["image", "label"]]
+    result = result.assign(**{role: own["predicted"].to_numpy() for role, own in predictions.items()})
+    for path, columns in (("data/series.csv", ["series"]), ("metrics/leakage/baselines.csv", index.BASELINES)):
+        result = result.merge(table(files, path)[["image", *columns]], on="image", validate="one_to_one")
     trainings = {}
     for role in ROLES:
         with files.open(f"models/{role}/rates.csv", "r") as file:
@@ -270,16 +250,19 @@ def outcome(revision):
 
 
 def pooled(runs, revisions):
-    """Out-of-fold predictions of the finished runs, (arm, split) -> {seed: (table, trainings)}.
+    """Out-of-fold predictions of the finished runs, split -> arm -> {seed: (table, trainings)}, and what is missing.
 
     Folds are pooled in one table; a seed counts where all its folds are there. `trainings` is a list, a fold each.
+    Missing are those "arm, split" of which no seed is whole.
     """
-    folds = {}
+    folds, results, missing = {}, {}, {}
     for run in runs:
-        folds.setdefault((run.arm, run.split, run.seed), []).append(revisions.get(run.name))
-    results = {}
-    for (arm, split, seed), each in folds.items():
-        if all(each):
-            tables, trainings = zip(*map(outcome, each), strict=True)
-            results.setdefault((arm, split), {})[seed] = pd.concat(tables, ignore_index=True), list(trainings)
-    return results
+        folds.setdefault((run.split, run.arm, run.seed), []).append(revisions.get(run.name))
+        missing[f"{run.arm}, {run.split}"] = None
+    for (split, arm, seed), of_seed in folds.items():
+        if all(of_seed):
+            tables, trainings = zip(*map(outcome, of_seed), strict=True)
+            whole = pd.concat(tables, ignore_index=True), list(trainings)
+            results.setdefault(split, {}).setdefault(arm, {})[seed] = whole
+            missing.pop(f"{arm}, {split}", None)
+    return results, list(missing)
