@@ -26,14 +26,8 @@ examples:
   kidneyct study --plan
       only list the runs, and which of them are done
 
-  kidneyct study --collect
-      run nothing, put together what is there
-
-  kidneyct study --jobs 4
-      four runs at once on Ray, which share this machine's processors and GPUs
-
   RAY_ADDRESS=auto kidneyct study --jobs 8
-      eight at once on the Ray cluster that this machine belongs to"""
+      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine"""
 
 
 def add_arguments(parser):

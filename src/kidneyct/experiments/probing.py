@@ -25,10 +25,9 @@ def estimate(model, codes, against=None, training=TRAINING):
 
     - `series`: the delete-one jackknife over series of that mean (Efron and Stein 1981). Its degrees of freedom are
       those of a sum over classes, as the few series of the smallest class can decide a mean over classes;
-    - `training`: a series also trains the probes for the others. Leaving out its answer does not show that, and no
-      estimate from one data set is unbiased (Bengio and Grandvalet 2004). It counts as a share `training` of the
-      jackknife's variance; Nadeau and Bengio (2003) would take 1.25 for five folds. benchmarks/intervals.py shows what
-      TRAINING does;
+    - `training`: a series also trains the probes for the others, which the jackknife does not show and no estimate from
+      one data set without bias (Bengio and Grandvalet 2004). It counts as a share `training` of the jackknife's
+      variance; benchmarks/intervals.py shows what TRAINING does;
     - `cuts`, `draws`: the variance over them divided by their number, where there are several.
 
     The interval of a share is symmetric in its log-odds, that of a loss in its logarithm, that of a gap as it is. A

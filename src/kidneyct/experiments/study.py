@@ -129,9 +129,9 @@ def plan(study, path="params.yaml"):
         for name, seed in order:
             targets = ("series", f"features@{CONTROL if name == RANDOM else CANDIDATE}")
             runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
-    doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
-    if doubled:
-        raise InputError(f"study: expected a name for each run, found {doubled[0]} twice; give each arm and seed once")
+    (name, count), *_ = Counter(run.name for run in runs).most_common(1)
+    if count > 1:
+        raise InputError(f"study: expected a name for each run, found {name} twice; give each arm and seed once")
     return runs
 
 
@@ -241,11 +241,11 @@ def outcome(revision):
         with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
             evaluation = json.load(file)
         trainings[role] = {
-            "learning_rate": float(kept["learning_rate"]),
+            "learning_rate": kept["learning_rate"],
             "edge": kept["edge"],
             "stopped": bool(kept["stopped"]),
-            **{name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")},
         }
+        trainings[role] |= {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
     return result, trainings
 
 
