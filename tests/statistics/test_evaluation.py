@@ -40,12 +40,13 @@ def test_a_model_near_the_largest_classs_share_of_its_own_training_images_is_unt
     assert found == {"training_accuracy": accuracy, "untrained": untrained}
 
 
-def test_probabilities_that_are_no_numbers_are_no_result():
-    probabilities = np.array([[0.9, 0.1], [np.nan, 0.6], [0.2, 0.8]])
-    with pytest.raises(InputError, match=r"no probabilities for 1 of 3 images: .* lower train\.learning_rate"):
-        evaluation.evaluate(np.array([0, 1, 1]), probabilities, ["a", "b"])
-
-
-def test_a_class_without_test_images_is_no_result():
-    with pytest.raises(InputError, match=r"expected test images of every class, found none of b; run dvc repro split"):
-        evaluation.evaluate(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "b"])
+@pytest.mark.parametrize(
+    ("codes", "share", "line"),
+    [
+        ([0, 1, 1], np.nan, r"no probabilities for 1 of 3 images: .* lower train\.learning_rate"),
+        ([0, 0, 0], 0.4, r"expected test images of every class, found none of b; run dvc repro split"),
+    ],
+)
+def test_what_is_no_result_is_one_line(codes, share, line):
+    with pytest.raises(InputError, match=line):
+        evaluation.evaluate(np.array(codes), np.array([[0.9, 0.1], [share, 0.6], [0.2, 0.8]]), ["a", "b"])

@@ -85,12 +85,3 @@ def test_lines_beside_the_studys_own_test():
     assert ("recall of c", "candidate", None, None, None, 0.25) in lines
     assert ("recall of b", "control", 1.0, None, None, 0.25) in lines
     assert len(lines) == 2 * (2 + 3 + 2)
-
-
-def test_what_is_told_in_the_log():
-    found = measure([0, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 2], ABC)
-    found["near_duplicates"] = {"study": 2, "training": 1, "share": 0.666667}
-    assert external.told(found) == (
-        "external: 3 images of 3 series, none of class c; accuracy 1.0000 (candidate), 0.3333 (control); "
-        "near-duplicates of the study's images 2, of these 1 of training images: see data/external/images.csv"
-    )
