@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import dvc.api
 import pandas as pd
@@ -14,13 +15,11 @@ from tiny import clone
 from kidneyct.files import index
 
 
-def start(project, *options):
+def start(project):
     """`kidneyct study` in a process group of its own, its lines to be read as they come."""
-    command = [sys.executable, "-u", "-m", "kidneyct", "study", *options]
-    environment = project.environment | {"PYTHONPATH": str(project.folder / "src")}
-    return subprocess.Popen(
-        command, cwd=project.folder, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    command = [sys.executable, "-u", "-m", "kidneyct", "study"]
+    options = {"env": project.environment | {"PYTHONPATH": str(project.folder / "src")}, "start_new_session": True}
+    return subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, text=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +55,23 @@ def test_it_goes_on_where_it_was_killed(study):
     assert plan.endswith("4 runs, 0 of them to do\n")
 
 
-def folds(project, arm):
-    """What DVC's experiments of an arm say for themselves, by fold: headline.json and the number of test images."""
-    listed = project.run("git", "for-each-ref", "refs/exps", "--format=%(refname) %(objectname)").splitlines()
-    for name, revision in (line.split() for line in listed):
-        if f"/study-{arm}-by-series-" in name:
-            files = [f"metrics/{name}.json" for name in ("headline", "comparison/comparison")]
-            shown = [dvc.api.read(file, repo=str(project.folder), rev=revision) for file in files]
-            yield json.loads(shown[0]), json.loads(shown[1])["images"]
-
-
 def test_the_folds_are_pooled_and_told(study):
     project, _, result = study
     split = result["splits"]["by series"]
     assert (split["images"], split["series"]) == (48, 16)  # every image and every patient once
     assert split["controls"].keys() == {"control"}  # one control for both arms
+    listed = project.run("git", "for-each-ref", "refs/exps", "--format=%(refname) %(objectname)").splitlines()
+    runs = dict(line.split() for line in listed)
     for arm, told in split["arms"].items():
-        headlines = list(folds(project, arm))
-        assert sum(images for _, images in headlines) == 48
-        for estimate, role in ((told, "candidate"), (split["controls"]["control"], "control")):
-            right = sum(headline[role]["accuracy"] * images for headline, images in headlines)
-            assert estimate["accuracy"]["value"] == pytest.approx(right / 48, abs=1e-5)
+        right, images = Counter(), 0
+        for revision in (revision for name, revision in runs.items() if f"/study-{arm}-by-series-" in name):
+            files = [f"metrics/{name}.json" for name in ("headline", "comparison/comparison")]
+            shown = [json.loads(dvc.api.read(file, repo=str(project.folder), rev=revision)) for file in files]
+            images += shown[1]["images"]
+            right.update({role: shown[0][role]["accuracy"] * shown[1]["images"] for role in ("candidate", "control")})
+        assert images == 48
+        assert told["accuracy"]["value"] == pytest.approx(right["candidate"] / 48, abs=1e-5)
+        assert split["controls"]["control"]["accuracy"]["value"] == pytest.approx(right["control"] / 48, abs=1e-5)
         assert set(told["learning_rates"]) <= {"0.001", "0.01"}
         assert sum(told["learning_rates"].values()) == told["runs"] == 2
     table = pd.read_csv(project.folder / "plots/study.csv")

@@ -106,11 +106,12 @@ def answers():
     return {name: git("show", f"{revision}:answer.txt") for name, revision in engine.finished().items()}
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_what_runs_share_is_computed_once_and_what_fails_is_told(project, jobs):
-    """Two starts, one of them broken, two folds; each run is there for DVC, with what was not committed."""
-    if jobs > 1 and not importlib.util.find_spec("ray"):  # not imported, as it would read a setting too early
-        pytest.skip("Ray is an extra: pip install .[ray]")
+def test_what_runs_share_is_computed_once_and_what_fails_is_told(project):
+    """Two starts, one of them broken, two folds; each run is there for DVC, with what was not committed.
+
+    On Ray where it is there; it is not imported, as it would read a setting too early.
+    """
+    jobs = 2 if importlib.util.find_spec("ray") else 1
     runs = [run("a", 0), run("broken", 0), run("a", 1)]
     Path("step.py").write_text(STEP + "# not committed\n")
     ended = made(runs, jobs)

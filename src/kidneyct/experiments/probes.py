@@ -1,10 +1,8 @@
 """The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
 
-import hashlib
 import inspect
 import io
 import itertools
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,15 +118,10 @@ def places(wanted, models, shared, folds, slices, by="series"):
     most = 1 if dealt is None else dealt.max() + 1
     if most < folds:
         raise InputError(f"probes.folds: expected at most {most}, the series of the rarest class, found {folds}")
-    made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
-    files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
-    code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
-    way = [] if by == "series" else [by]
-    bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
-    return {
-        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:], *way)}.npz"
-        for task in wanted
-    }
+    code = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
+    common = shared.codes, shared.series, code, [*map(inspect.getsource, (out_of_fold, share_of))], folds, slices, by
+    made_of, hashes = joblib.hash(common), {name: joblib.hash(values) for name, values in models.items()}
+    return {task: HOME / f"{joblib.hash((made_of, hashes[task.model], *task[1:]))}.npz" for task in wanted}
 
 
 def compute(kept, models, shared, folds, slices, by="series"):
@@ -173,11 +166,6 @@ def gathered(kept):
     return found, chosen
 
 
-def _digest(*parts):
-    content = json.dumps([part.hex() if isinstance(part, bytes) else part for part in parts])
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
-
-
 def _made(path, task, values, shared, folds, slices, by):
     fold = cut(shared, folds, task.cut, by)
     arrays = out_of_fold(task, values, shared, fold, slices)
@@ -189,11 +177,8 @@ def cut(shared, folds, seed, by):
     """The fold of each image (n,): whole series dealt at random, or, by block, runs of neighbouring series."""
     if by == "series":
         return logistic.dealt(shared.codes, shared.series, folds, seed)
-    result, runs = np.empty(len(shared.codes), int), [1 / folds] * folds
-    for number in range(folds):
-        parts = split.by_block(shared.codes, shared.series, shared.names, runs, number, 0.0, seed)
-        result[parts == "test"] = number
-    return result
+    of_image = shared.codes, shared.series, shared.names, [1 / folds] * folds
+    return np.argmax([split.by_block(*of_image, number, 0.0, seed) == "test" for number in range(folds)], axis=0)
 
 
 def out_of_fold(task, values, shared, fold, slices):

@@ -4,11 +4,13 @@ import functools
 import hashlib
 import itertools
 import json
+import operator
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
+import networkx
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
@@ -157,10 +159,7 @@ def changed(values, changes):
     values = json.loads(json.dumps(values))
     for key, value in changes.items():
         *sections, name = key.split(".")
-        target = values
-        for section in sections:
-            target = target[section]
-        target[name] = value
+        functools.reduce(operator.getitem, sections, values)[name] = value
     return values
 
 
@@ -179,23 +178,17 @@ def stages(*targets):
     `check` is left out, as it reads every parameter and decides no number.
     """
     found = {}
-
-    def visit(stage):
-        before = sorted(graph.successors(stage), key=lambda other: other.addressing)
-        before = [visit(other) for other in before if other.addressing != "check"]
-        if stage.addressing not in found:
-            keys = sorted({key for dep in stage.params for key in dep.params})
-            files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
-            code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
-            found[stage.addressing] = Stage(stage.cmd, keys, code, before)
-        return stage.addressing
-
     try:
         with Repo(uninitialized=True) as repo:
             graph = repo.index.graph
-            for stage in graph:
-                if stage.addressing in targets:
-                    visit(stage)
+            ends = [stage for stage in graph if stage.addressing in targets]
+            for stage in itertools.chain(*(networkx.dfs_postorder_nodes(graph, end) for end in ends)):
+                if stage.addressing != "check":
+                    before = sorted(other.addressing for other in graph.successors(stage))
+                    keys = sorted({key for dep in stage.params for key in dep.params})
+                    files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
+                    code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+                    found[stage.addressing] = Stage(stage.cmd, keys, code, [name for name in before if name != "check"])
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
     return found
@@ -209,7 +202,7 @@ def digests(stages, values):
     """A digest of each of `stages`, by name: of its command, code and nested parameters, and of those before it."""
     found = {}
     for name, stage in stages.items():
-        read = [functools.reduce(lambda part, word: part[word], key.split("."), values) for key in stage.parameters]
+        read = [functools.reduce(operator.getitem, key.split("."), values) for key in stage.parameters]
         made_of = [stage.command, stage.parameters, read, stage.code, [found[other] for other in stage.before]]
         found[name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
     return found
