@@ -63,9 +63,8 @@ def estimate(models, against=None):
     if sides[0].shape[1] == 1:
         return [rounded({"value": single}) for single in value]
     without = measured([side.sum(axis=1, keepdims=True) - side for side in sides]).mean(axis=0)  # (g, m)
-    deciding = _deciding(sides[0][0])
-    of_series = jackknife(without), np.array([series_freedom(sizes) for sizes in deciding])
-    variance, freedom = combined([of_series, *of_means(by_seed)])
+    of_series, effective = _known(sides[0][0])
+    variance, freedom = combined([(jackknife(without), of_series), *of_means(by_seed)])
     error = np.sqrt(variance)
     low, high = value + error * stats.t.ppf((1 + LEVEL) / 2, freedom) * np.array([[-1], [1]])
     if against is None:  # Student's interval knows nothing of 0 and 1
@@ -76,31 +75,26 @@ def estimate(models, against=None):
             | (
                 {"low": low[number], "high": high[number], "error": error[number], "freedom": freedom[number]}
                 if error[number] > ALIKE
-                else bounds(single, effective_number(deciding[number]), against is not None)
+                else bounds(single, effective[number], against is not None)
             )
         )
         for number, single in enumerate(value)
     ]
 
 
-def _deciding(counted):
-    """The series' images behind each metric, (g,) each, from counts (g, c, c); a recall's are its class's."""
-    by_class = counted.sum(axis=2)  # (g, c)
-    return [by_class.sum(axis=1)] * 2 + list(by_class.T)
+def _known(counted):
+    """What series with counts (g, c, c) know of each metric: degrees of freedom (m,) and an effective number (m,).
 
-
-def effective_number(sizes):
-    """How many series of one size know as much as these of `sizes` (g,) images (Kish 1965): (Σn)² / Σn²."""
-    return float(sizes.sum() ** 2 / max(np.square(sizes).sum(), 1))
-
-
-def series_freedom(sizes):
-    """Satterthwaite's degrees of freedom of a variance over series of `sizes` (g,) images: (Σn²)² / Σn⁴.
-
-    At most the number of series less 1, and at least 1.
+    By the n images that each has, of a recall those of its class. Satterthwaite's degrees of freedom of a variance over
+    series, (Σn²)² / Σn⁴, are at most the number of series less 1, and at least 1. The number of series of one size that
+    know as much is (Σn)² / Σn² (Kish 1965).
     """
-    known = np.square(sizes).sum() ** 2 / max(np.power(sizes, 4).sum(), 1)
-    return float(max(1, min(known, np.count_nonzero(sizes) - 1)))
+    by_class = counted.sum(axis=2)  # (g, c)
+    total = by_class.sum(axis=1, keepdims=True)
+    sizes = np.hstack([total, total, by_class])  # (g, m)
+    squares, fourths = (np.power(sizes, power).sum(axis=0) for power in (2, 4))
+    freedom = np.minimum(squares**2 / np.maximum(fourths, 1), np.count_nonzero(sizes, axis=0) - 1)
+    return np.maximum(freedom, 1), sizes.sum(axis=0) ** 2 / np.maximum(squares, 1)
 
 
 def bounds(value, number, gap=False):
