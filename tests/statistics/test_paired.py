@@ -39,6 +39,8 @@ def test_mcnemar_of_each_class_with_holm():
     assert result["classes"]["a"]["recall"] == dict.fromkeys(bounds, 1)
     assert (result["classes"]["b"]["images"], result["classes"]["b"]["series"]) == (3, 3)
     assert "gap_low" not in result["classes"]["c"]["recall"]
+    right = np.arange(10) < 8  # two-sided binomial: 2 * (1 + 10 + 45) / 1024
+    assert paired.discordance(right, ~right) == {"candidate_only": 8, "control_only": 2, "p": pytest.approx(0.109375)}
 
 
 def test_a_draw_without_a_class_leaves_it_out():
