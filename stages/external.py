@@ -10,7 +10,7 @@ import numpy as np
 
 from stages import atomic_write, run, write_json
 
-from kidneyct.files import arrays, checkpoint, index, predictions
+from kidneyct.files import arrays, index, predictions
 from kidneyct.images import archive, decoding, grey
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
@@ -64,10 +64,8 @@ def main():
 
 def decoded(entries, preprocess):
     """Decode the archive's images; how many can't be read."""
-    size, allowed = preprocess.image_size, preprocess.allow_corrupt
-    with checkpoint.work("external", "external", device=None) as work:
-        what = ARCHIVE, entries, size, allowed, FOLDER, preprocess.window
-        return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey), work)[1]
+    what = ARCHIVE, entries, preprocess.image_size, preprocess.allow_corrupt, FOLDER, preprocess.window
+    return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey))[1]
 
 
 def series(files, thumbnails, asked):

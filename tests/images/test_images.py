@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.files import arrays, checkpoint, index
+from kidneyct.files import arrays, index
 from kidneyct.images import archive, decoding, grey
 from kidneyct.pipeline.errors import InputError
 
 
-def png(array, mode=None):
+def saved(picture, form="PNG", **options):
     buffer = io.BytesIO()
-    Image.fromarray(array, mode).save(buffer, "PNG")
+    picture.save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def make_archive(path, files):
-    archive.write(path, [(f"{archive.ROOT}/{name}", content) for name, content in files.items()])
-    return path
+def png(array):
+    return saved(Image.fromarray(array))
 
 
-def preprocess(folder, files, allowed=0, size=32):
+def preprocess(folder, files, allowed=0, **options):
     """Decode the files into `folder`; the index, the rejected ones, and both arrays."""
-    path = make_archive(folder / "a.zip", files)
-    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), size, allowed, folder)
+    path = folder / "a.zip"
+    archive.write(path, [(f"{archive.ROOT}/{name}", content) for name, content in files.items()])
+    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, allowed, folder, **options)
     tables = [index.read(folder / f"{name}.csv") for name in ("index", "rejected")]
     return *tables, arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy")
 
@@ -51,13 +51,11 @@ def test_rows_follow_the_sorted_names(tmp_path):
 def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
     pixels = np.zeros((64, 64), np.uint8)
     pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)})
-    changed = functools.partial(grey.seen, how="matched")
-    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path, changed=changed)
+    files = {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)}
+    *_, tensors, thumbnails = preprocess(tmp_path, files, changed=functools.partial(grey.seen, how="matched"))
     matched = Image.fromarray(grey.matched(pixels))
     assert np.asarray(matched).max() > pixels.max()
-    np.testing.assert_array_equal(arrays.images(tmp_path / "images.npy")[1], decoding.tensor(matched, 32))
-    thumbnails = arrays.thumbnails(tmp_path / "thumbnails.npy", 2)
+    np.testing.assert_array_equal(tensors[1], decoding.tensor(matched, 32))
     np.testing.assert_array_equal(thumbnails[1], decoding.thumbnail(matched))
 
 
@@ -90,10 +88,6 @@ def test_a_grey_picture_is_as_its_three_equal_channels():
 
 GOOD = png(np.zeros((40, 40), np.uint8))
 DEEP = png(np.zeros((40, 40), np.uint16))
-DEEP_LINE = (
-    "expected 8 bits a channel, found mode I;16, which does not say what its values mean; set preprocess.window to "
-    "[centre, width]"
-)
 SOME_BAD = {
     "Cyst/a.png": GOOD,
     "Cyst/b.png": b"text",
@@ -107,92 +101,22 @@ def test_every_unreadable_image_is_named_and_left_out_where_that_is_allowed(tmp_
     with pytest.raises(InputError) as caught:
         preprocess(tmp_path, SOME_BAD, allowed=2)
     line = str(caught.value)
-    assert "\n" not in line
-    assert "3 of 5 images" in line
-    assert all(name in line for name in ("Cyst/b.png", "Stone/c.png", "Stone/d.png: expected 8 bits"))
+    assert line.isprintable()
+    assert all(
+        words in line for words in ("3 of 5 images", "Cyst/b.png", "Stone/c.png", "Stone/d.png: expected 8 bits")
+    )
     assert line.endswith("rejected.csv; mend them, or leave them out with preprocess.allow_corrupt: 3 (found 2)")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "rejected.csv"]
     table, rejected, tensors, thumbnails = preprocess(tmp_path, SOME_BAD, allowed=3)
     assert table["image"].tolist() == ["Cyst/a.png", "Stone/e.png"]
-    assert rejected.values.tolist() == [
-        ["Cyst/b.png", "Cyst", "not a readable image (no known format); replace or remove it"],
-        ["Stone/c.png", "Stone", "not a readable image (no known format); replace or remove it"],
-        ["Stone/d.png", "Stone", f"{DEEP_LINE} of them, or convert it first"],
-    ]
+    assert rejected["image"].tolist() == ["Cyst/b.png", "Stone/c.png", "Stone/d.png"]
+    assert rejected["reason"][0] == "not a readable image (no known format); replace or remove it"
     assert tensors[:, 0, 0, 0].tolist() == thumbnails[:, 0, 0].tolist() == [0, 9]
 
 
 def test_a_class_is_not_left_out_whole(tmp_path):
     with pytest.raises(InputError, match=r"Stone/c\.png: .*; none is left of class Stone; mend them"):
         preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/c.png": GOOD[:40]}, allowed=9)
-
-
-FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
-
-
-def interrupt(folder, path, entries, monkeypatch, after):
-    """A run that saves after every image and is interrupted after some of these savings."""
-    save, saved = checkpoint.Checkpoint.save, []
-
-    def interrupted(*given, **arrays):
-        save(*given, **arrays)
-        saved.append(given)
-        if len(saved) == after:
-            raise KeyboardInterrupt
-
-    (folder / "work").mkdir(parents=True, exist_ok=True)
-    work = checkpoint.Checkpoint(folder / "work", "preprocess")
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            decoding.preprocess(path, entries, 32, 9, folder, work=work)
-    assert not (folder / "images.npy").exists()
-    return checkpoint.Checkpoint(folder / "work", "preprocess")
-
-
-def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
-    more = {f"Stone/f{number}.png": png(np.full((40, 40), number, np.uint8)) for number in range(3)}
-    path = make_archive(tmp_path / "a.zip", SOME_BAD | more)
-    entries = archive.images(path, ["Cyst", "Stone"])
-    decoding.preprocess(path, entries, 32, 9, tmp_path)
-    expected = {name: (tmp_path / name).read_bytes() for name in FILES}
-    for after in (2, 1):  # behind the fifth and the sixth of eight images, of which three can't be read
-        work = interrupt(tmp_path / "again", path, entries, monkeypatch, after)
-    decode, decoded = decoding.decode_lean, []
-
-    def seen(content, name, **chosen):
-        decoded.append(name)
-        return decode(content, name, **chosen)
-
-    monkeypatch.setattr(decoding, "decode_lean", seen)
-    capsys.readouterr()
-    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
-    assert capsys.readouterr().out == "preprocess: goes on at image 7 of 8\n"
-    assert sorted(decoded) == ["Stone/f1.png", "Stone/f2.png"]
-    assert {name: (tmp_path / "again" / name).read_bytes() for name in FILES} == expected
-
-
-def test_damaged_rows_are_decoded_again(tmp_path, monkeypatch, capsys):
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Cyst/b.png": GOOD, "Stone/c.png": GOOD})
-    entries = archive.images(path, ["Cyst", "Stone"])
-    decoding.preprocess(path, entries, 32, 9, tmp_path)
-    work = interrupt(tmp_path / "again", path, entries, monkeypatch, 2)
-    left = tmp_path / "again/work/thumbnails.npy"
-    content = bytearray(left.read_bytes())
-    content[128] ^= 1  # the first row's first byte
-    left.write_bytes(content)
-    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
-    line = f"{left}: damaged, as an interruption may leave it; what it held is computed again\n"
-    assert capsys.readouterr().out == f"preprocess: {line}"
-    for each in FILES:
-        assert (tmp_path / "again" / each).read_bytes() == (tmp_path / each).read_bytes()
-
-
-def saved(picture, form="PNG", **options):
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
@@ -203,7 +127,6 @@ def test_a_picture_stands_upright(tmp_path, form):
     exif[0x0112] = 6  # its first row is the right side, its first column the top
     content = saved(lying, form, exif=exif)
     picture = decoding.decode(content, "a")
-    assert picture.size == (32, 48)
     assert [picture.getpixel((16, y))[0] > 127 for y in (4, 40)] == [True, False]
     table, *_ = preprocess(tmp_path, {"Cyst/a.jpg": content, "Stone/b.png": GOOD})
     assert table.loc[0, ["width", "height"]].tolist() == [32, 48]
@@ -261,19 +184,12 @@ def test_four_inks():
     assert (red > 240, max(green, blue) < 15) == (True, True)
 
 
-# A PostScript program that writes a file where a program runs it.
-EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
-%%BoundingBox: 0 0 40 40
-(ran) (w) file closefile
-showpage
-%%EOF
-"""
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n(ran) (w) file closefile\nshowpage\n%%EOF\n"  # writes a file
 
 
 def test_a_program_that_calls_itself_a_picture_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
-        decoding.decode(EPS, "scan.jpg")
+    for content in (EPS, saved(Image.new("L", (40, 40)), "GIF")):
+        with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
+            decoding.decode(content, "scan.jpg")
     assert not (tmp_path / "ran").exists()
-    with pytest.raises(InputError, match="no known format"):
-        decoding.decode(saved(Image.new("L", (40, 40)), "GIF"), "scan.png")
