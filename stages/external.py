@@ -75,12 +75,11 @@ def series(files, thumbnails, asked):
     where = f"{ARCHIVE}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(ARCHIVE), where)
     if table.empty and asked.table == "published" and len(files):  # other series of the published data set
-        table = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), known_series.PUBLISHED)
-        table, where = known_series.of_published(table, files["image"], known_series.PUBLISHED), known_series.PUBLISHED
+        table, where = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), where), known_series.PUBLISHED
     if table.empty:
         return {"series": numbers}
-    rejected, listed = index.read(FOLDER / "rejected.csv")["image"], str(FOLDER / "index.csv")
-    known = known_series.numbers(table, files["image"], rejected, where, listed, "take it out of data.external")
+    otherwise = "take it out of data.external"
+    known = known_series.numbers(table, files["image"], where, FOLDER / "index.csv", otherwise)
     return {"series": known, "inferred": numbers}
 
 
