@@ -162,7 +162,5 @@ def test_the_published_table_knows_a_part_of_the_data_set_and_nothing_else(proje
     index = pd.read_csv("data/images/index.csv")
     index.loc[3, "image"] = "Cyst/mine.png"
     index.to_csv("data/images/index.csv", index=False)
-    with pytest.raises(
-        InputError, match=r"^benchmark/series.csv: 1 image\(s\) of .* missing: Cyst/mine"
-    ):
+    with pytest.raises(InputError, match=r"^benchmark/series.csv: 1 image\(s\) of .* missing: Cyst/mine"):
         stage.main()
