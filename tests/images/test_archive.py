@@ -72,9 +72,9 @@ def test_class_folders_that_are_missing_or_in_two_places(tmp_path):
     assert "expected folders Cyst, Stone with images (.jfif, .jpeg, .jpg, .png) side by side in one place" in line
     assert "found Cyst, Tumor; Stone missing or empty; other files lie there, 1 of .txt: unpack archives" in line
     assert "; change data.classes or data.source, or give a table" in line
-    names = ["Cyst/a.jfif", "Stone/1.2.nii.gz", "Stone/1.3.nii.gz", "Stone/x.bmp", "Stone/Dr. A", "patient.zip"]
+    names = ["Cyst/a.jfif", "Stone/1.2.nii.gz", "Stone/1.3.nii.gz", "Stone/x.bmp", "patient.zip"]
     line = refused(make_folder(tmp_path / "instead", names))
-    assert "other files lie there, 2 of .nii.gz, 1 of . a, 1 of .bmp, 1 of .zip: unpack archives, and save" in line
+    assert "other files lie there, 2 of .gz, 1 of .bmp, 1 of .zip: unpack archives, and save" in line
     names = [f"{place}/{label}/a.jpg" for place in ("train", "test") for label in CLASSES]
     assert "found them in test, train; keep one" in refused(make_folder(tmp_path / "two", names))
 
@@ -112,7 +112,7 @@ def test_names_in_a_zip_that_does_not_say_how_they_are_written(tmp_path):
     [
         ("more/masks/Cyst/a.png", "expected one masks/Cyst/a.png, found masks/Cyst/a.png and more/masks/Cyst/a.png"),
         ("Cyst/\xe9.jpg", r"found 'Cyst/e\u0301.jpg', 'Cyst/\xe9.jpg', which look the same; rename one"),
-        ("Cyst/a.jpg", "expected different names, found Cyst/a.jpg more than once; keep one of each"),
+        ("Cyst/a.jpg", "expected different names, found Cyst/a.jpg twice; keep one"),
         ("Cyst//a.jpg", "'Cyst/a.jpg', 'Cyst/a.jpg', which look the same; rename one"),
         (f"Cyst/{'é' * 126}.jpg", "expected names up to 255 bytes, found Cyst/éé"),
         ("../Cyst/c.jpg", "expected files inside the zip, found ../Cyst/c.jpg; pack it anew"),
@@ -149,15 +149,12 @@ def test_damage_is_one_line(tmp_path):
     at = whole.index(b"Stone/b.jpg", whole.index(b"Stone/b.jpg") + 1)  # its content, behind its name
     packed = make_zip(path, BOTH, zipfile.ZIP_DEFLATED).read_bytes()
     for content, line in (
-        (b"text", "expected a zip of class folders, found none or a truncated one"),
-        (whole[: len(whole) // 2], "found none or a truncated one"),
-        (whole[:at] + b"x" + whole[at + 1 :], "Stone/b.jpg: damaged (Bad CRC-32"),
-        (packed[:40] + b"\xff" + packed[41:], "Cyst/a.jpg: damaged (Error -3 while decompressing"),
-        (
-            corrupt(whole, (6, 8, 1)),
-            "is encrypted, password required for extraction); pack it anew, without",
-        ),
-        (corrupt(whole, (8, 10, 99)), "can't be unpacked (That compression method is not supported); pack it anew"),
+        (b"text", "no zip, or a truncated one"),
+        (whole[: len(whole) // 2], "no zip, or a truncated one"),
+        (whole[:at] + b"x" + whole[at + 1 :], "Stone/b.jpg: can't be unpacked (Bad CRC-32"),
+        (packed[:40] + b"\xff" + packed[41:], "Cyst/a.jpg: can't be unpacked (Error -3 while decompressing"),
+        (corrupt(whole, (6, 8, 1)), "encrypted, password required for extraction); fetch or pack it anew, without"),
+        (corrupt(whole, (8, 10, 99)), "can't be unpacked (That compression method is not supported); fetch or"),
     ):
         path.write_bytes(content)
         assert line in refused(path)
