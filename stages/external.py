@@ -17,7 +17,7 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.probe import logistic, probe
 from kidneyct.series import inference, known_series, split
-from kidneyct.sources import external
+from kidneyct.sources import user_images
 
 FOLDER = Path("data/external")
 ARCHIVE = FOLDER / "archive.zip"
@@ -27,8 +27,8 @@ BATCH_SIZE = 32
 def main():
     p = params.load("external")
     classes = p.data.classes
-    archive.write(ARCHIVE, external.members(p.data.external, classes))
-    rejected = decoded(external.images(ARCHIVE, classes), p.preprocess)
+    archive.write(ARCHIVE, user_images.external(p.data.external, classes))
+    rejected = decoded(archive.images(ARCHIVE, classes, some=True), p.preprocess)
     files = index.read(FOLDER / "index.csv")
     parts = split.external(files, p.split.contradictory, FOLDER / "index.csv")
     rows = index.rows(parts, "test")

@@ -164,9 +164,9 @@ def test_too_few_images_of_a_class():
     [
         ({"by": "series", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a.*: image$"),
         ({"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
-        ({"by": "image", "folds": 31}, "at most 30, the images of class b; found 31"),
-        ({"by": "series", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
-        ({"by": "block", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
+        ({"by": "image", "folds": 31}, "at most 30, the images of the smallest class; found 31"),
+        ({"by": "series", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
+        ({"by": "block", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
     ],
 )
 def test_folds_that_cannot_be(settings, line):

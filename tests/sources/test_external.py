@@ -5,36 +5,33 @@ import pytest
 
 from kidneyct.images import archive, container
 from kidneyct.pipeline.errors import InputError
-from kidneyct.sources import external
+from kidneyct.sources import user_images
 
 CLASSES = ["Cyst", "Normal", "Stone"]
 
 
 def folder(path, names):
-    for name in names:
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(name.encode())
-    return path
+    return ct.put(path, {name: name.encode() for name in names})
 
 
 def refused(source):
     with pytest.raises(InputError) as caught:
-        list(external.members(str(source), CLASSES))
+        list(user_images.external(str(source), CLASSES))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_none_is_an_empty_archive(tmp_path):
-    archive.write(tmp_path / "a.zip", external.members("none", CLASSES))
+    archive.write(tmp_path / "a.zip", user_images.external("none", CLASSES))
     with container.opened(tmp_path / "a.zip") as opened:
         assert opened.names == []
-    assert external.images(tmp_path / "a.zip", CLASSES) == []
+    assert archive.images(tmp_path / "a.zip", CLASSES, some=True) == []
 
 
 def test_a_class_may_be_missing(tmp_path):
     source = folder(tmp_path / "theirs", ["deep/Stone/b.png", "deep/Cyst/a.jpg", "masks/Cyst/a.png"])
-    archive.write(tmp_path / "a.zip", external.members(str(source), CLASSES))
-    found = external.images(tmp_path / "a.zip", CLASSES)
+    archive.write(tmp_path / "a.zip", user_images.external(str(source), CLASSES))
+    found = archive.images(tmp_path / "a.zip", CLASSES, some=True)
     assert [entry.image for entry in found] == ["Cyst/a.jpg", "Stone/b.png"]
     with container.opened(tmp_path / "a.zip") as opened:
         assert opened.read(found[1].member) == b"deep/Stone/b.png"
@@ -49,7 +46,7 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
             "Stone; rename each to the class that it holds, or take it out"
         )
     (tmp_path / "scans/normal/b").unlink()
-    members = [name for name, _ in external.members(str(tmp_path / "scans"), CLASSES)]
+    members = [name for name, _ in user_images.external(str(tmp_path / "scans"), CLASSES)]
     assert [name.split("/")[-2:] for name in members[:-1]] == [["Cyst", "patient-0001-0001.png"]]
 
 
@@ -59,7 +56,7 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
         (["Other/a.jpg"], "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png)"),
         (["Other/a.jpg"], "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
         (["train/Cyst/a.jpg", "test/Stone/b.jpg"], "in one place, found them in test, train; keep one"),
-        ([], "data.external: expected none, or the path of a folder or zip, found nothing at "),
+        ([], "data.external: expected none or the path of a folder or zip, found nothing at "),
     ],
 )
 def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path, names, line):

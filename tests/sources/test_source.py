@@ -75,8 +75,7 @@ def test_a_table_is_linked_to_or_copied_and_none_where_there_is_none(project, mo
     assert (project / "mine.csv").exists()
 
 
-@pytest.mark.parametrize(("table", "found"), [("nowhere.csv", "nothing"), ("scans", "a folder or a device")])
-def test_a_table_that_is_no_file_is_told_in_a_line(project, table, found):
-    line = f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found {found} at "
-    with pytest.raises(InputError, match=f"^{line}{table} "):
+@pytest.mark.parametrize("table", ["nowhere.csv", "scans"])
+def test_a_table_that_is_no_file_is_told_in_a_line(project, table):
+    with pytest.raises(InputError, match=rf"^params\.yaml: series\.table: expected .* found no file at {table} "):
         source.watch(table, "data/table")

@@ -121,10 +121,10 @@ def left_out(names, images):
 def images(path, classes, some=False):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie.
 
-    InputError where one of `classes` has none, or where all are without with `some`.
+    InputError where one of `classes` has none; with `some`, where all are without in a zip that holds anything.
     """
     with container.opened(path) as archive:
-        return in_class_folders(archive.names, classes, path, some=some)[0]
+        return in_class_folders(archive.names, classes, path, some=some)[0] if archive.names or not some else []
 
 
 def patients(path):
