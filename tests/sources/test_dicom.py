@@ -28,7 +28,7 @@ def refused(content, kind=InputError):
 def test_a_real_slice():
     content = ct.shipped("CT_small.dcm")
     one, (units, _) = read(content)
-    assert (one.patient, one.height, one.number, one.window, one.remarks) == ("1CT1", -75.699997, 1, None, ())
+    assert (one.patient, one.height, one.number, one.window) == ("1CT1", -75.699997, 1, None)
     np.testing.assert_array_equal(units, pydicom.dcmread(io.BytesIO(content)).pixel_array.astype(int) - 1024)
 
 
@@ -163,10 +163,14 @@ def test_padding_is_air_and_bits_that_are_not_stored_do_not_count(stored, kind, 
         ({"ImageOrientationPatient": [-1, 0, 0, 0, -1, 0]}, ["stored turned or mirrored (ImageOrientationPatient)"]),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0.87, -0.5]}, []),  # a tilted gantry
         ({"ImageOrientationPatient": None}, ["without ImageOrientationPatient"]),
+        (
+            {"PatientID": "", "WindowWidth": 0},
+            ["without PatientID, so by Study", "without a window"],
+        ),
     ],
 )
 def test_how_a_slice_is_shown_or_lies_is_told_and_changes_nothing(changes, remarks):
-    one, (units, _) = read(ct.file(**changes))
+    one, (units, _) = read(ct.file(**{"WindowCenter": 40, "WindowWidth": 400} | changes))
     np.testing.assert_array_equal(units, dicom.hounsfield(ct.file())[0])
     assert len(one.remarks) == len(remarks)
     assert all(remark.startswith(start) for remark, start in zip(one.remarks, remarks, strict=True))

@@ -81,7 +81,7 @@ def test_slices_lie_in_order_under_pseudonyms(tmp_path, capsys):
         np.testing.assert_array_equal(values(pictures[f"Cyst/{patient}-000{number}.png"]), expected)
     told = capsys.readouterr().out
     assert f"{source}: 4 CT slices of 2 patients, by PatientID\n" in told
-    assert f"{source}: left out 2, no DICOM file: scans/Cyst/notes.txt, scans/patients.csv\n" in told
+    assert f"{source}: 2 left out, no DICOM file: scans/Cyst/notes.txt, scans/patients.csv\n" in told
 
 
 def test_pseudonyms_depend_on_pixels_alone(tmp_path):
@@ -130,9 +130,9 @@ def test_what_is_no_slice_is_left_out_and_named(tmp_path, capsys):
     pictures, _ = taken(ct.put(tmp_path, files | STONE))
     assert len(pictures) == 2
     assert capsys.readouterr().out.splitlines()[:3] == [
-        f"{tmp_path}: left out 1, a localizer (ImageType): Cyst/scout",
-        f"{tmp_path}: left out 1, no CT image but MR Image Storage: Cyst/mr",
-        f"{tmp_path}: left out 1, outside the class folders: out",
+        f"{tmp_path}: 1 left out, a localizer (ImageType): Cyst/scout",
+        f"{tmp_path}: 1 left out, no CT image but MR Image Storage: Cyst/mr",
+        f"{tmp_path}: 1 left out, outside the class folders: out",
     ]
 
 
@@ -209,12 +209,12 @@ def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
     }
     taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x", "Cyst/c": ct.file(RescaleSlope=100)}))
     assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path}: left out 1, a picture among DICOM files: preview.png",
+        f"{tmp_path}: 1 left out, a picture among DICOM files: preview.png",
         f"{tmp_path}: 4 CT slices of 2 patients, by PatientID",
         f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
         f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
         f"{tmp_path}: 2 without a window; preprocess.window: file takes 40, 400: Cyst/c, Stone/z",
-        f"{tmp_path}: 1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/c",
+        f"{tmp_path}: 1 clipped to -32768 to 32767 Hounsfield units: Cyst/c",
     ]
 
 

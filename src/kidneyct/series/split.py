@@ -43,9 +43,7 @@ def divide(labels, series, images, settings):
     labels, series, folds = np.asarray(labels), np.asarray(series), settings.folds
     test, validation, fold, seed = settings.test, settings.validation, settings.fold, settings.seed
     if settings.by != "image" and folds > 1 and validation >= 1 - 1 / folds:
-        raise InputError(
-            f"split.validation: expected less than the {1 - 1 / folds:g} beside a fold, found {validation}"
-        )
+        raise InputError(f"split.validation: expected less than {1 - 1 / folds:g} beside a fold, found {validation}")
     if settings.by == "image":
         parts = by_image(labels, test, validation, seed, folds, fold)
     elif settings.by == "series":

@@ -228,6 +228,10 @@ def _remarks(data):
             remarks.append("stored turned or mirrored (ImageOrientationPatient), taken as stored")
     if data.get("PhotometricInterpretation") == "MONOCHROME1":  # C.7.6.3.1.2: how it is shown, not what is measured
         remarks.append("of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted")
+    if not data.get("PatientID"):
+        remarks.append("without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID")
+    if not _window(data):
+        remarks.append("without a window; preprocess.window: file takes 40, 400")
     return tuple(remarks)
 
 

@@ -49,20 +49,26 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     told; InputError, with a line for each, where files are damaged.
     """
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
-    pictures = [name for name in names if archive.is_image(PurePosixPath(name)) and not _is_mask(name)]
-    left_out |= dict.fromkeys(pictures, "a picture among DICOM files")
-    if not table:
-        of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
-        left_out |= dict.fromkeys(set(found) - set(of_file), "outside the class folders")
-    _tell_left_out(left_out, source)
+    left_out["a picture among DICOM files"] += [name for name in names if archive.is_image(PurePosixPath(name))]
     if table:
+        _tell("left out, ", left_out, source)
         keys = {name: name if table.key == "file" else getattr(one, table.key) for name, one in found.items()}
         of_file, top = labels.given(table, keys), ()
+    else:
+        of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
+        left_out["outside the class folders"] += sorted(set(found) - set(of_file))
+        _tell("left out, ", left_out, source)
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
     if absent and not some:
         raise InputError(f"{source}: expected CT slices of each class, found none of {', '.join(absent)}")
-    _tell_taken(named, source)
+    patients = {one.patient for one in named}
+    print(f"{source}: {len(named)} CT slices of {len(patients)} patients, by PatientID", flush=True)
+    remarks = defaultdict(list)
+    for file in sorted(of_file):
+        for remark in found[file].remarks:
+            remarks[remark].append(file)
+    _tell("", remarks, source)
     yield from _pictures(named, read, source)
     yield from _masks(named, names, read, top, source)
     lines = [f"{one.image},{one.patient}" for one in sorted(named)]
@@ -85,11 +91,11 @@ def _may_be(name):
 
 
 def _scan(names, read, source):
-    """The slice of each DICOM file, file -> Slice, and why others are left out, file -> reason.
+    """The slice of each DICOM file, file -> Slice, and those that are left out, reason -> files.
 
     InputError with a line for each damaged one.
     """
-    found, left_out, bad = {}, {}, {}
+    found, left_out, bad = {}, defaultdict(list), {}
     for name in progress.shown(names, what="headers", unit="file"):
         try:
             content = read(name)
@@ -97,13 +103,13 @@ def _scan(names, read, source):
                 raise dicom.NoSlice("no DICOM file")
             found[name] = dicom.header(content)
         except dicom.NoSlice as error:
-            left_out[name] = str(error)
+            left_out[str(error)].append(name)
         except InputError as error:
             bad[name] = error
-    _refuse(bad, len(found) + len(left_out) + len(bad), source)
+    _refuse(bad, len(names), source)
     if not found:
-        _tell_left_out(left_out, source)
-        raise InputError(f"{source}: expected CT slices, found none in {len(left_out)} files; change data.source")
+        _tell("left out, ", left_out, source)
+        raise InputError(f"{source}: expected CT slices, found none in {len(names)} files; change data.source")
     return found, left_out
 
 
@@ -116,27 +122,11 @@ def _refuse(bad, total, source):
         raise InputError("\n  ".join([first, *lines, *more]))
 
 
-def _tell_left_out(left_out, source):
-    by_reason = defaultdict(list)
-    for name, reason in left_out.items():
-        by_reason[reason].append(name)
-    for reason, names in sorted(by_reason.items()):
-        print(f"{source}: left out {len(names)}, {reason}: {container.listed(sorted(names))}", flush=True)
-
-
-def _tell_taken(named, source):
-    patients = {one.patient for one in named}
-    print(f"{source}: {len(named)} CT slices of {len(patients)} patients, by PatientID", flush=True)
-    files = defaultdict(list)
-    for one in sorted(named, key=lambda one: one.file):
-        for remark in one.slice.remarks:
-            files[remark].append(one.file)
-        if not one.slice.patient:
-            files["without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID"].append(one.file)
-        if not one.slice.window:
-            files["without a window; preprocess.window: file takes 40, 400"].append(one.file)
-    for remark, of_remark in sorted(files.items()):
-        print(f"{source}: {len(of_remark)} {remark}: {container.listed(of_remark)}", flush=True)
+def _tell(what, files, source):
+    """Print each reason or remark, and its files."""
+    for reason, names in sorted(files.items()):
+        if names:
+            print(f"{source}: {len(names)} {what}{reason}: {container.listed(names)}", flush=True)
 
 
 def _names(found, of_file, source):
@@ -185,12 +175,7 @@ def _pictures(named, read, source):
         yield f"{ROOT}/{one.image}", window.encode(units, one.slice.window)
         beyond += [one.file] if outside else []
     _refuse(bad, len(named), source)
-    if beyond:
-        print(
-            f"{source}: {len(beyond)} slices have values beyond {dicom.LEAST} to {dicom.GREATEST} Hounsfield units, "
-            f"clipped to these: {container.listed(beyond)}",
-            flush=True,
-        )
+    _tell("", {f"clipped to {dicom.LEAST} to {dicom.GREATEST} Hounsfield units": beyond}, source)
 
 
 def _masks(named, names, read, top, source):
@@ -213,5 +198,4 @@ def _masks(named, names, read, top, source):
         buffer = io.BytesIO()
         Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
         yield f"{MASKS}/{slices[0].image}", buffer.getvalue()
-    if unused:
-        print(f"{source}: masks of no slice, or of two, not used: {container.listed(unused)}", flush=True)
+    _tell("", {"masks not used, as they are of no slice, or of two": unused}, source)

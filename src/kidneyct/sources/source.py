@@ -62,7 +62,7 @@ def _holds(out, source):
 def watch(table, folder):
     """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
 
-    A copy where the file system has no links. InputError where there is no such file.
+    InputError where there is no such file.
     """
     if table not in TABLES and not os.path.isfile(table):
         raise InputError(
@@ -73,8 +73,5 @@ def watch(table, folder):
     Path(folder).mkdir(parents=True)
     if table in TABLES:
         (Path(folder) / "none.txt").write_text("series.table names no file.\n")  # DVC warns of an empty folder
-        return
-    try:
+    else:
         os.symlink(os.path.abspath(table), Path(folder) / LINK)
-    except OSError:
-        shutil.copyfile(table, Path(folder) / LINK)
