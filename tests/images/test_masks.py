@@ -50,8 +50,6 @@ TRANSPARENT = np.dstack([np.full((2, 2, 3), 255, np.uint8), LESION])
     [
         ({"Cyst/a.jpg": LESION}, "JPEG", r"PNG files under masks/, found masks/Cyst/a\.jpg; .*\(JPEG blurs its edge\)"),
         ({"Cyst/a.png": LESION}, "JPEG", r"masks/Cyst/a\.png: not a readable image as PNG \(no known format\)"),
-        ({"notes.txt": b"text"}, "PNG", r"expected PNG files under masks/, found masks/notes\.txt"),
-        ({"Cyst/a.png": b"text"}, "PNG", r"masks/Cyst/a\.png: not a readable image"),
         ({"Cyst/a.png": TRANSPARENT}, "PNG", r"masks/Cyst/a\.png: expected an opaque picture"),
         (
             {"Cyst/a.png": LESION, "Cyst/b.png": LESION[:1]},
@@ -60,17 +58,12 @@ TRANSPARENT = np.dstack([np.full((2, 2, 3), 255, np.uint8), LESION])
         ),
         ({"Cyst/a.png": LESION, "Cyst/a.PNG": LESION}, "PNG", "expected one mask for Cyst/a, found"),
         ({"Cyst/A.png": LESION}, "PNG", r"expected 'masks/Cyst/A\.png' to be called as its image is, 'Cyst/a\.jpg'"),
-        (
-            {"Cyst/e\u0301.png": LESION},
-            "PNG",
-            r"expected 'masks/Cyst/e\\u0301\.png' to be called as .* 'Cyst/\\xe9\.jpg'",
-        ),
+        ({"Cyst/e\u0301.png": LESION}, "PNG", r"expected 'masks/Cyst/e\\u0301\.png' to be .* 'Cyst/\\xe9\.jpg'"),
     ],
 )
 def test_a_mask_that_would_be_measured_wrongly(tmp_path, files, form, line):
-    path = make_masks(tmp_path / "a.zip", files, form)
     with pytest.raises(InputError, match=line) as caught:
-        masks.check(path, IMAGES)
+        masks.check(make_masks(tmp_path / "a.zip", files, form), IMAGES)
     assert "\n" not in str(caught.value)
 
 

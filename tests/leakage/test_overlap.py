@@ -26,40 +26,28 @@ def found():
     return overlap.find(external, thumbnails, study, own, series, CLASSES, 0.99, series, 8)
 
 
-def test_near_duplicates_are_named(found):
-    assert found["near_duplicate"].tolist() == ["training", "study", "none", "study", "none"]
-    assert found["study"].tolist() == ["Cyst/1", "Stone/5", "Stone/3", "Stone/4", "Cyst/1"]
-    assert found["study_split"].tolist() == ["train", "unused", "train", "test", "train"]
-    assert found["same_file"].tolist() == [0, 1, 0, 0, 0]
-    expected = [np.cos(np.radians(angle)) for angle in (5, 0, 20, 5, 60)]
-    assert found["correlation"].to_numpy() == pytest.approx(expected, abs=1e-3)
-
-
-def test_likeness_is_to_training_images_alone(found):
-    assert found["training"].tolist() == ["Cyst/1", "Stone/3", "Stone/3", "Stone/3", "Cyst/1"]
-    expected = [np.cos(np.radians(angle)) for angle in (5, 140, 20, 90, 60)]
-    assert found["likeness"].to_numpy() == pytest.approx(expected, abs=1e-3)
-    assert found["unlike"].tolist() == [0, 1, 0, 1, 1]  # each training image is 30 degrees from another series
-
-
-def test_baselines_are_the_training_images(found):
-    assert found["majority_class"].tolist() == ["Cyst"] * 5
-    assert found["nearest_thumbnail"].tolist() == ["Cyst", "Stone", "Stone", "Stone", "Cyst"]
-    for name in ("linear_model", "acquisition", "acquisition_size"):
-        assert set(found[name]) <= set(CLASSES)
+def test_near_duplicates_are_named_and_likeness_is_to_training_images_alone(found):
+    expected = {
+        "near_duplicate": ["training", "study", "none", "study", "none"],
+        "study": ["Cyst/1", "Stone/5", "Stone/3", "Stone/4", "Cyst/1"],
+        "study_split": ["train", "unused", "train", "test", "train"],
+        "same_file": [0, 1, 0, 0, 0],
+        "training": ["Cyst/1", "Stone/3", "Stone/3", "Stone/3", "Cyst/1"],
+        "unlike": [0, 1, 0, 1, 1],  # each training image is 30 degrees from another series
+        "majority_class": ["Cyst"] * 5,
+        "nearest_thumbnail": ["Cyst", "Stone", "Stone", "Stone", "Cyst"],
+    }
+    assert found[list(expected)].to_dict("list") == expected
+    for name, angles in (("correlation", (5, 0, 20, 5, 60)), ("likeness", (5, 140, 20, 90, 60))):
+        assert found[name].to_numpy() == pytest.approx(np.cos(np.radians(angles)), abs=1e-3)
+    assert set(found[["linear_model", "acquisition", "acquisition_size"]].to_numpy().ravel()) <= set(CLASSES)
 
 
 def test_the_summary_counts(found):
     series = np.array([0, 1, 1, 2, 3])
     summary = overlap.summary(found, series)
-    assert summary["near_duplicates"] == {
-        "training": 1,
-        "study": 3,
-        "share": 0.6,
-        "series": 3,
-        "same_file": 1,
-        "another_class": 2,
-    }
+    counts = {"training": 1, "study": 3, "share": 0.6, "series": 3, "same_file": 1, "another_class": 2}
+    assert summary["near_duplicates"] == counts
     assert summary["likeness"] | {"median": 0} == {"median": 0, "alike": 0.4, "unlike_images": 3}
     assert summary["accuracy"]["majority_class"] == 0.6
     assert summary["accuracy"]["nearest_thumbnail"] == 0.4

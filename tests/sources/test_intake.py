@@ -7,11 +7,9 @@ import zipfile
 import ct
 import numpy as np
 import pandas as pd
-import pydicom
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from pydicom import uid
 
 from kidneyct.files import arrays, index
 from kidneyct.images import archive, decoding, masks, window
@@ -124,18 +122,6 @@ def test_where_there_is_no_patient_the_study_takes_its_place(tmp_path, capsys):
     )
 
 
-def test_what_is_no_slice_is_left_out_and_named(tmp_path, capsys):
-    scout = ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
-    files = {"Cyst/a.dcm": ct.file(), "Cyst/scout": scout, "Cyst/mr": ct.shipped("MR_small.dcm"), "out": ct.file()}
-    pictures, _ = taken(ct.put(tmp_path, files | STONE))
-    assert len(pictures) == 2
-    assert capsys.readouterr().out.splitlines()[:3] == [
-        f"{tmp_path}: 1 left out, a localizer (ImageType): Cyst/scout",
-        f"{tmp_path}: 1 left out, no CT image but MR Image Storage: Cyst/mr",
-        f"{tmp_path}: 1 left out, outside the class folders: out",
-    ]
-
-
 def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     files = {"Cyst/a": ct.file(), "Cyst/b": ct.file(RescaleSlope=None), "Cyst/c.dcm": b"text"} | STONE
     assert refused(ct.put(tmp_path / "in", files)).splitlines() == [
@@ -150,17 +136,21 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     assert all("expected 128 bytes of pixels, found 68," in line for line in lines)
 
 
-def test_class_folders_that_are_not_there(tmp_path):
-    for name, files, line in (
-        ("in", {"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
-        ("mr", {"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
-        ("both", {"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
-    ):
-        source = ct.put(tmp_path / name, files)
-        assert line in refused(source)
-        assert refused(source).startswith(f"{source}: expected ")
-    beside = ct.put(tmp_path / "beside", {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
-    assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}  # but a stray DICOM file is left out
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
+        ({"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
+        ({"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
+    ],
+)
+def test_class_folders_that_are_not_there(tmp_path, files, line):
+    assert line in refused(ct.put(tmp_path, files))
+
+
+def test_a_stray_dicom_file_among_pictures_is_left_out(tmp_path):
+    beside = ct.put(tmp_path, {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
+    assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}
 
 
 TABLES = {
@@ -173,22 +163,14 @@ TABLES = {
 @pytest.mark.parametrize("key", TABLES)
 def test_labels_from_a_table(tmp_path, key):
     first, second = slices("P1", (0,)), slices("P2", (0,), study="2", start=7)
-    source = ct.put(tmp_path / "in", {"x/IM0": first["IM0"], "x/IM1": second["IM0"]})
-    (tmp_path / "labels.csv").write_text(TABLES[key])
-    pictures, _ = taken(source, tmp_path / "labels.csv")
-    assert {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in pictures.items()} == {
-        "Cyst": 0,
-        "Stone": 7,
-    }
-    (tmp_path / "labels.csv").write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
+    source, table = ct.put(tmp_path / "in", {"x/IM0": first["IM0"], "x/IM1": second["IM0"]}), tmp_path / "labels.csv"
+    table.write_text(TABLES[key])
+    greys = {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in taken(source, table)[0].items()}
+    assert greys == {"Cyst": 0, "Stone": 7}
     (source / "x/IM1").write_bytes(ct.shipped("MR_small.dcm"))
-    assert (
-        refused(source, tmp_path / "labels.csv") == f"{source}: expected CT slices of each class, found none of Stone"
-    )
-    (tmp_path / "labels.csv").write_text(TABLES[key])
-    assert f"expected each {key} to be in data.source, found none for line 3" in refused(
-        source, tmp_path / "labels.csv"
-    )
+    assert f"expected each {key} to be in data.source, found none for line 3" in refused(source, table)
+    table.write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
+    assert refused(source, table) == f"{source}: expected CT slices of each class, found none of Stone"
 
 
 def test_labels_of_pictures(tmp_path):
@@ -202,19 +184,29 @@ def test_labels_of_pictures(tmp_path):
     assert "expected a column file, as only DICOM files know their patient" in refused(source, tmp_path / "labels.csv")
 
 
-def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
+def test_what_is_left_out_or_worth_knowing_of_slices_is_told(tmp_path, capsys):
+    seen = {"WindowCenter": 40, "WindowWidth": 400}
     files = {
-        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], WindowCenter=40, WindowWidth=400),
-        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", WindowCenter=40, WindowWidth=400),
+        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], **seen),
+        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", **seen),
+        "Cyst/c": ct.file(RescaleSlope=100),
+        "Cyst/scout": ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+        "Cyst/mr": ct.shipped("MR_small.dcm"),
+        "preview.png": b"x",
+        "out": ct.file(),
     }
-    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x", "Cyst/c": ct.file(RescaleSlope=100)}))
-    assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path}: 1 left out, a picture among DICOM files: preview.png",
-        f"{tmp_path}: 4 CT slices of 2 patients, by PatientID",
-        f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
-        f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
-        f"{tmp_path}: 2 without a window; preprocess.window: file takes 40, 400: Cyst/c, Stone/z",
-        f"{tmp_path}: 1 clipped to -32768 to 32767 Hounsfield units: Cyst/c",
+    pictures, _ = taken(ct.put(tmp_path, files | STONE))
+    assert len(pictures) == 4
+    assert [line.removeprefix(f"{tmp_path}: ") for line in capsys.readouterr().out.splitlines()] == [
+        "1 left out, a localizer (ImageType): Cyst/scout",
+        "1 left out, a picture among DICOM files: preview.png",
+        "1 left out, no CT image but MR Image Storage: Cyst/mr",
+        "1 left out, outside the class folders: out",
+        "4 CT slices of 2 patients, by PatientID",
+        "1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
+        "1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
+        "2 without a window; preprocess.window: file takes 40, 400: Cyst/c, Stone/z",
+        "1 clipped to -32768 to 32767 Hounsfield units: Cyst/c",
     ]
 
 
@@ -314,13 +306,3 @@ def test_the_phantom_is_the_same_through_dicom(through_dicom):
             with Image.open(io.BytesIO(phantom.files(one)[0])) as jpeg:
                 loss = np.abs(np.asarray(jpeg).astype(int) - tensors[row])
             assert loss.mean() < 2
-
-
-def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
-    path = through_dicom / "scans/Stone/Stone-1/IM0002"
-    data = pydicom.dcmread(path)
-    assert (data.PatientID, data.InstanceNumber, data.ImagePositionPatient[2]) == ("Stone-1", 2, 1)
-    assert data.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
-    assert "StudyDate" not in data or data.StudyDate == ""
-    phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)
-    assert (tmp_path / "again/Stone/Stone-1/IM0002").read_bytes() == path.read_bytes()

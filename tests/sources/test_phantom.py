@@ -129,17 +129,6 @@ def test_an_unknown_class():
         next(phantom.patient("Abscess", 1, 1, 0))
 
 
-@pytest.mark.parametrize("turn", [-0.05, 0.05])
-@pytest.mark.parametrize(("centre", "reach"), [((-20, 35), 30), ((0, 0), 1), ((-185, 180), 25), ((150, -60), 90)])
-def test_a_patch_holds_all_that_is_near(centre, reach, turn):
-    across, down = phantom.grid()
-    x, y = (across - 5) + down * turn, down - (across - 5) * turn
-    near = np.hypot(x - centre[0], y - centre[1]) <= reach
-    inside = near[phantom.nearby(x, y, centre, reach)]
-    assert inside.sum() == near.sum() > 0
-    assert inside.size <= (2 * (reach + 12) / phantom.PIXEL) ** 2
-
-
 def test_patches_give_what_the_whole_picture_would(patients, monkeypatch):
     monkeypatch.setattr(phantom, "nearby", lambda x, y, centre, reach: (slice(None), slice(None)))
     for own, whole in zip(patients["Tumor", 1], phantom.patient("Tumor", 1, SLICES, seed=0), strict=True):
