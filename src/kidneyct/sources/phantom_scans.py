@@ -23,12 +23,9 @@ def encode(one):
     data = pydicom.Dataset()
     data.SOPClassUID, data.SOPInstanceUID = dicom.CT, _uid(who, "slice", hashlib.sha256(pixels).hexdigest())
     data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    data.Modality, data.Manufacturer = "CT", "kidneyct phantom"
-    data.PatientName, data.PatientID = f"Phantom^{who}", who
-    data.PatientBirthDate = data.PatientSex = data.StudyDate = data.StudyTime = data.AccessionNumber = ""
+    data.Modality, data.PatientName, data.PatientID = "CT", f"Phantom^{who}", who
     data.StudyInstanceUID, data.SeriesInstanceUID = _uid(who, "study"), _uid(who, "series")
-    data.FrameOfReferenceUID = _uid(who, "frame")
-    data.StudyID, data.SeriesNumber, data.InstanceNumber = "1", 1, one.position + 1
+    data.InstanceNumber = one.position + 1
     corner = -(phantom.SIZE - 1) / 2 * phantom.PIXEL
     data.ImagePositionPatient = [f"{corner:.3f}", f"{corner:.3f}", f"{one.position * phantom.SLICE_DISTANCE:.3f}"]
     data.ImageOrientationPatient = list(dicom.AS_SEEN)
