@@ -67,8 +67,7 @@ def test_another_png_of_16_bits_needs_a_window_of_its_stored_values():
 
 
 @pytest.mark.parametrize(
-    "said",
-    [["1024", None, None], ["32768", "4", None], ["32768", "4", "nan"], ["32768", "x", "9"]],
+    "said", [["1024", None, None], ["32768", "4", None], ["32768", "4", "nan"], ["32768", "x", "9"]]
 )
 def test_what_a_png_says_of_itself_is_checked(said):
     keywords = ("HounsfieldOffset", "WindowCentre", "WindowWidth")

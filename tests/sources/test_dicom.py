@@ -163,10 +163,7 @@ def test_padding_is_air_and_bits_that_are_not_stored_do_not_count(stored, kind, 
         ({"ImageOrientationPatient": [-1, 0, 0, 0, -1, 0]}, ["stored turned or mirrored (ImageOrientationPatient)"]),
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0.87, -0.5]}, []),  # a tilted gantry
         ({"ImageOrientationPatient": None}, ["without ImageOrientationPatient"]),
-        (
-            {"PatientID": "", "WindowWidth": 0},
-            ["without PatientID, so by Study", "without a window"],
-        ),
+        ({"PatientID": "", "WindowWidth": 0}, ["without PatientID, so by Study", "without a window"]),
     ],
 )
 def test_how_a_slice_is_shown_or_lies_is_told_and_changes_nothing(changes, remarks):
