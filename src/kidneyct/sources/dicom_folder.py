@@ -75,19 +75,10 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     yield "patients.csv", ("\n".join(["image,series", *lines]) + "\n").encode()
 
 
-def _in_sight(name):
-    path = PurePosixPath(name)
-    return "__MACOSX" not in path.parts and not path.name.startswith(".")
-
-
-def _is_mask(name):
-    path = PurePosixPath(name)
-    return _in_sight(name) and MASKS in path.parts[:-1] and path.suffix.lower() == ".png"
-
-
 def _may_be(name):
     path = PurePosixPath(name)
-    return _in_sight(name) and path.suffix.lower() not in SUFFIXES and path.name.upper() != dicom.DIRECTORY
+    hidden = "__MACOSX" in path.parts or path.name.startswith(".")
+    return not hidden and path.suffix.lower() not in SUFFIXES and path.name.upper() != dicom.DIRECTORY
 
 
 def _scan(names, read, source):
@@ -118,8 +109,8 @@ def _refuse(bad, total, source):
         first = f"{source}: {len(bad)} of {total} files can't be used; mend them, or take them away:"
         told = ((shown(name), str(error).removeprefix(f"{source}: ")) for name, error in list(bad.items())[:MOST])
         lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in told]
-        more = [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
-        raise InputError("\n  ".join([first, *lines, *more]))
+        lines += [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
+        raise InputError("\n  ".join([first, *lines]))
 
 
 def _tell(what, files, source):
@@ -186,9 +177,9 @@ def _masks(named, names, read, top, source):
         of_stem[str(path.with_suffix("") if path.suffix.lower() == dicom.SUFFIX else path)].append(one)
     unused = []
     for name in names:
-        if not _is_mask(name):
-            continue
         parts = PurePosixPath(name).parts
+        if MASKS not in parts[:-1] or not name.lower().endswith(".png"):
+            continue
         stem = str(PurePosixPath(*parts[parts.index(MASKS) + 1 :]).with_suffix(""))
         slices = of_stem.pop(stem, [])
         if len(slices) != 1:

@@ -105,8 +105,11 @@ def _fetch(dataset, path):
         words.seek(0)
         told = f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
         failure = told if silent else reason(words.read().decode(errors="replace"))
-    if path.exists() and not _begins_as_zip(path):
-        _step_aside(path)
+    if path.exists():
+        with path.open("rb") as file:
+            begins = file.read(4)
+        if begins != b"PK\3\4":  # such as a refusal's body
+            _step_aside(path)
     kept = f"; {path.stat().st_size:,} bytes stay in {path} for the next try" if path.exists() else ""
     raise InputError(f"data.kaggle: {dataset}: {failure}{kept}")
 
@@ -123,11 +126,6 @@ def _silent(client, path, words):
         if (now := (path.stat().st_size if path.exists() else 0, words.seek(0, 2))) != before:
             before, alive = now, time.monotonic()
     return client.poll() is None
-
-
-def _begins_as_zip(path):
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\3\4"
 
 
 def _step_aside(path):
