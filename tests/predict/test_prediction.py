@@ -81,7 +81,7 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path):
 def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
     """Through the run's window, whatever the file is called."""
     ct.put(tmp_path, {"scan": ct.file(WindowCenter=0, WindowWidth=900)})
-    ((units, _),) = dicom.hounsfield(ct.file(), [0])
+    units, _ = dicom.hounsfield(ct.file())
     (tmp_path / "scan.png").write_bytes(window.encode(units, (0, 900)))
     for chosen, expected in ((window.FILE, (0, 900)), ([-500, 1500], (-500, 1500))):
         model = MODEL._replace(image_size=8, window=chosen)

@@ -77,7 +77,7 @@ def reliability_pair(path, tables, titles):
 def similarity_curve(path, table, similarity):
     """By threshold of similarity the number of series, of series of two classes, and a look-up among other series.
 
-    `table` is `thresholds.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
+    `table` is `leakage.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
     the picture says why.
     """
     figure = canvas.figure(8.5, 2.9)
