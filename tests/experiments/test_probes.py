@@ -67,7 +67,7 @@ def test_the_nearest_thumbnail_is_of_another_series(shared):
 def test_by_image_its_neighbour_gives_an_image_away(shared):
     fold = probes.cut(shared, 3, 0, "image")
     split = fold[::2] != fold[1::2]  # the series that do not lie in one fold
-    assert 0 < split.sum()
+    assert split.sum() > 0
     task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
     given = shared.thumbnails, shared, fold, 8, probes.units(shared, "image")
     found = probes.out_of_fold(task, *given)["probabilities"]

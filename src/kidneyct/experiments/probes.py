@@ -189,7 +189,8 @@ def cut(shared, folds, seed, by):
 def out_of_fold(task, values, shared, fold, slices, units):
     """`probabilities` (n, k) float32, each image's from a model that has not seen its fold, and what was chosen.
 
-    `fold` (n,) is each image's, `units` (n,) what inner folds hold whole. Of the nearest thumbnail the probabilities are 0 and 1.
+    `fold` (n,) is each image's, `units` (n,) what inner folds hold whole. The nearest thumbnail's probabilities are 0
+    and 1.
     """
     classes = int(shared.codes.max()) + 1
     result = np.zeros((len(fold), classes), "float32")
