@@ -9,7 +9,7 @@ from kidneyct.classifier import batches, classifier, normalization
 from kidneyct.files import arrays, checkpoint, index, predictions, tables
 from kidneyct.pipeline import params
 from kidneyct.probe import balance
-from kidneyct.training import regularization, training
+from kidneyct.training import training
 
 BATCH_SIZE = 32  # of the prediction
 
@@ -44,7 +44,7 @@ def main(role):
             normalization.adapt(model, inputs, rows)
         if not cached:
             model, inputs = network, images
-        model = regularization.regularized(model, p.train.augment, p.model.dropout, p.seed)
+        model = training.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
     rates = p.train.learning_rate

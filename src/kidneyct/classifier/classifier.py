@@ -22,7 +22,7 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", head="f
     the same head; where it is None they are zeros, for others to take their place. Scores and probabilities are float32
     whatever the precision.
     """
-    _affordable(_features(base, head), dense_units)
+    _affordable(base.output.shape[-1] if head == "average" else math.prod(base.output.shape[1:]), dense_units)
     entrance = keras.layers.GlobalAveragePooling2D if head == "average" else keras.layers.Flatten
     layers = [
         vgg.PixelScaling(pixel_scaling, name="pixel_scaling"),
@@ -39,11 +39,6 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", head="f
             kernel = model.get_layer(name).kernel
             kernel.assign(random_weights.keras_glorot(tuple(kernel.shape), seed + number))
     return model
-
-
-def _features(base, head):
-    """How many numbers enter the dense layer."""
-    return base.output.shape[-1] if head == "average" else math.prod(base.output.shape[1:])
 
 
 def _affordable(features, dense_units):
@@ -68,34 +63,20 @@ def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize=
 
 def arrays(network):
     """All weights of a network, "layer/weight" -> float32 array."""
-    return {
-        f"{layer.name}/{weight.name}": np.asarray(keras.ops.convert_to_numpy(weight), "float32")
-        for layer in network.layers
-        for weight in layer.weights
-    }
+    return {name: np.asarray(keras.ops.convert_to_numpy(weight), "float32") for name, weight in variables(network)}
 
 
-def shapes(base, dense_units, classes, normalize, head):
-    """The shapes of what `arrays` gives of the network over a base, without the cost of building its head."""
-    channels = base.output.shape[-1]
-    found = {f"{layer.name}/{weight.name}": tuple(weight.shape) for layer in base.layers for weight in layer.weights}
-    if normalize == "features":
-        moments = {"mean": (channels,), "variance": (channels,), "count": ()}
-        found |= {f"{normalization.NAME}/{name}": shape for name, shape in moments.items()}
-    dense = {"dense": (_features(base, head), dense_units), SCORES: (dense_units, classes)}
-    for name, (inputs, units) in dense.items():
-        found |= {f"{name}/kernel": (inputs, units), f"{name}/bias": (units,)}
-    return found
+def variables(network):
+    """Pairs of a name, "layer/weight", and that weight of a network."""
+    return [(f"{layer.name}/{weight.name}", weight) for layer in network.layers for weight in layer.weights]
 
 
-def filled(base, arrays, dense_units, classes, pixel_scaling, normalize, head):
-    """The network over a base with the weights that `arrays` gave of another one, of the same `shapes`."""
-    model = network(base, dense_units, classes, pixel_scaling, normalize, head, seed=None)
-    for layer in model.layers:
+def fill(network, arrays):
+    """Give a network the weights that `arrays` gave of another one of its shapes."""
+    for layer in network.layers:
         own = [arrays[f"{layer.name}/{weight.name}"] for weight in layer.weights]
         if own:
             layer.load_own_variables({str(number): array for number, array in enumerate(own)})
-    return model
 
 
 def freeze(network, frozen_blocks):

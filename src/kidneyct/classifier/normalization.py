@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from kidneyct.backbone import vgg
-from kidneyct.classifier import batches
 
 NAME = "normalization"
 BATCH_SIZE = 32
@@ -41,14 +40,12 @@ def moments(model, inputs, rows):
     Of a model's output, or of the inputs themselves where `model` is None.
     """
     count, total, squares = 0, 0.0, 0.0
-    served = batches.Batches(inputs, rows, BATCH_SIZE)
-    for number in range(len(served)):
-        (batch,) = served[number]
+    for start in range(0, len(rows), BATCH_SIZE):
+        batch = inputs[rows[start : start + BATCH_SIZE]]
         outputs = batch if model is None else keras.ops.convert_to_numpy(model.predict_on_batch(batch))
         values = np.asarray(outputs, "float64")  # (b, h, w, c)
         axes = tuple(range(values.ndim - 1))
         count += math.prod(values.shape[:-1])
-        total = total + values.sum(axis=axes)
-        squares = squares + np.square(values).sum(axis=axes)
+        total, squares = total + values.sum(axis=axes), squares + np.square(values).sum(axis=axes)
     mean = total / count
     return mean, np.maximum(squares / count - mean**2, 0)
