@@ -46,7 +46,7 @@ def pooled(base, pixel_scaling, kept):
     names = [vgg.boundary(block) for block in range(1, vgg.BLOCKS + 1)]
     if devices.gpus():
         blocks = [base.get_layer(name).output for name in names]
-        means = keras.ops.concatenate([keras.ops.mean(block, axis=(1, 2)) for block in blocks])
+        means = keras.ops.concatenate([keras.ops.mean(block, axis=(1, 2)) for block in blocks], axis=1)
         taps = keras.Model(base.input, [*blocks[kept - 1 : kept], means])
         inputs = keras.Input(base.input.shape[1:])
         model = keras.Model(inputs, taps(vgg.PixelScaling(pixel_scaling)(inputs)))
