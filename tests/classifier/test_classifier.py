@@ -9,7 +9,7 @@ import pytest
 from layers import one_line
 
 from kidneyct.backbone import devices, features, vgg
-from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.classifier import batches, classifier
 from kidneyct.files import checkpoint
 from kidneyct.pipeline.errors import InputError
 
@@ -26,7 +26,7 @@ def network():
 def averaging():
     """A network that normalises features and averages them, adapted to four images."""
     network = classifier.network(vgg.base(64), 8, 4, "caffe", "features", "average", seed=1)
-    normalization.adapt(network, PIXELS, range(4))
+    classifier.adapt(network, PIXELS, range(4))
     return network
 
 
@@ -50,7 +50,7 @@ def test_normalisation_and_averages_stand_between_base_and_head(averaging):
 def test_the_head_behind_cached_features_is_adapted_as_the_whole_network_is(averaging):
     cached = vgg.part(averaging, until="block5_pool").predict_on_batch(PIXELS)
     head = vgg.part(classifier.network(vgg.base(64), 8, 4, "caffe", "features", "average", seed=1), after="block5_pool")
-    normalization.adapt(head, cached, range(4))
+    classifier.adapt(head, cached, range(4))
     assert np.allclose(averaging.predict_on_batch(PIXELS), head.predict_on_batch(cached), atol=1e-6)
 
 
@@ -58,17 +58,17 @@ def test_mean_and_variance_of_each_channel_over_the_training_rows_by_hand():
     """Two positions of two channels; the third image is no training image."""
     images = np.array([[[[1, 5], [3, 5]]], [[[5, 5], [7, 5]]], [[[100, 9], [100, 9]]]], np.float16)
     # Channel 0: 1, 3, 5, 7, mean 4, variance (9 + 1 + 1 + 9) / 4 = 5; channel 1 is 5 everywhere.
-    mean, variance = normalization.moments(None, images, [0, 1])
+    mean, variance = classifier.moments(None, images, [0, 1])
     assert (mean.tolist(), variance.tolist()) == ([4, 5], [5, 0])
-    model = vgg.chain((1, 2, 2), [normalization.layer(), keras.layers.Flatten()], "head")
-    normalization.adapt(model, images, [0, 1])
+    model = vgg.chain((1, 2, 2), [classifier.normalization(), keras.layers.Flatten()], "head")
+    classifier.adapt(model, images, [0, 1])
     found = model.predict_on_batch(images.astype("float32"))
     root = np.sqrt(5)
     assert found[0] == pytest.approx([-3 / root, 0, -1 / root, 0], rel=1e-5)
     assert found[2] == pytest.approx([96 / root, 4, 96 / root, 4], rel=1e-5)  # a channel that slept stays harmless
     # As a random start's: 5e-4, their variance below the steps of 16 bits.
     tiny = (5e-4 + 1e-5 * np.random.default_rng(0).normal(size=(200, 1, 2, 2))).astype("float32")
-    normalization.adapt(model, tiny, range(200))
+    classifier.adapt(model, tiny, range(200))
     found = model.predict_on_batch(tiny).reshape(-1, 2)
     assert np.abs(found.mean(axis=0)).max() < 1e-3
     assert found.std(axis=0) == pytest.approx([1, 1], rel=1e-3)
