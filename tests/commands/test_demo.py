@@ -45,8 +45,8 @@ def folder(tmp_path, monkeypatch):
 def test_it_runs_the_study_on_phantoms_and_sums_it_up(folder, capfd):
     assert door.main(["demo"]) == 0
     arguments = "exp run -S data.source=phantom -S weights=imagenet -S phantom.patients_per_class=6"
-    arguments += " -S series.similarity=0.99 -S series.neighbours=0.9 -S train.batch_size=32 -S train.epochs=12"
-    arguments += " -S explain.mistakes=1 -S explain.measured_images=1"
+    arguments += " -S series.similarity=0.99 -S series.neighbours=0.9 -S preprocess.image_size=128"
+    arguments += " -S train.batch_size=16 -S train.epochs=12 -S explain.mistakes=1 -S explain.measured_images=1"
     assert Path("called").read_text().split() == arguments.split()
     assert Path("path").read_text().split(os.pathsep)[0] == str(folder / "bin")  # for the stages' `python`
     output = capfd.readouterr().out
