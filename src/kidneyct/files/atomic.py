@@ -55,24 +55,9 @@ def entries_to_disk(folder):
             os.close(handle)
 
 
-def reserve(file, size, path):
-    """Take `size` bytes on disk for an open file, of the draft of `path`, before they are written; InputError if full.
-
-    Where the system can't, nothing is taken, and a full disk is told when it is full.
-    """
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        if error.errno in FULL:
-            raise no_room(path, size) from None
-
-
-def no_room(path, size=None):
-    """The InputError for a full disk; `size` is what the file takes, in bytes."""
-    folder = Path(path).parent
+def no_room(path):
+    """The InputError for a full disk."""
+    folder, free = Path(path).parent, "none"
     with contextlib.suppress(OSError):
-        free = f"found {shutil.disk_usage(folder).free / 2**20:,.0f} MiB free in {folder}/"
-        needed = "expected room on the disk" if size is None else f"expected room for {size / 2**20:,.0f} MiB"
-        return InputError(f"{path}: {needed}, {free}; free some and run it again")
-    return InputError(f"{path}: expected room on the disk, found none; free some and run it again")
+        free = f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB free in {folder}/"
+    return InputError(f"{path}: expected room on the disk, found {free}; free some and run it again")

@@ -21,7 +21,7 @@ import numpy as np
 
 from kidneyct.files import record
 from kidneyct.files.atomic import FULL, atomic_write, entries_to_disk, no_room, to_disk
-from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
@@ -165,7 +165,7 @@ def _key(stage, device):
     """A digest of the stage's parameters, the content of its dependencies, and what computes."""
     what = {
         "parameters": params.nested(params.load(stage)),
-        "dependencies": {path: _digest(path) for path in _dependencies(stage)},
+        "dependencies": {path: _digest(Path(path)) for path in _dependencies(stage)},
         "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
@@ -180,15 +180,8 @@ def _dependencies(stage):
 
 
 def _digest(path):
-    """None where there is no such file; the stage itself says so. """ ""
-    path = Path(path)
-    if path.is_dir():
-        return {each.name: _digest(each) for each in path.iterdir() if each.name != "__pycache__"}
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
+    """None where there is no such file; the stage itself says so."""
+    return lock.digest(path) if path.exists() else None
 
 
 def _lock(folder):
