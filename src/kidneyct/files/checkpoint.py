@@ -6,10 +6,8 @@ another key.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 import platform
 import shutil
 import tempfile
@@ -20,7 +18,7 @@ import filelock
 import numpy as np
 
 from kidneyct.files import record
-from kidneyct.files.atomic import FULL, atomic_write, entries_to_disk, no_room, to_disk
+from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError
 
@@ -98,23 +96,9 @@ class Checkpoint:
             self._saved = time.monotonic()
             self._cost = self._saved - start
 
-    @contextlib.contextmanager
     def writing(self, path):
-        """A file in the folder that becomes `path` once it is written; InputError where the disk is full."""
-        path = Path(path)
-        partial = self.folder / path.name
-        try:
-            yield partial
-            with partial.open("rb") as file:
-                to_disk(file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(partial, path)
-        except OSError as error:
-            # h5py tells the reason in the text alone.
-            if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):
-                raise no_room(path) from None
-            raise
-        entries_to_disk(path.parent)
+        """A file in the folder that becomes `path` once it is written, as `atomic_write` has it."""
+        return atomic_write(path, self.folder)
 
 
 @contextlib.contextmanager
