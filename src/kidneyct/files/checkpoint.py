@@ -149,7 +149,7 @@ def _key(stage, device):
     """A digest of the stage's parameters, the content of its dependencies, and what computes."""
     what = {
         "parameters": params.nested(params.load(stage)),
-        "dependencies": {path: _digest(Path(path)) for path in _dependencies(stage)},
+        "dependencies": {path: lock.digest(Path(path)) for path in _dependencies(stage) if Path(path).exists()},
         "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
@@ -161,11 +161,6 @@ def _dependencies(stage):
     name, _, item = stage.partition("@")
     entry = yaml12.read("dvc.yaml")["stages"][name]
     return [path.replace("${item}", item).replace("${key}", item) for path in entry.get("do", entry)["deps"]]
-
-
-def _digest(path):
-    """None where there is no such file; the stage itself says so."""
-    return lock.digest(path) if path.exists() else None
 
 
 def _lock(folder):
