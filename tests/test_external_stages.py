@@ -166,32 +166,25 @@ def test_known_series_beat_inferred_ones(run, tmp_path, capsys):
         run(folder)
 
 
-def test_damaged_images_follow_the_studys_rule(run, tmp_path, capsys):
-    pictures = {f"{label}/{seed}.png": picture(seed) for seed in (60, 61) for label in ("Cyst", "Stone")}
-    folder = scans(tmp_path / "theirs", pictures)
-    (folder / "Stone/61.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"^data/external/archive.zip: 1 of 4 images can't be read: Stone/61.png: .*"):
-        run(folder, split__contradictory="keep")
-    capsys.readouterr()
-    run(folder, split__contradictory="keep", preprocess__allow_corrupt=1)
-    said = "external: 3 images of 2 series, inferred, 1 that can't be read left out: see data/external/rejected.csv\n"
-    assert capsys.readouterr().out == said
-
-
-def test_one_file_under_two_classes_follows_the_studys_rule(run, tmp_path, capsys):
+def test_damaged_and_contradictory_images_follow_the_studys_rules(run, tmp_path, capsys):
     pictures = {"Cyst/a.png": picture(60), "Stone/a.png": picture(60), "Stone/b.png": picture(61)}
-    folder = scans(tmp_path / "theirs", pictures)
+    folder = scans(tmp_path / "theirs", pictures | {"Stone/c.png": picture(62)})
+    (folder / "Stone/c.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"^data/external/archive.zip: 1 of 4 images can't be read: Stone/c.png: .*"):
+        run(folder)
     line = r"^data/external/index.csv: the same file under two classes: Cyst/a.png = Stone/a.png; remove the wrong ones"
     with pytest.raises(InputError, match=line):
-        run(folder)
+        run(folder, preprocess__allow_corrupt=1)
     capsys.readouterr()
     run(folder, split__contradictory="drop")
-    assert capsys.readouterr().out.endswith(", 2 that are filed under two classes left out\n")
+    said = capsys.readouterr().out
+    assert ", 1 that can't be read left out: see data/external/rejected.csv" in said
+    assert said.endswith(", 2 that are filed under two classes left out\n")
     result = compared()
-    assert (result["images"], result["left_out"]["contradictory"]) == (1, 2)
+    assert (result["images"], result["left_out"]) == (1, {"unreadable": 1, "contradictory": 2})
     os.remove(folder / "Stone/b.png")
     with pytest.raises(InputError, match=r"^data/external/index.csv: split.contradictory: drop leaves no image"):
-        run(folder, split__contradictory="drop")
+        run(folder)
 
 
 def test_check_refuses_what_is_no_other_data(workspace, tmp_path):

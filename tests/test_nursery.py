@@ -36,20 +36,23 @@ def start(tmp_path):
     return call
 
 
-@pytest.mark.parametrize(("then", "status"), [("pass", 0), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
-def test_what_goes_in_and_what_comes_out(start, then, status):
-    running = start(then)
-    assert running.communicate("told") == ("['x', 'y z'] here a = b\n told\n", "True False\n")
+ENDS = {
+    "pass": (0, ""),
+    "sys.exit(3)": (3, ""),
+    "os.kill(os.getpid(), 9)": (-9, ""),
+    "sys.exit('amiss')": (1, "amiss\n"),
+    "raise ValueError('amiss')": (1, "ValueError: amiss\n"),
+}
+
+
+@pytest.mark.parametrize("then", ENDS)
+def test_what_goes_in_and_what_comes_out(start, then):
+    running, (status, line) = start(then), ENDS[then]
+    out, err = running.communicate("told")
+    assert out == "['x', 'y z'] here a = b\n told\n"
+    assert err.startswith("True False\n")
+    assert err.endswith(line)
     assert running.returncode == status
-
-
-def test_an_error_is_told(start):
-    running = start("sys.exit('amiss')")
-    assert running.communicate("")[1].endswith("amiss\n")
-    assert running.returncode == 1
-    running = start("raise ValueError('amiss')")
-    assert running.communicate("")[1].endswith("ValueError: amiss\n")
-    assert running.returncode == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

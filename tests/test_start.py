@@ -27,9 +27,7 @@ def files(folder):
     return sorted(path for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize(
-    "role", ["../../x", "../x", "/tmp/x", "", "candidate/../../x", "Candidate", "control\n", "x" * 5000]
-)
+@pytest.mark.parametrize("role", ["../../x", "candidate/../../x", "control\n"])
 def test_another_role_is_refused_before_anything_is_written(project, tmp_path, monkeypatch, role):
     def never(*_):
         raise AssertionError("weights were drawn")

@@ -139,7 +139,7 @@ def test_every_number_is_the_one_that_the_lock_knows_and_this_version_writes(cop
     path, folder = copy / "metrics/leakage/leakage.json", copy / "metrics/leakage"
     path.write_text(path.read_text().replace("near_duplicates", "near"))
     command = ("export", copy / "m.zip", "--workspace", copy)
-    line = f"error: {path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of"
+    line = f"error: {folder}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of"
     assert run(capsys, *command) == (2, "", f"{line} dvc.lock, or dvc repro for a new one\n")
 
     def known(stages):

@@ -86,22 +86,18 @@ def test_other_inputs_find_nothing_and_clear_it_away(project, change):
         assert left() == [other.folder.name] != [folder.name]
 
 
-def test_neither_do_other_packages_devices_or_roles(project, monkeypatch):
+def test_the_key_holds_packages_devices_and_roles_and_nothing_else(project, monkeypatch):
     own = interrupt()
     assert interrupt(stage="train@control") != own
     assert interrupt(device="GPU").name != own.name
-    monkeypatch.setattr(checkpoint.record.metadata, "version", lambda package: "0")
-    assert interrupt().name != own.name
-
-
-def test_what_the_stage_does_not_depend_on_changes_nothing(project):
-    folder = interrupt()
+    own = interrupt()
     path = Path("params.yaml")
     path.write_text(path.read_text().replace("batch_size: 100", "batch_size: 50"))
     Path("code/__pycache__").mkdir()
     Path("code/__pycache__/one.pyc").touch()
-    with work() as again:
-        assert again.folder == folder
+    assert interrupt() == own
+    monkeypatch.setattr(checkpoint.record.metadata, "version", lambda package: "0")
+    assert interrupt().name != own.name
 
 
 HOLD = """
@@ -181,8 +177,6 @@ def test_a_full_disk_for_results_is_one_line(project):
     for error in (OSError(errno.ENOSPC, "x"), OSError("write failed: errno = 28, 'No space left on device'")):
         with pytest.raises(InputError, match=line), work() as now, now.writing("out.csv"):
             raise error
-    with pytest.raises(OSError, match="other"), work() as now, now.writing("out.csv"):
-        raise OSError(errno.EIO, "other")
 
 
 @pytest.mark.parametrize("error", [None, OSError(errno.EXDEV, "other disk")])
@@ -194,7 +188,7 @@ def test_a_result_comes_into_its_place_when_it_is_whole(project, monkeypatch, er
         monkeypatch.setattr(os, "rename", other_disk)
     with work() as now, now.writing("new/out.csv") as path:
         path.write_text("whole")
-        assert not Path("new").exists()
+        assert not list(Path("new").iterdir())
     assert [path.read_text() for path in Path("new").iterdir()] == ["whole"]
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,13 +21,16 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_it_holds_what_a_repetition_needs(folder, monkeypatch):
+    devices = SimpleNamespace(precision=lambda: "float32", describe="CPU, {}".format)  # where Keras computed
+    monkeypatch.setitem(sys.modules, "kidneyct.backbone.devices", devices)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for name in ("KAGGLE_API_TOKEN", "TF_VAR_password"):
         monkeypatch.setenv(name, "secret")
     path = record.write("series", 1.26)
     found = json.loads(path.read_text())
     assert str(path) == "records/series.json"
-    assert (found["stage"], found["seconds"], found["commit"]) == ("series", 1.3, None)  # no repository here
+    assert (found["stage"], found["seconds"], found["device"]) == ("series", 1.3, "CPU, float32")
+    assert found["commit"] is None  # no repository here
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["packages"]["numpy"] == np.__version__
     assert found["environment"]["OMP_NUM_THREADS"] == "1"
@@ -51,13 +55,4 @@ def test_it_names_the_commit_and_what_was_changed_since(folder):
 def test_a_record_that_can_not_be_written_takes_no_result_along(folder, capsys):
     (folder / "records").touch()
     record.write("series", 1)
-    line = capsys.readouterr().err
-    assert line.startswith("no record of what made this result: records/series.json: can't be written (")
-    assert line.count("\n") == 1
-
-
-def test_the_device_is_told_where_keras_computed(folder):
-    import kidneyct.backbone.devices as devices
-
-    devices.prepare(0)
-    assert record.made_by("train@control", 0)["device"] == devices.describe("float32")
+    assert capsys.readouterr().err.startswith("no record of what made this result: records/series.json: can't be")

@@ -14,11 +14,12 @@ from kidneyct.pipeline import params, roles, yaml12
 from kidneyct.pipeline.errors import InputError
 
 REMOVED = object()
+REAL = Path("params.yaml").read_bytes()
 
 
-def written(tmp_path, changes):
-    """The project's params.yaml with some dotted keys changed, or added; REMOVED takes one out."""
-    values = yaml12.read("params.yaml")
+def changed(changes):
+    """The values of the project's params.yaml with some dotted keys changed, or added; REMOVED takes one out."""
+    values = yaml12.load(REAL.decode())
     values["data"]["source"] = "kaggle"  # the demo leaves another
     for key, value in changes.items():
         *sections, name = key.split(".") if isinstance(key, str) else [key]
@@ -28,34 +29,29 @@ def written(tmp_path, changes):
         target[name] = value
         if value is REMOVED:
             del target[name]
+    return values
+
+
+def written(tmp_path, changes):
     path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(changed(changes)))
     return path
 
 
 MISTAKES = [
     ({"seed": -1}, "seed", "-1", "whole number from 0"),
-    ({"seed": 2**32 - 1}, "seed", "4294967295", "to 4294967294"),
     ({"seed": True}, "seed", "True", "whole number from 0"),
     ({"weights": 3}, "weights", "3", "imagenet, none, he, photographs or the path"),
     ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
     ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
     ({"split.test": 1.5}, "split.test", "1.5", "above 0 and below 1"),
     ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
-    ({"split.test": True}, "split.test", "True", "above 0 and below 1"),
     ({"split.test": 0.9}, "split.test", "found 0.9 beside split.validation 0.1;", "together stay below 1"),
-    ({"split.by": "patient"}, "split.by", "'patient'", "image, series or block"),
     ({"split.folds": 3, "split.fold": 3}, "split.fold", "found 3 beside split.folds 3;", "below split.folds"),
-    ({"split.folds": 10**18}, "split.folds", str(10**18), "from 1 to 1000"),
     ({"series.neighbours": 1.5}, "series.neighbours", "1.5", "none, or a number above 0 and below 1"),
-    ({"series.neighbours": "off"}, "series.neighbours", "off", "none, or a number above 0 and below 1"),
     ({"train.learning_rate": 0}, "train.learning_rate", "found 0;", "from 1e-10"),
-    ({"train.learning_rate": []}, "train.learning_rate", "[]", "or a list of different ones"),
     ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
-    ({"train.learning_rate": [0.1, "x"]}, "train.learning_rate", "[0.1, 'x']", "a number from 1e-10 to 100"),
-    ({"train.learning_rate": REMOVED}, "train.learning_rate", "nothing", "a number from 1e-10 to 100"),
     ({"train.learning_rate": 1e39}, "train.learning_rate", "1e+39", "from 1e-10 to 100"),  # infinite in 32 bits
-    ({"train.learning_rate": True}, "train.learning_rate", "True", "a number from 1e-10 to 100"),
     ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
     ({"train.weight_decay": 0.05}, "train.weight_decay", "0.05 beside train.optimizer 'adam';", "0 unless"),
     ({"train.warmup_epochs": 2}, "train.warmup_epochs", "2 beside train.schedule 'constant';", "0 unless"),
@@ -63,32 +59,21 @@ MISTAKES = [
     ({"train.warmup_epochs": 30, "train.schedule": "cosine"}, "train.epochs", "30 beside", "more epochs than"),
     ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
     ({"preprocess.window": "own"}, "preprocess.window", "'own'", "file, or [centre, width] with a width of 1"),
-    ({"preprocess.window": [40]}, "preprocess.window", "[40]", "[centre, width]"),
     ({"preprocess.window": [40, 0.5]}, "preprocess.window", "[40, 0.5]", "a width of 1 or more"),
     ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
-    ({"preprocess.window": [True, 400]}, "preprocess.window", "[True, 400]", "[centre, width]"),
-    ({"preprocess.window": [40, 10**6]}, "preprocess.window", "[40, 1000000]", "up to 100000 both"),
     ({"data.labels": "a.csv"}, "data.labels", "'a.csv' beside data.source 'kaggle'", "a data.source that is a path"),
     ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
-    ({"data.source": "x" * 300}, "data.source", "'xxx", "the path of a folder or zip"),
     ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
-    ({"data.source": "a\0b"}, "data.source", r"'a\x00b'", "the path of a folder or zip"),
-    ({"data.external": 3}, "data.external", "3", "none, or the path of another folder or zip"),
     ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
-    ({"data.classes": ["Cyst", ".."]}, "data.classes", "'..'", "names of class folders"),
     ({"data.classes": ["Cyst", "a\\b"]}, "data.classes", r"'a\\b'", "names of class folders"),
-    ({"data.classes": ["Cyst", 1]}, "data.classes", "found 1", "in quotes where they read as numbers"),
-    ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "each once"),
+    ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "2 to 30 different"),
     ({"data.classes": ["Cyst"]}, "data.classes", "['Cyst']", "2 to 30 different names"),
     ({"data.kaggle": "-p/x"}, "data.kaggle", "'-p/x'", "owner/name"),
     ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
-    ({"data.kaggle": "../x"}, "data.kaggle", "'../x'", "owner/name"),
-    ({"data.kaggle": "a/é"}, "data.kaggle", "'a/é'", "letters, digits, -, _ and ."),
     ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
     ({"explain.images_per_class": 51}, "explain.images_per_class", "51 beside data.classes ['Cy", "together up to 200"),
     ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
     ({"split": None}, "split", "nothing", "a section of keys"),
-    ({"split": 3}, "split", "found 3;", "a section of keys"),
     ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
     ({"x" * 5000: 3}, "'xxx", "…: unknown key", "weights, seed"),
     ({1: 3}, "1", "unknown key", "weights, seed"),
@@ -109,19 +94,24 @@ def test_a_mistake_is_one_line_with_key_found_and_allowed(tmp_path, changes, key
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("value", ["file", [40, 400], [-600.5, 1]])
-def test_a_window_is_given_as_it_is_written(tmp_path, value):
-    path = written(tmp_path, {"preprocess.window": value})
-    assert params.load("preprocess", path).preprocess.window == value
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("preprocess.window", value) for value in ("file", [40, 400], [-600.5, 1])),
+        *(("data.classes", value) for value in (["Cyst", "cyst"], ["<b>", "\u202eabc"], [" a", "a"], ["01", "no"])),
+    ],
+)
+def test_a_value_is_given_as_it_is_written(tmp_path, key, value):
+    section, name = key.split(".")
+    found = getattr(getattr(params.validate(written(tmp_path, {key: value})), section), name)
+    assert repr(found) == repr(value)
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("", "expected sections of keys, found nothing; git checkout"),
-        ("# nothing", "expected sections of keys, found nothing; git checkout"),
         ("- 1", "expected sections of keys, found [1]; git checkout"),
-        ("5", "expected sections of keys, found 5; git checkout"),
         ("[" * 1000, "not valid YAML: nested too deeply"),
     ],
 )
@@ -132,11 +122,6 @@ def test_a_file_without_parameters_is_one_line(tmp_path, text, line):
         params.validate(path)
     assert str(caught.value).replace(f" {path}", "").startswith(f"{path}: {line}")
     assert "\n" not in str(caught.value)
-
-
-def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"params\.yaml: expected in the folder the stage runs in, found none"):
-        params.validate(tmp_path / "params.yaml")
 
 
 def test_many_mistakes_are_counted(tmp_path):
@@ -164,34 +149,26 @@ def test_more_folds_than_the_phantom_has_images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "classes",
+    ("text", "found"),
     [
-        ["Cyst", "cyst"],
-        ["<b>&amp;", "\u202eabc"],
-        ["سرطان", " a", "a"],
-        ["$x$", 'a,b"c'],
-        ["accuracy", "label", "01", "no"],
+        (None, "expected in the folder the stage runs in, found none; run from the root"),
+        ("", "expected sections of keys, found nothing; git checkout"),
+        ("stages: [check]", "expected a stage split, found none; git checkout"),
+        ("stages:\n  split: 3\n", "expected a stage split, found none; git checkout"),
+        (
+            "stages:\n  split:\n    params: [seed, split.tset]\n",
+            "split: expected parameters of params.yaml, found 'split.tset'; remove it",
+        ),
     ],
 )
-def test_names_of_classes_are_any_text_on_one_line(tmp_path, classes):
-    assert params.validate(written(tmp_path, {"data.classes": classes})).data.classes == classes
-
-
-@pytest.mark.parametrize("text", ["", "[1]", "stages:", "stages: [check]", "stages:\n  split: 3\n", "x: 1"])
-def test_a_dvc_yaml_without_the_stage(tmp_path, text):
+def test_a_damaged_dvc_yaml_is_one_line(tmp_path, text, found):
     path = tmp_path / "dvc.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"dvc\.yaml: expected .*found .*; git checkout \S+ brings it back") as caught:
-        params.load("split", pipeline=path)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_dvc_yaml_with_an_unknown_parameter(tmp_path):
-    path = tmp_path / "dvc.yaml"
-    path.write_text("stages:\n  split:\n    params: [seed, split.tset]\n")
+    if text is not None:
+        path.write_text(text)
     with pytest.raises(InputError) as caught:
         params.load("split", pipeline=path)
-    assert str(caught.value) == f"{path}: split: expected parameters of params.yaml, found 'split.tset'; remove it"
+    assert str(caught.value).startswith(f"{path}: {found}")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_stage_sees_its_declared_keys_only(tmp_path):
@@ -202,7 +179,6 @@ def test_a_stage_sees_its_declared_keys_only(tmp_path):
     assert vars(p).keys() == {"data", "series", "split", "probe"}
 
 
-REAL = Path("params.yaml").read_bytes()
 PARTS = [b"\n", b"  ", b"\t", b":", b"-", b"[", b"]", b"{", b"}", b"#", b"'", b'"', b"~", b"&a ", b"*a", b"<<: *a"]
 PARTS += [b"!!int ", b"\0", b"\xff", b"\xef\xbb\xbf", b"<<<<<<< HEAD\n", b"1e400", b".nan", b"9" * 300, b"true"]
 PARTS += [b"seed: 1\n", b"x" * 999]
@@ -241,37 +217,19 @@ def test_a_damaged_file_is_valid_or_refused_line_by_line(folder, edits):
 
 
 KEYS = sorted(params.keys())
+SCALARS = st.none() | st.booleans() | st.integers() | st.integers(-(10**100), 10**100) | st.floats() | st.text()
+SCALARS |= st.binary() | st.dates() | st.sampled_from(["none", "kaggle", "phantom", "image", "a/b", "../x", "x" * 5000])
 VALUES = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.integers(-(10**100), 10**100),
-        st.floats(),
-        st.text(),
-        st.binary(),
-        st.dates(),
-        st.sampled_from(["none", "kaggle", "phantom", "image", "a/b", "../x", "x" * 5000]),
-    ),
+    SCALARS,
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
     max_leaves=5,
 )
 
 
-def changed(key, value):
-    values = yaml12.load(REAL.decode())
-    *sections, name = key.split(".")
-    target = values
-    for section in sections:
-        target = target[section]
-    target[name] = value
-    return values
-
-
 @pytest.mark.fuzz
 @given(st.sampled_from(KEYS), VALUES)
 def test_any_value_is_valid_or_refused_in_a_line_that_names_its_key(key, value):
-    lines = refusal(params.check, changed(key, value))
+    lines = refusal(params.check, changed({key: value}))
     assert all(line.startswith("params.yaml: ") and key in line and len(line) < 500 for line in lines)
 
 

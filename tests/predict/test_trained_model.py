@@ -105,7 +105,8 @@ def test_what_a_stage_wrote_anew_is_of_another_run(run, stage, path):
 def test_every_file_is_the_one_that_the_lock_knows(run, path):
     content = (run / path).read_bytes()
     (run / path).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert f"{path}: not the file that dvc.lock knows, but another run's; run dvc checkout" in refusal(run)
+    out = path if path.endswith(".csv") else path.rpartition("/")[0]
+    assert f"{out}: not the file that dvc.lock knows, but another run's; run dvc checkout" in refusal(run)
     (run / path).unlink()
     assert f"{path}: not there; run dvc repro, or dvc pull" in refusal(run)
 

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from kidneyct.files.atomic import atomic_write, reserve, to_disk
+from kidneyct.files.atomic import atomic_write, to_disk
 from kidneyct.pipeline.errors import corrupt, missing
 
 
@@ -18,7 +18,6 @@ class Rows:
         self.count, self.checksum = 0, 0
         self._head(most)
         self._begin = file.tell()
-        reserve(file, self._begin + most * self._bytes(), path)
 
     def append(self, rows):
         """Write rows (k, *shape) behind those that are there."""
@@ -62,8 +61,8 @@ class Rows:
 def written(path, dtype, shape, most, place=atomic_write):
     """The `Rows` of a .npy, which appears when the block ends, of as many rows as came.
 
-    Room for `most` rows is taken first; InputError where the disk has less. `place(path)` gives the path to write to
-    meanwhile, as `atomic_write` does; what an interrupted run left there stays until it is written over.
+    `place(path)` gives the path to write to meanwhile, as `atomic_write` does; what an interrupted run left there stays
+    until it is written over.
     """
     with place(path) as partial, partial.open("r+b" if partial.exists() else "w+b") as file:
         rows = Rows(file, path, dtype, shape, most)

@@ -6,10 +6,8 @@ another key.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 import platform
 import shutil
 import tempfile
@@ -20,8 +18,8 @@ import filelock
 import numpy as np
 
 from kidneyct.files import record
-from kidneyct.files.atomic import FULL, atomic_write, entries_to_disk, no_room, to_disk
-from kidneyct.pipeline import params, yaml12
+from kidneyct.files.atomic import atomic_write
+from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
@@ -98,23 +96,9 @@ class Checkpoint:
             self._saved = time.monotonic()
             self._cost = self._saved - start
 
-    @contextlib.contextmanager
     def writing(self, path):
-        """A file in the folder that becomes `path` once it is written; InputError where the disk is full."""
-        path = Path(path)
-        partial = self.folder / path.name
-        try:
-            yield partial
-            with partial.open("rb") as file:
-                to_disk(file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(partial, path)
-        except OSError as error:
-            # h5py tells the reason in the text alone.
-            if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):
-                raise no_room(path) from None
-            raise
-        entries_to_disk(path.parent)
+        """A file in the folder that becomes `path` once it is written, as `atomic_write` has it."""
+        return atomic_write(path, self.folder)
 
 
 @contextlib.contextmanager
@@ -165,7 +149,7 @@ def _key(stage, device):
     """A digest of the stage's parameters, the content of its dependencies, and what computes."""
     what = {
         "parameters": params.nested(params.load(stage)),
-        "dependencies": {path: _digest(path) for path in _dependencies(stage)},
+        "dependencies": {path: lock.digest(Path(path)) for path in _dependencies(stage) if Path(path).exists()},
         "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
@@ -177,18 +161,6 @@ def _dependencies(stage):
     name, _, item = stage.partition("@")
     entry = yaml12.read("dvc.yaml")["stages"][name]
     return [path.replace("${item}", item).replace("${key}", item) for path in entry.get("do", entry)["deps"]]
-
-
-def _digest(path):
-    """None where there is no such file; the stage itself says so. """ ""
-    path = Path(path)
-    if path.is_dir():
-        return {each.name: _digest(each) for each in path.iterdir() if each.name != "__pycache__"}
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None
 
 
 def _lock(folder):

@@ -16,29 +16,13 @@ from kidneyct.pipeline.errors import InputError
 
 FOLDER = Path("records")
 PACKAGES = (
-    "dvc",
-    "h5py",
-    "keras",
-    "ncnn",
-    "numpy",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "scipy",
-    "tensorflow",
-    "jax",
-    "ray",
+    *("dvc", "h5py", "keras", "ncnn", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow"),
+    *("jax", "ray"),
 )
 SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
-    "CUDA_VISIBLE_DEVICES",
-    "KERAS_BACKEND",
-    "OMP_NUM_THREADS",
-    "TF_DETERMINISTIC_OPS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
+    *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "OMP_NUM_THREADS", "XLA_FLAGS"),
+    *(f"TF_{name}" for name in ("DETERMINISTIC_OPS", "ENABLE_ONEDNN_OPTS", "XLA_FLAGS")),
+    *(f"TF_NUM_{name}_THREADS" for name in ("INTEROP", "INTRAOP")),
 )
 
 

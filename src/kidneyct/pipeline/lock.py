@@ -103,36 +103,24 @@ def _same(dep, out, folder, known):
 
 
 def check_file(folder, path, md5s):
-    """InputError where a file of a run is not the one that dvc.lock knows; `md5s` is `written`'s.
-
-    What an output of several files holds is known from DVC's cache; where that does not know, all of them are hashed.
-    """
+    """InputError where a file of a run is not the one that dvc.lock knows; `md5s` is `written`'s."""
     out = next((out for out in md5s if _within(path, out)), None)
     if out is None:
         raise InputError(f"{folder / 'dvc.lock'}: expected a stage that wrote {path}, found none; run dvc repro")
     if not (folder / path).exists():
         raise missing(folder / path)
-    known = _listed(folder, out, md5s[out]).get(path)
-    if digest(folder / (path if known else out)) != (known or md5s[out]):
+    if digest(folder / out) != md5s[out]:
         raise InputError(
-            f"{folder / path}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
+            f"{folder / out}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
             "dvc.lock, or dvc repro for a new one"
         )
-
-
-def _listed(folder, out, md5):
-    """The files of an output of several as DVC's cache lists them, path -> MD5; {} where it does not."""
-    try:
-        entries = json.loads((folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).read_bytes())
-        return {f"{out}/{entry['relpath']}": entry["md5"] for entry in entries}
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
 
 
 def digest(path):
     """The MD5 of a file or a folder as dvc.lock has it."""
     if path.is_dir():
-        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        files = [file for file in path.rglob("*") if file.is_file() and file.parent.name != "__pycache__"]
+        names = sorted(file.relative_to(path).as_posix() for file in files)
         entries = [{"md5": digest(path / name), "relpath": name} for name in names]
         return f"{hashlib.md5(json.dumps(entries).encode()).hexdigest()}.dir"
     with path.open("rb") as file:

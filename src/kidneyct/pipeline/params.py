@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from kidneyct.pipeline import errors, roles, yaml12
@@ -24,9 +24,13 @@ def _whole(least, greatest):
     return Annotated[int, Field(ge=least, le=greatest, description=f"a whole number from {least} to {greatest}")]
 
 
-def _wrong(*keys):
-    """The error of a rule: which keys it is over, the one to name first; RULES says what it allows."""
-    return PydanticCustomError("rule", "{keys}", {"keys": keys})
+def _choice(*names):
+    return Annotated[Literal[names], Field(description=f"{', '.join(names[:-1])} or {names[-1]}")]
+
+
+def _wrong(allowed, *keys):
+    """The error of a rule over some keys, the one to name first, and what it allows there."""
+    return PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys})
 
 
 def _written(text):
@@ -50,12 +54,22 @@ def _folder(text):
     return text
 
 
+def _different(items):
+    if len(set(items)) < len(items):
+        raise ValueError
+    return items
+
+
 Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
 Text = Annotated[str, Field(min_length=1), AfterValidator(_written)]
 PathLike = Annotated[Text, AfterValidator(_nameable)]
 ClassName = Annotated[Text, Field(max_length=100), AfterValidator(_folder)]
 ShareBelow1 = Annotated[float, Field(ge=0, lt=1, description="a number from 0 and below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
+
+
+Number = Annotated[int | float, Field(allow_inf_nan=False)]
+Rate = Annotated[int | float, Field(ge=LEAST_RATE, le=GREATEST_RATE)]
 
 
 class Section(BaseModel):
@@ -70,17 +84,11 @@ class Data(Section):
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[1-9][0-9]{0,8})?$",
         description="owner/name, or owner/name/version, of letters, digits, -, _ and .",
     )
-    classes: list[ClassName] = Field(
+    classes: Annotated[list[ClassName], AfterValidator(_different)] = Field(
         min_length=2,
         max_length=30,  # the tables of a comparison grow with its third power
         description="2 to 30 different names of class folders, in quotes where they read as numbers",
     )
-
-    @model_validator(mode="after")
-    def _different(self):
-        if len(set(self.classes)) < len(self.classes):
-            raise _wrong("data.classes")
-        return self
 
 
 class Phantom(Section):
@@ -89,57 +97,45 @@ class Phantom(Section):
     seed: Seed
 
 
-def _window(value):
-    numbers = isinstance(value, list) and all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in value
-    )
-    if value != "file" and not (
-        numbers and len(value) == 2 and abs(value[0]) <= GREATEST_VALUE and 1 <= value[1] <= GREATEST_VALUE
-    ):
+def _window(numbers):
+    centre, width = numbers
+    if abs(centre) > GREATEST_VALUE or not 1 <= width <= GREATEST_VALUE:
         raise ValueError
-    return value
+    return numbers
 
 
 class Preprocess(Section):
     image_size: _whole(32, 1024)
-    window: Annotated[str | list[float | int], PlainValidator(_window)] = Field(
+    window: Literal["file"] | Annotated[list[Number], AfterValidator(_window)] = Field(
         description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
     )
-    grey: Literal["file", "matched"] = Field(description="file or matched")
+    grey: _choice("file", "matched")
     allow_corrupt: _whole(0, 100_000)
-
-
-def _neighbours(value):
-    if value != "none" and not (isinstance(value, float) and 0 < value < 1):
-        raise ValueError
-    return value
 
 
 class Series(Section):
     similarity: Fraction
-    neighbours: Annotated[str | float, PlainValidator(_neighbours)] = Field(
-        description="none, or a number above 0 and below 1"
-    )
+    neighbours: Literal["none"] | Fraction = Field(description="none, or a number above 0 and below 1")
     table: PathLike = Field(
         description="archive, published, none, or the path of a CSV file with the columns image,series"
     )
 
 
 class Split(Section):
-    by: Literal["image", "series", "block"] = Field(description="image, series or block")
+    by: _choice("image", "series", "block")
     test: Fraction
     validation: Fraction
     folds: _whole(1, 1000)
     fold: _whole(0, 999)
-    contradictory: Literal["error", "drop", "keep"] = Field(description="error, drop or keep")
+    contradictory: _choice("error", "drop", "keep")
     seed: Seed
 
     @model_validator(mode="after")
     def _leave_some_to_train(self):
         if self.test + self.validation >= 1:
-            raise _wrong("split.test", "split.validation")
+            raise _wrong("two shares that together stay below 1", "split.test", "split.validation")
         if self.fold >= self.folds:
-            raise _wrong("split.fold", "split.folds")
+            raise _wrong("a whole number from 0 that stays below split.folds", "split.fold", "split.folds")
         return self
 
 
@@ -150,54 +146,46 @@ class Probe(Section):
 class Model(Section):
     dense_units: _whole(1, 16_384)
     frozen_blocks: _whole(0, 5)
-    head: Literal["flatten", "average"] = Field(description="flatten or average")
+    head: _choice("flatten", "average")
     dropout: ShareBelow1
-    pixel_scaling: Literal["unit", "caffe"] = Field(description="unit or caffe")
-    normalize: Literal["none", "features"] = Field(description="none or features")
+    pixel_scaling: _choice("unit", "caffe")
+    normalize: _choice("none", "features")
     transferred_blocks: _whole(0, 5)
-
-
-def _rates(value):
-    rates = value if isinstance(value, list) else [value]
-    numbers = all(isinstance(rate, int | float) and not isinstance(rate, bool) for rate in rates)
-    if not (
-        1 <= len(rates) <= RATES
-        and numbers
-        and all(LEAST_RATE <= rate <= GREATEST_RATE for rate in rates)
-        and len(set(rates)) == len(rates)
-    ):
-        raise ValueError
-    return value
 
 
 class Train(Section):
     fraction: float = Field(gt=0, le=1, description="a number above 0 up to 1")
     epochs: _whole(1, 100_000)
     batch_size: _whole(1, 100_000)
-    optimizer: Literal["adam", "adamw"] = Field(description="adam or adamw")
+    optimizer: _choice("adam", "adamw")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
-    learning_rate: Annotated[float | list[float], PlainValidator(_rates)] = Field(
-        description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
+    learning_rate: Rate | Annotated[list[Rate], Field(min_length=1, max_length=RATES), AfterValidator(_different)] = (
+        Field(
+            description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
+        )
     )
-    schedule: Literal["constant", "cosine"] = Field(description="constant or cosine")
+    schedule: _choice("constant", "cosine")
     warmup_epochs: _whole(0, 100_000)
     head_epochs: _whole(0, 100_000)
     label_smoothing: ShareBelow1
-    balance: Literal["none", "series"] = Field(description="none or series")
-    augment: Literal["none", "ct"] = Field(description="none or ct")
+    balance: _choice("none", "series")
+    augment: _choice("none", "ct")
     patience: _whole(1, 100_000)
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        description="float32, mixed_bfloat16 or mixed_float16"
-    )
+    precision: _choice("float32", "mixed_bfloat16", "mixed_float16")
 
     @model_validator(mode="after")
     def _together(self):
         if self.weight_decay and self.optimizer != "adamw":
-            raise _wrong("train.weight_decay", "train.optimizer")
+            raise _wrong("0 unless train.optimizer is adamw", "train.weight_decay", "train.optimizer")
         if self.warmup_epochs and self.schedule != "cosine":
-            raise _wrong("train.warmup_epochs", "train.schedule")
+            raise _wrong("0 unless train.schedule is cosine", "train.warmup_epochs", "train.schedule")
         if self.head_epochs + self.warmup_epochs >= self.epochs:
-            raise _wrong("train.epochs", "train.head_epochs", "train.warmup_epochs")
+            raise _wrong(
+                "more epochs than the head's and the warm-up's together",
+                "train.epochs",
+                "train.head_epochs",
+                "train.warmup_epochs",
+            )
         return self
 
 
@@ -223,30 +211,24 @@ class Params(Section):
     @model_validator(mode="after")
     def _possible(self):
         if self.explain.images_per_class * len(self.data.classes) > DRAWN:
-            raise _wrong("explain.images_per_class", "data.classes")
+            raise _wrong(f"images of all classes together up to {DRAWN}", "explain.images_per_class", "data.classes")
         if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
-            raise _wrong("data.labels", "data.source")
+            raise _wrong("a table only for a data.source that is a path, else none", "data.labels", "data.source")
         if self.train.head_epochs and self.model.frozen_blocks == 5:
-            raise _wrong("train.head_epochs", "model.frozen_blocks")
+            raise _wrong(
+                "0 where all five blocks are frozen, as the head always trains alone then",
+                "train.head_epochs",
+                "model.frozen_blocks",
+            )
         images = self.phantom.patients_per_class * self.phantom.slices_per_patient
         if self.data.source == "phantom" and self.split.folds > images:
-            raise _wrong("split.folds", "phantom.patients_per_class", "phantom.slices_per_patient")
+            raise _wrong(
+                "no more folds than the phantom has images of a class",
+                "split.folds",
+                "phantom.patients_per_class",
+                "phantom.slices_per_patient",
+            )
         return self
-
-
-# What a rule allows, by the key that its error names first.
-RULES = {
-    "data.classes": "names of class folders, each once",
-    "data.labels": "a table only for a data.source that is a path, else none",
-    "explain.images_per_class": f"images of all classes together up to {DRAWN}",
-    "split.fold": "a whole number from 0 that stays below split.folds",
-    "split.folds": "no more folds than the phantom has images of a class",
-    "split.test": "two shares that together stay below 1",
-    "train.epochs": "more epochs than the head's and the warm-up's together",
-    "train.head_epochs": "0 where all five blocks are frozen, as the head always trains alone then",
-    "train.warmup_epochs": "0 unless train.schedule is cosine",
-    "train.weight_decay": "0 unless train.optimizer is adamw",
-}
 
 
 def keys(section=Params, prefix=""):
@@ -264,16 +246,19 @@ def _complaint(error, values):
     if error["type"] == "rule":
         key, *others = error["ctx"]["keys"]
         beside = ", ".join(f"{other} {shown(_at(values, other))}" for other in others)
-        found = shown(_at(values, key)) + (f" beside {beside}" if beside else "")
-        return f"{key}: found {found}; allowed: {RULES[key]}"
+        return f"{key}: found {shown(_at(values, key))} beside {beside}; allowed: {error['ctx']['allowed']}"
     if error["type"] == "invalid_key":  # no text
         return _unknown([*error["loc"][:-1], str(error["input"])])
     if error["type"] == "extra_forbidden":
         return _unknown(error["loc"])
-    key = ".".join(part for part in error["loc"] if isinstance(part, str))  # a number is a place in a list
-    nothing = error["type"] == "missing" or error["input"] is None
-    found = "nothing" if nothing else shown(error["input"])
-    return f"{key}: found {found}; allowed: {keys().get(key, 'a section of keys')}"
+    allowed = keys()
+    key = next((key for key in (".".join(error["loc"][:1]), ".".join(error["loc"][:2])) if key in allowed), None)
+    if key is None:
+        key, allowed = ".".join(error["loc"]), {}
+    found = None if error["type"] == "missing" else _at(values, key)
+    return (
+        f"{key}: found {'nothing' if found is None else shown(found)}; allowed: {allowed.get(key, 'a section of keys')}"
+    )
 
 
 def _unknown(where):
@@ -307,11 +292,10 @@ def check(values, source="params.yaml"):
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False)
-        complaints = [f"{source}: {_complaint(mistake, values)}" for mistake in mistakes[:MOST]]
-        if len(mistakes) > MOST:
-            complaints.append(f"{source}: and {len(mistakes) - MOST} more such lines")
-        raise InputError("\n".join(complaints)) from None
+        mistakes = [_complaint(mistake, values) for mistake in error.errors(include_url=False)]
+        lines = list(dict.fromkeys(mistakes))  # one for each kind that a value may be of
+        more = [f"and {len(lines) - MOST} more such lines"] if len(lines) > MOST else []
+        raise InputError("\n".join(f"{source}: {line}" for line in lines[:MOST] + more)) from None
 
 
 def validate(path="params.yaml"):
@@ -352,25 +336,26 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
     All of params.yaml is checked; only the keys that dvc.yaml declares for the stage are there to be read,
     so that a key that DVC does not watch cannot change a result.
     """
-    values = validate(path).model_dump()
-    visible = SimpleNamespace()
-    known = keys()
+    values, visible, known = validate(path).model_dump(), {}, keys()
     for key in declared(stage, pipeline):
         if key not in known:
             raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {shown(key)}; remove it")
         *sections, name = key.split(".")
-        source, target = values, visible
+        target = visible
         for section in sections:
-            source = source[section]
-            if not hasattr(target, section):
-                setattr(target, section, SimpleNamespace())
-            target = getattr(target, section)
-        setattr(target, name, source[name])
-    return visible
+            target = target.setdefault(section, {})
+        target[name] = _at(values, key)
+    return _by_attribute(visible)
+
+
+def _by_attribute(tree):
+    if not isinstance(tree, dict):
+        return tree
+    return SimpleNamespace(**{name: _by_attribute(value) for name, value in tree.items()})
 
 
 def nested(visible):
     """What `load` gave as nested dictionaries."""
-    return {
-        name: nested(value) if isinstance(value, SimpleNamespace) else value for name, value in vars(visible).items()
-    }
+    if not isinstance(visible, SimpleNamespace):
+        return visible
+    return {name: nested(value) for name, value in vars(visible).items()}

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import stat
 
 import pytest
 
@@ -27,20 +26,6 @@ def test_it_is_on_the_disk_before_it_has_its_name_and_its_name_then_too(tmp_path
     file, named, folder = calls
     assert (file.st_ino, file.st_size, named) == ((tmp_path / "a.txt").stat().st_ino, 5, "named")
     assert folder.st_ino == tmp_path.stat().st_ino
-
-
-def test_a_file_system_that_can_not_do_that_to_a_folder_does_not_matter(tmp_path, monkeypatch):
-    fsync = os.fsync
-
-    def files_alone(handle):
-        if stat.S_ISDIR(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "Invalid argument")
-        fsync(handle)
-
-    monkeypatch.setattr(os, "fsync", files_alone)
-    with atomic_write(tmp_path / "a.txt") as partial:
-        partial.write_text("whole")
-    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 @pytest.mark.parametrize(
