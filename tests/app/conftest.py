@@ -1,18 +1,16 @@
 """A finished run of both roles, and files that a person might drop on the page."""
 
-import finished
 import numpy as np
 import pytest
+import whole_run
 from PIL import Image
-
-from kidneyct.pipeline.roles import ROLES
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """The run's."""
     folder = tmp_path_factory.mktemp("run")
-    finished.run(folder, ROLES, {"series": {"series.similarity": 0.99}})
+    whole_run.write(folder)
     return folder
 
 
@@ -20,9 +18,8 @@ def folder(tmp_path_factory):
 def inputs(tmp_path_factory):
     """Two images, of the first series of the training images and of a kind of their own, and files that are none."""
     folder = tmp_path_factory.mktemp("in")
-    Image.fromarray(finished.slices(0, 1)[0]).save(folder / "alike.png")
+    Image.fromarray(whole_run.slices(0, 1)[0]).save(folder / "alike.png")
     Image.fromarray(np.tile(np.arange(64, dtype="uint8"), (48, 1)) * 4).save(folder / "unlike.jpg")
-    (folder / "empty.png").touch()
     (folder / "text.jpg").write_text("no picture")
     (folder / "broken.jpg").write_bytes((folder / "unlike.jpg").read_bytes()[:-200])
     return folder

@@ -11,13 +11,14 @@ from pathlib import Path
 import anyio
 import numpy as np
 import pytest
-from finished import CLASSES, SIDE
 from PIL import Image
 from starlette.testclient import TestClient
+from whole_run import CLASSES, SIDE
 
 from kidneyct import __main__ as door
 from kidneyct.app import routes
 from kidneyct.commands import NOTICE
+from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS, PAPER
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import models, prediction, trained_model
@@ -27,13 +28,17 @@ HERE = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def classifiers(folder):
-    return {role: models.Classifier(model) for role, model in trained_model.read(folder).items()}
+def trained(folder):
+    return trained_model.read(folder)
+
+
+@pytest.fixture(scope="module")
+def application(trained):
+    return routes.application(trained, NOTICE)
 
 
 @pytest.fixture
-def client(classifiers):
-    application = routes.application(classifiers, NOTICE)
+def client(application):
     with TestClient(application, base_url=HERE, raise_server_exceptions=False) as client:
         client.headers["origin"] = HERE
         yield client
@@ -45,43 +50,38 @@ def pixels(uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
-def test_both_models_say_what_predict_says(client, folder, inputs, capsys):
-    files = sorted(map(str, inputs.iterdir()))
-    answers = {Path(file).name: client.post("/predict", content=Path(file).read_bytes()) for file in files}
-    for role in ROLES:
-        assert door.main(["predict", *files, "--workspace", str(folder), "--role", role, "--json"]) == 1
-        document = json.loads(capsys.readouterr().out)
-        results, reasons = ({Path(e.pop("file")).name: e for e in document[part]} for part in ("predictions", "errors"))
-        assert results.keys() == {"alike.png", "unlike.jpg"}
-        for name, expected in results.items():
-            assert answers[name].status_code == 200
-            found = answers[name].json()["models"][role]
-            for key in ("probabilities", "probability"):  # predict's batch is of another size
-                assert found.pop(key) == pytest.approx(expected.pop(key), abs=2e-6)
-            assert found == expected
-            assert found["unlike"] == (name == "unlike.jpg")
-        assert reasons.keys() == {"broken.jpg", "empty.png", "text.jpg"}
-        for name, reason in reasons.items():
-            assert (answers[name].status_code, answers[name].json()) == (422, {"error": reason["error"]})
+@pytest.mark.parametrize("role", ROLES)
+def test_both_models_say_what_predict_says(client, folder, inputs, capsys, role):
+    assert door.main(["predict", str(inputs), "--workspace", str(folder), "--role", role, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    answers = {path.name: client.post("/predict", content=path.read_bytes()) for path in inputs.iterdir()}
+    results, reasons = ({Path(e.pop("file")).name: e for e in document[part]} for part in ("predictions", "errors"))
+    assert (results.keys(), reasons.keys()) == ({"alike.png", "unlike.jpg"}, {"broken.jpg", "text.jpg"})
+    for name, expected in results.items():
+        found = answers[name].json()["models"][role]
+        for key in ("probabilities", "probability"):  # predict's batch is of another size
+            assert found.pop(key) == pytest.approx(expected.pop(key), abs=2e-5)
+        assert found == expected
+        assert found["unlike"] == (name == "unlike.jpg")
+    for name, reason in reasons.items():
+        assert (answers[name].status_code, answers[name].json()) == (422, {"error": reason["error"]})
 
 
-def test_a_map_is_the_model_s_and_the_picture_what_it_sees(inputs, classifiers):
-    content, classifier = (inputs / "alike.png").read_bytes(), classifiers["candidate"]
-    tensor, thumbnail = prediction.seen(content, "alike.png", classifier.model)
-    label = classifier.classify(tensor, thumbnail)["class"]
-    values = classifier.explain(tensor[None], np.array([CLASSES.index(label)]), seed=0, methods=PAPER)
-    application = routes.application({"candidate": classifier})
-    with TestClient(application, base_url=HERE, headers={"origin": HERE}) as client:
-        for method in PAPER:
-            answer = client.post(f"/predict?method={method}", content=content).json()
-            np.testing.assert_array_equal(pixels(answer["picture"]), tensor)
-            found, (expected,) = answer["models"]["candidate"], values[method]
-            assert found["class"] == label
-            assert found["top"] == pytest.approx(float(heat.top(expected, (SIDE, SIDE))), rel=1e-4)
-            assert found["evidence"] == bool(expected.any())
-            colours = heat.colours(expected, (SIDE, SIDE)).round().astype(int)
-            assert np.abs(pixels(found["map"]).astype(int) - colours).max() <= 1
-        answer = client.post("/predict?method=lime", content=content)
+def test_a_map_is_the_model_s_and_the_picture_what_it_sees(inputs, client, trained):
+    content, model = (inputs / "alike.png").read_bytes(), trained["candidate"]
+    tensor, _ = prediction.seen(content, "alike.png", model)
+    explain = explainer.explainer(models.network(model), batch_size=prediction.BATCH_SIZE)
+    for method in PAPER:
+        answer = client.post(f"/predict?method={method}", content=content).json()
+        np.testing.assert_array_equal(pixels(answer["picture"]), tensor)
+        found = answer["models"]["candidate"]
+        codes = np.array([CLASSES.index(found["class"])])
+        (expected,) = explain(tensor[None], codes, seed=0, methods=(method,))[method]
+        assert found["top"] == pytest.approx(float(heat.top(expected, (SIDE, SIDE))), rel=1e-4)
+        assert found["evidence"] == bool(expected.any())
+        colours = heat.colours(expected, (SIDE, SIDE)).round().astype(int)
+        assert np.abs(pixels(found["map"]).astype(int) - colours).max() <= 1
+    answer = client.post("/predict?method=lime", content=content)
     assert (answer.status_code, answer.json()) == (400, {"error": f"expected a map of {', '.join(METHODS)}"})
 
 
@@ -103,7 +103,7 @@ def test_another_site_gets_no_answer(client):
     assert client.post("/predict", content=b"x").status_code == 403
 
 
-def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client, inputs, classifiers):
+def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client, inputs, trained):
     answers = [
         *(client.get(path) for path in ("/", "/style.css", "/script.js", "/none", "/../params.yaml")),
         client.get("/", headers={"host": "evil.example"}),
@@ -116,15 +116,15 @@ def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client
         assert {name: answer.headers.get(name) for name in routes.HEADERS} == routes.HEADERS
         assert "set-cookie" not in answer.headers
     assert NOTICE in answers[0].text
-    generated = classifiers["candidate"].model._replace(generated=True)
-    assert "The training images were generated." in routes._page(["candidate"], generated, NOTICE)
-    assert "The training images were generated." not in answers[0].text
+    warning = "The training images were generated."
+    assert warning in answers[0].text
+    assert warning not in routes._page(ROLES, trained["candidate"]._replace(generated=False), NOTICE)
     for answer in answers[:3]:
         assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", answer.text)
     assert not re.search(r"<style|<script>| style=| on[a-z]+=", answers[0].text)
 
 
-def test_one_is_computed_at_a_time_and_a_slow_picture_holds_up_no_other(client, inputs, classifiers, monkeypatch):
+def test_one_is_computed_at_a_time_and_a_slow_picture_holds_up_no_other(client, inputs, monkeypatch):
     names, slow, running = ["alike.png", "unlike.jpg"] * 3, threading.Event(), threading.Semaphore(1)
     contents = {name: (inputs / name).read_bytes() for name in names}
     alone = {name: client.post("/predict", content=content).json() for name, content in contents.items()}
@@ -165,7 +165,7 @@ def call(application, receive):
     return sent[0]["status"]
 
 
-def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_for(classifiers, inputs, monkeypatch):
+def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_for(application, inputs, monkeypatch):
     monkeypatch.setattr(prediction, "classify", lambda *given: pytest.fail("computed"))
     monkeypatch.setattr(routes, "SECONDS", 0.01)
     content = (inputs / "alike.png").read_bytes()
@@ -174,8 +174,8 @@ def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_
     async def leaves():
         return coming.pop(0)
 
-    assert call(routes.application(classifiers), leaves) == routes.GONE
-    assert call(routes.application(classifiers), anyio.sleep_forever) == 408
+    assert call(application, leaves) == routes.GONE
+    assert call(application, anyio.sleep_forever) == 408
 
 
 @pytest.mark.parametrize(

@@ -60,21 +60,36 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
         list(prediction.predict(MODEL, Network(np.nan, np.nan), files[:1]))
 
 
-def test_files_are_searched_for_in_folders_each_once(tmp_path):
-    inside = tmp_path / "folder" / "below"
-    inside.mkdir(parents=True)
-    for name in ("b.png", "a.JPG", "notes.txt"):
+def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
+    """What can't be read is named, and the rest goes on."""
+    inside, closed, empty = tmp_path / "folder" / "below", tmp_path / "folder" / "closed", tmp_path / "empty"
+    for folder in (inside, closed, empty):
+        folder.mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "notes.txt", "../../unnamed"):
         (inside / name).touch()
     ct.put(inside, {"c.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "more.txt": b"x" * 200})
-    (tmp_path / "unnamed").touch()
-    (tmp_path / "empty").mkdir()
-    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", tmp_path / "empty", tmp_path / "none"]
+    (inside / "up").symlink_to(tmp_path)
+    (inside / "loop.png").symlink_to("loop.png")
+    os.mkfifo(inside / "pipe.png")
+    scandir = os.scandir
+
+    def refused(path):
+        if path == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", empty, tmp_path / "none"]
     files, problems = prediction.find(arguments)
     found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
     assert files == [tmp_path / "unnamed", *found]
     assert problems == [
-        (str(tmp_path / "empty"), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
-        (str(tmp_path / "none"), "no such file or folder"),
+        (str(inside / "loop.png"), "Too many levels of symbolic links"),
+        (str(inside / "pipe.png"), "a pipe or a device"),
+        (str(inside / "up"), "a link to a folder, not searched; name it by itself"),
+        (str(closed), "Permission denied"),
+        (str(empty), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
+        (str(tmp_path / "none"), "No such file or directory"),
     ]
 
 
@@ -109,56 +124,10 @@ def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
         assert str(caught.value) == f"{tmp_path / name}: {line}"
 
 
-def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
-    below, closed = tmp_path / "below", tmp_path / "closed"
-    below.mkdir()
-    closed.mkdir()
-    (below / "a.png").touch()
-    (below / "up").symlink_to(tmp_path)
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    (tmp_path / "gone.jpg").symlink_to("nowhere")
-    os.mkfifo(tmp_path / "pipe.png")
-    scandir = os.scandir
-
-    def refused(path):
-        if path == str(closed):
-            raise PermissionError(errno.EACCES, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refused)
-    files, problems = prediction.find([tmp_path, tmp_path / "loop.png", tmp_path / "pipe.png"])
-    assert files == [below / "a.png"]
-    loop = (str(tmp_path / "loop.png"), "Too many levels of symbolic links")
-    pipe = (str(tmp_path / "pipe.png"), "expected a file or folder, found neither")
-    assert problems == [
-        (str(below / "up"), "a link to a folder, not searched; name it by itself"),
-        (str(closed), "Permission denied"),
-        (str(tmp_path / "gone.jpg"), "no such file or folder"),
-        loop,
-        pipe,
-        loop,
-        pipe,
-    ]
-
-
-def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
+def test_files_of_one_name_get_pictures_of_their_own_in_a_new_folder(tmp_path):
     names = ("a/scan.png", "b/scan.jpg", "scan-2.png", "1.2.840.10", "x.dcm")
     files = [tmp_path / name for name in names]
     places = prediction.pictures(files, tmp_path / "maps")
     assert [path.stem for path in places.values()] == ["scan", "scan-2", "scan-2-2", "1.2.840.10", "x"]
-    with pytest.raises(InputError, match="is one of the images"):
-        prediction.pictures(files, tmp_path / "a")
-    (tmp_path / "scan.png").symlink_to("scan.png")
-    with pytest.raises(InputError, match=r"scan\.png is there and no picture of maps; choose another folder"):
-        prediction.pictures(files[:1], tmp_path)
-
-
-def test_a_picture_is_marked_and_may_be_drawn_again(tmp_path):
-    drawn, picture = tmp_path / "drawn.png", tmp_path / "maps" / "a.png"
-    picture.parent.mkdir()
-    Image.fromarray(pictures(0, 1)[0]).save(drawn)
-    prediction.keep(drawn, picture)
-    assert list(prediction.pictures([tmp_path / "a.jpg"], picture.parent).values()) == [picture]
-    prediction.keep(drawn, picture)
-    assert [path.name for path in picture.parent.iterdir()] == ["a.png"]
-    assert Image.open(picture).info["Software"] == "kidneyct predict"
+    with pytest.raises(InputError, match="expected a new or empty folder, found another; choose another name"):
+        prediction.pictures(files, tmp_path)

@@ -17,10 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kidneyct.images import decoding
+from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
-from kidneyct.predict import prediction
+from kidneyct.predict import models, prediction
 from kidneyct.report import heat, report, titles
 from kidneyct.sources import phantom
 
@@ -43,10 +44,24 @@ FOLDER = Path(__file__).parent
 GONE = 499  # the status for who has stopped waiting, and will not read it
 
 
-def application(classifiers, notice=""):
-    """The ASGI application that answers with `models.Classifier`s by role, which all see the same training images."""
+def application(trained, notice=""):
+    """The ASGI application that answers with TrainedModels by role, which all have the same training images."""
     turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
-    model = next(iter(classifiers.values())).model
+    networks = {role: models.network(model) for role, model in trained.items()}
+    explainers = {
+        role: explainer.explainer(network, batch_size=prediction.BATCH_SIZE) for role, network in networks.items()
+    }
+    model = next(iter(trained.values()))
+
+    def answer(role, pixels, thumbnail, method):
+        (result,) = prediction.classify(trained[role], networks[role], pixels[None], thumbnail[None])
+        if not method:
+            return result
+        codes = np.array([model.classes.index(result["class"])])
+        values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
+        size = pixels.shape[:2]
+        picture = _png(heat.colours(values, size).round().astype("uint8"))
+        return result | {"map": picture, "top": float(heat.top(values, size)), "evidence": bool(np.any(values))}
 
     async def predict(request):
         """Results by role, each with the map of the `method` that is asked for; one role's at a time is computed."""
@@ -56,11 +71,11 @@ def application(classifiers, notice=""):
         content = await _body(request)
         seen = functools.partial(prediction.seen, content, NAME, model)
         pixels, thumbnail = await to_thread.run_sync(seen, limiter=decoders)
-        for role, classifier in classifiers.items():
+        for role in trained:
             async with turn:
                 if await request.is_disconnected():
                     raise ClientDisconnect
-                answers[role] = await to_thread.run_sync(_answer, classifier, pixels, thumbnail, method)
+                answers[role] = await to_thread.run_sync(answer, role, pixels, thumbnail, method)
         return JSONResponse({"models": answers, "picture": _png(pixels)})
 
     async def answered(request):
@@ -85,7 +100,7 @@ def application(classifiers, notice=""):
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
     texts = {
-        "/": (_page(classifiers, model, notice), "text/html"),
+        "/": (_page(trained, model, notice), "text/html"),
         "/style.css": (style, "text/css"),
         "/script.js": ((FOLDER / "script.js").read_text(encoding="utf-8"), "text/javascript"),
     }
@@ -146,29 +161,22 @@ async def _body(request):
     return bytes(content)
 
 
-def _answer(classifier, pixels, thumbnail, method):
-    result = classifier.classify(pixels, thumbnail)
-    if not method:
-        return result
-    values, size = classifier.map(pixels, result["class"], method), pixels.shape[:2]
-    picture = _png(heat.colours(values, size).round().astype("uint8"))
-    return result | {"map": picture, "top": float(heat.top(values, size)), "evidence": bool(np.any(values))}
-
-
 def _png(pixels):
     """Pixels as a data URI, without loss."""
+    return f"data:image/png;base64,{base64.b64encode(_encoded(pixels)).decode()}"
+
+
+def _encoded(pixels):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
 
 
 @functools.cache
 def _sample():
     """A slice of a generated patient with a stone, as the bytes of a PNG."""
     (drawn,) = phantom.patient("Stone", 1, 1, seed=1)
-    buffer = io.BytesIO()
-    Image.fromarray(drawn.image).save(buffer, "PNG")
-    return buffer.getvalue()
+    return _encoded(drawn.image)
 
 
 def _page(roles, model, notice):

@@ -39,11 +39,10 @@ def run(options):
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install -e '.[app]'")
     from kidneyct.app import routes
-    from kidneyct.predict import models
 
     with _bound(routes.ADDRESS, options.port) as listening:
-        classifiers = {role: models.Classifier(model) for role, model in commands.models(options, ROLES).items()}
-        _serve(routes.application(classifiers, commands.NOTICE), listening, browser=not options.no_browser)
+        application = routes.application(commands.models(options, ROLES), commands.NOTICE)
+        _serve(application, listening, browser=not options.no_browser)
     return 0
 
 
