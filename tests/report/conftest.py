@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 
 from kidneyct.files import index, predictions
+from kidneyct.leakage import overlap
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
 from kidneyct.report import pictures, report
+from kidneyct.statistics import external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
@@ -20,13 +22,13 @@ def size_of(tmp_path):
     """Draws twice, asks for the same bytes, which name no software, and gives the picture's (width, height)."""
 
     def size(draw):
-        contents = []
-        for name in ("first.png", "second.png"):
-            draw(tmp_path / name)
-            contents.append((tmp_path / name).read_bytes())
+        paths = [tmp_path / name for name in ("first.png", "second.png")]
+        for path in paths:
+            draw(path)
+        contents = [path.read_bytes() for path in paths]
         assert contents[0] == contents[1]
         assert b"Software" not in contents[0]
-        return Image.open(tmp_path / "first.png").size
+        return Image.open(paths[0]).size
 
     return size
 
@@ -181,6 +183,34 @@ def run():
 def written(run, tmp_path_factory):
     """A function that gives the page of a run, whose pictures are all one."""
     folder = tmp_path_factory.mktemp("pictures")
-    for name in [*pictures.pictures(run), "external"]:
+    for name in [*(name for name, _ in pictures.figures(run)), "external"]:
         Image.fromarray(run.images[0]).resize((300, 200)).save(folder / f"{name}.png")
     return lambda run: report.page(run, folder)
+
+
+@pytest.fixture(scope="session")
+def tested(run):
+    """The run with four external images of three series, no stone; the control takes all for cysts."""
+    codes, series, labels = np.array([0, 0, 1, 3]), np.array([0, 0, 1, 2]), ["Cyst", "Cyst", "Normal", "Tumor"]
+    predicted = {"candidate": codes, "control": np.zeros(4, int)}
+    given = {role: 0.1 + 0.6 * np.eye(4)[values] for role, values in predicted.items()}
+    images = pd.DataFrame({"image": [f"{label}/x{row}.png" for row, label in enumerate(labels)], "label": labels})
+    found = images.assign(study_label=labels, likeness=0.5, unlike=[1, 0, 0, 0], same_file=[0, 0, 0, 1])
+    found = found.assign(near_duplicate=["none", "training"] * 2, nearest_thumbnail=labels, linear_model="Stone")
+    found = found.assign(majority_class="Cyst", acquisition="Normal", acquisition_size="Normal")
+
+    def measure(rows):
+        chosen = [{role: values[rows] for role, values in each.items()} for each in (predicted, given)]
+        return external.measure(codes[rows], *chosen, series[rows], CLASSES, seed=0)
+
+    result = measure(slice(None)) | overlap.summary(found, series) | {"apart": measure(overlap.apart(found, series))}
+    tables = {
+        role: images.assign(predicted=np.array(CLASSES)[values], **{f"probability of {c}": 0.25 for c in CLASSES})
+        for role, values in predicted.items()
+    }
+    parameters = run.parameters | {"data": run.parameters["data"] | {"external": "/home/someone/theirs.zip"}}
+    return run._replace(
+        parameters=parameters,
+        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}, "series_are": "inferred"},
+        external_predictions=tables,
+    )

@@ -2,17 +2,11 @@
 
 import re
 
-import numpy as np
 import pandas as pd
-import pytest
 
-from kidneyct.leakage import overlap
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.report import charts
+from kidneyct.report import canvas, charts
 from kidneyct.statistics import external
-
-CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
-LABELS = ["Cyst", "Cyst", "Normal", "Tumor"]
 
 
 def text_of(markup):
@@ -21,46 +15,6 @@ def text_of(markup):
 
 def section(page, name):
     return re.search(rf'<h2 id="{name}">.*?(?=<h2|</main>)', page, re.DOTALL)[0]
-
-
-@pytest.fixture
-def tested(run):
-    """The run with four external images of three series, no stone; the control takes all for cysts."""
-    codes, series = np.array([0, 0, 1, 3]), np.array([0, 0, 1, 2])
-    predicted = {"candidate": codes, "control": np.zeros(4, int)}
-    given = {role: 0.1 + 0.6 * np.eye(4)[values] for role, values in predicted.items()}
-    images = pd.DataFrame({"image": [f"{label}/x{row}.png" for row, label in enumerate(LABELS)], "label": LABELS})
-    found = images.assign(
-        likeness=[0.5, 0.995, 0.7, 0.9991],
-        unlike=[1, 0, 0, 0],
-        study=["Cyst/0.jpg", "Cyst/1.jpg", "Normal/4.jpg", "Tumor/13.jpg"],
-        study_label=LABELS,
-        study_split=["test", "train", "train", "train"],
-        correlation=[0.5, 0.995, 0.7, 1.0],
-        same_file=[0, 0, 0, 1],
-        near_duplicate=["none", "training", "none", "training"],
-        majority_class="Cyst",
-        nearest_thumbnail=LABELS,
-        linear_model="Stone",
-        acquisition="Normal",
-        acquisition_size="Normal",
-    )
-
-    def measure(rows):
-        chosen = [{role: values[rows] for role, values in each.items()} for each in (predicted, given)]
-        return external.measure(codes[rows], *chosen, series[rows], CLASSES, seed=0)
-
-    result = measure(slice(None)) | overlap.summary(found, series) | {"apart": measure(overlap.apart(found, series))}
-    tables = {
-        role: images.assign(predicted=np.array(CLASSES)[values], **{f"probability of {c}": 0.25 for c in CLASSES})
-        for role, values in predicted.items()
-    }
-    parameters = run.parameters | {"data": run.parameters["data"] | {"external": "/home/someone/theirs.zip"}}
-    return run._replace(
-        parameters=parameters,
-        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}, "series_are": "inferred"},
-        external_predictions=tables,
-    )
 
 
 def test_without_an_external_test_the_page_says_so_in_a_line(run, written):
@@ -99,8 +53,8 @@ def test_the_page_tells_both_models_numbers_and_near_duplicates(tested, written)
 
 def test_the_chart_has_a_line_for_each_metric(tested, size_of):
     columns = ["metric", "role", "value", "low", "high", "own_test"]
-    classes = {label: {"recall": 0.25} for label in CLASSES}
+    classes = {label: {"recall": 0.25} for label in tested.comparison["classes"]}
     own = {"accuracy": 0.5, "macro_f1": 0.4, "expected_calibration_error": 0.1, "brier_score": 0.2, "classes": classes}
     table = pd.DataFrame(external.beside(tested.external, dict.fromkeys(ROLES, own)), columns=columns)
     names = {role: role for role in ROLES}
-    assert size_of(lambda path: charts.external(path, table, names)) == (1275, 984)
+    assert size_of(lambda path: canvas.save(charts.external(table, names), path)) == (1275, 984)

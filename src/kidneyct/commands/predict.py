@@ -90,7 +90,7 @@ def _drawing(network, classes, pictures, tell):
 
     from kidneyct.maps import explainer, methods, selection
     from kidneyct.predict import prediction
-    from kidneyct.report import panels
+    from kidneyct.report import canvas, panels
 
     explain = explainer.explainer(network, methods.PAPER, batch_size=prediction.BATCH_SIZE)
 
@@ -102,7 +102,7 @@ def _drawing(network, classes, pictures, tell):
             own = {method: values[number] for method, values in maps.items()}
             example = selection.Example(name, tensors[number], None, label, result["probability"], own)
             try:
-                panels.explanations(pictures[file], [example], title=f"{name}: {label}")
+                canvas.save(panels.explanations([example], title=f"{name}: {label}"), pictures[file])
             except InputError as error:
                 tell(str(file), f"its maps are not written: {error}")
 

@@ -11,13 +11,13 @@ LEGEND = (
 )
 
 
-def explanations(path, examples, title, none="none among the test images"):
+def explanations(examples, title, none="none among the test images"):
     """As the paper's figures 5 and 6, with more maps: a row an `Example`, its original and a panel for each map.
 
     `none` is what is written where there are no examples.
     """
     if not examples:
-        return canvas.message(path, title, none)
+        return canvas.message(title, none)
     methods = list(examples[0].maps)
     figure, panels = _grid(title, len(examples), 1 + len(methods))
     for row, example in zip(panels, examples, strict=True):
@@ -28,10 +28,10 @@ def explanations(path, examples, title, none="none among the test images"):
         _name_row(row[0], f"{example.name}\n{actual}{_verdict(example)}")
     for axes, heading in zip(panels[0], ["original", *(titles.MAPS[method] for method in methods)], strict=True):
         axes.set_title(heading, fontsize=10)
-    canvas.save(figure, path)
+    return figure
 
 
-def explanation_pairs(path, pairs, names):
+def explanation_pairs(pairs, names):
     """The same images under both models: original, then each model's saliency map and Grad-CAM.
 
     `pairs` holds an `Example` of each model for every image; `names` says which model is which.
@@ -44,24 +44,18 @@ def explanation_pairs(path, pairs, names):
             first = 1 + len(PAPER) * number
             for axes, method in zip(row[first:], PAPER, strict=False):
                 _show_map(axes, example, method)
-            row[first].text(
-                0.03,
-                0.03,
-                _verdict(example),
-                transform=row[first].transAxes,
-                fontsize=7,
-                color="white",
-                bbox={"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 2},
-            )
+            box = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 2}
+            style = {"transform": row[first].transAxes, "fontsize": 7, "color": "white", "bbox": box}
+            row[first].text(0.03, 0.03, _verdict(example), **style)
     panels[0][0].set_title("original", fontsize=9)
     for number, name in enumerate(names):
         for place, method in enumerate(PAPER):
             heading = f"{name if place == 0 else ''}\n{titles.MAPS[method]}"
             panels[0][1 + len(PAPER) * number + place].set_title(heading, fontsize=9)
-    canvas.save(figure, path)
+    return figure
 
 
-def leakage_pairs(path, pairs, table, images, series, columns=4):
+def leakage_pairs(pairs, table, images, series, columns=4):
     """The closest pairs across the split: each test image above its nearest training image.
 
     `pairs` is a table of rows of the index, test and training, and of the correlation of their thumbnails; `table`
@@ -79,13 +73,10 @@ def leakage_pairs(path, pairs, table, images, series, columns=4):
         below.imshow(images[pair.training])
         above.set_title(f"test: {_file(table, pair.test)}\nseries {series[pair.test]}", fontsize=8)
         same = "same" if table["label"][pair.test] == table["label"][pair.training] else "ANOTHER"
-        below.set_title(
-            f"training: {_file(table, pair.training)}\nseries {series[pair.training]}, "
-            f"correlation {pair.correlation:.4f}\n{same} class",
-            fontsize=8,
-        )
+        said = f"series {series[pair.training]}, correlation {pair.correlation:.4f}\n{same} class"
+        below.set_title(f"training: {_file(table, pair.training)}\n{said}", fontsize=8)
     figure.suptitle("Test images and the training images nearest to them", fontsize=12)
-    canvas.save(figure, path)
+    return figure
 
 
 def _file(table, row):
@@ -121,13 +112,11 @@ def _grid(title, rows, columns):
         left=1.4 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.7 / height, wspace=0.04, hspace=0.04
     )
     for axes in panels.flat:
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
     figure.suptitle(title, fontsize=12, y=1 - 0.2 / height, va="center")
     bar = figure.add_axes((0.5 - 0.9 / width, 0.45 / height, 1.8 / width, 0.1 / height))
     bar.imshow(np.linspace(0, 1, 256)[None], cmap=heat.HEAT, aspect="auto")
-    bar.set_xticks([])
-    bar.set_yticks([])
+    bar.set(xticks=[], yticks=[])
     bar.text(-0.03, 0.5, "0", transform=bar.transAxes, fontsize=7, ha="right", va="center")
     bar.text(1.03, 0.5, "maximum", transform=bar.transAxes, fontsize=7, ha="left", va="center")
     figure.text(0.5, 0.2 / height, LEGEND, fontsize=7, ha="center", va="center", wrap=True)

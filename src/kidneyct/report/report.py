@@ -57,6 +57,7 @@ def page(run, folder):
     tried = {role: trials(rates, table) for role, table in run.rates.items()}
     confusions = {role: predictions.confusion(table, classes) for role, table in run.predictions.items()}
     external = run.external_predictions if run.external["images"] else {}
+    external = {role: _confusion(predictions.confusion(table, classes)) for role, table in external.items()}
     shown = {role: [each for kind in (False, True) for each in explained(run, role, kind)] for role in roles.ROLES}
     cards, left_out = gallery.cards(shown)
     names = {
@@ -74,9 +75,7 @@ def page(run, folder):
         "dropped": len(index.rows(run.table, index.DROPPED)),
         "fingerprint": split_summary.fingerprint(run.hashes),
         "confusions": {role: _confusion(counts) for role, counts in confusions.items()},
-        "external_confusions": {
-            role: _confusion(predictions.confusion(table, classes)) for role, table in external.items()
-        },
+        "external_confusions": external,
         "wrong": {role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
         "marks": {role: titles.lost(each["collapsed"], each["untrained"]) for role, each in run.evaluations.items()},
         "epochs": {role: history.to_dict("records") for role, history in run.histories.items()},
@@ -89,11 +88,8 @@ def page(run, folder):
         "flat_parameters": flat(run.parameters),
         "versions": record.versions(PACKAGES),
     }
-    return (
-        environment(TEMPLATES, autoescape=True, lstrip_blocks=True)
-        .get_template("report.html")
-        .render(run._asdict() | names)
-    )
+    template = environment(TEMPLATES, autoescape=True, lstrip_blocks=True).get_template("report.html")
+    return template.render(run._asdict() | names)
 
 
 def remarks(role, tried):
@@ -121,6 +117,7 @@ def environment(*folders, **options):
     )
     environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
     environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
+    environment.globals |= {"percent": percent, "decimal": decimal}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,
