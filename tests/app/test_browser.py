@@ -62,6 +62,12 @@ def wait(browser, condition):
     return WebDriverWait(browser, 60, poll_frequency=0.05).until(lambda _: condition())
 
 
+def choose(browser, *paths):
+    """Have the page ask about some files, and wait until the last is answered or refused."""
+    browser.find_element("id", "files").send_keys("\n".join(map(str, paths)))
+    wait(browser, lambda: browser.find_element("id", "status").text.startswith(f"{paths[-1].name}: "))
+
+
 def test_images_are_chosen_and_explained(browser, address, inputs, folder, capsys):
     from selenium.webdriver.support.ui import Select
 
@@ -69,10 +75,7 @@ def test_images_are_chosen_and_explained(browser, address, inputs, folder, capsy
     browser.get_log("performance")
     named = inputs.parent / "<img src=x onerror=alert(1)>.png"
     named.write_bytes((inputs / "alike.png").read_bytes())
-    browser.find_element("id", "files").send_keys(
-        "\n".join(map(str, (named, inputs / "unlike.jpg", inputs / "text.jpg")))
-    )
-    wait(browser, lambda: browser.find_element("id", "status").text.startswith("text.jpg: not a readable image"))
+    choose(browser, named, inputs / "unlike.jpg", inputs / "text.jpg")
     first, second, third = browser.find_elements("class name", "result")
     assert first.find_element("class name", "name").text == named.name
     assert "Nearly one of the training images" in first.text
@@ -104,16 +107,12 @@ def test_images_are_chosen_and_explained(browser, address, inputs, folder, capsy
 
 def test_it_fits_and_every_control_has_a_name(browser, address, inputs):
     browser.get(address)
-    browser.find_element("id", "files").send_keys(str(inputs / "alike.png"))
-    wait(browser, lambda: browser.find_element("id", "status").text == "alike.png: answered")
+    choose(browser, inputs / "alike.png")
     for width, scheme, paper in ((390, "dark", "rgb(15, 19, 24)"), (1280, "light", "rgb(255, 255, 255)")):
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 500, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
-        browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        )
+        size = {"width": width, "height": 500, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == paper
         browser.execute_script("scrollTo(0, document.documentElement.scrollHeight)")

@@ -12,6 +12,7 @@ from anyio import to_thread
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -67,7 +68,7 @@ def application(trained, notice=""):
         """Results by role, each with the map of the `method` that is asked for; one role's at a time is computed."""
         method, answers = request.query_params.get("method", ""), {}
         if method not in ("", *METHODS):
-            raise _Refusal(400, f"expected a map of {', '.join(METHODS)}")
+            raise HTTPException(400, f"expected a map of {', '.join(METHODS)}")
         content = await _body(request)
         seen = functools.partial(prediction.seen, content, NAME, model)
         pixels, thumbnail = await to_thread.run_sync(seen, limiter=decoders)
@@ -77,23 +78,6 @@ def application(trained, notice=""):
                     raise ClientDisconnect
                 answers[role] = await to_thread.run_sync(answer, role, pixels, thumbnail, method)
         return JSONResponse({"models": answers, "picture": _png(pixels)})
-
-    async def answered(request):
-        try:
-            return await predict(request)
-        except ClientDisconnect:
-            return Response(status_code=GONE)
-        except _Refusal as error:
-            return _refused(*error.args)
-        except InputError as error:
-            return _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000))
-        except Exception as error:
-            if type(error).__name__ not in errors.NO_MEMORY:
-                raise
-            return _refused(507, "too little memory for this; close other programs, or make the image smaller")
-
-    async def amiss(request, error):
-        return _refused(500, f"a mistake in kidneyct ({type(error).__name__}); the terminal tells more")
 
     async def sample(request):
         return Response(await to_thread.run_sync(_sample), media_type="image/png")
@@ -109,9 +93,32 @@ def application(trained, notice=""):
         content, kind = texts[request.url.path]
         return Response(content, media_type=kind)
 
-    routes = [Route("/predict", answered, methods=["POST"]), Route("/sample.png", sample)]
+    routes = [Route("/predict", predict, methods=["POST"]), Route("/sample.png", sample)]
     routes += [Route(path, text) for path in texts]
-    return guarded(Starlette(routes=routes, exception_handlers={Exception: amiss}))
+    return guarded(Starlette(routes=routes, exception_handlers=REFUSALS))
+
+
+def _refused(status, line):
+    return JSONResponse({"error": line}, status_code=status)
+
+
+def _amiss(request, error):
+    kind = type(error).__name__
+    if kind in errors.NO_MEMORY:
+        return _refused(507, "too little memory for this; close other programs, or make the image smaller")
+    return _refused(500, f"a mistake in kidneyct ({kind}); the terminal tells more")
+
+
+def _no_image(request, error):
+    return _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000))
+
+
+REFUSALS = {
+    ClientDisconnect: lambda request, error: Response(status_code=GONE),
+    HTTPException: lambda request, error: _refused(error.status_code, error.detail),
+    InputError: _no_image,
+    Exception: _amiss,
+}
 
 
 def guarded(app):
@@ -137,17 +144,9 @@ def guarded(app):
     return call
 
 
-class _Refusal(Exception):
-    """A status and a line."""
-
-
-def _refused(status, line):
-    return JSONResponse({"error": line}, status_code=status)
-
-
 async def _body(request):
     """What was sent; never more of it in memory than LARGEST, and never waited for longer than SECONDS."""
-    too_large = _Refusal(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
+    too_large = HTTPException(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
     if int(request.headers.get("content-length", 0)) > LARGEST:
         raise too_large
     content = bytearray()
@@ -157,7 +156,7 @@ async def _body(request):
             if len(content) > LARGEST:
                 raise too_large
     if waited.cancelled_caught:
-        raise _Refusal(408, f"did not come within {SECONDS} seconds; try again")
+        raise HTTPException(408, f"did not come within {SECONDS} seconds; try again")
     return bytes(content)
 
 

@@ -22,9 +22,6 @@ examples:
   kidneyct app --port 8501 --no-browser
       the same address each time, and no browser is opened
 
-  kidneyct app --model model.zip
-      the model of a file that kidneyct export wrote, alone
-
 It needs two more packages: pip install -e '.[app]'"""
 
 
@@ -88,8 +85,5 @@ def _serve(application, listening, browser):
         ws="none",
         log_config=None,  # Python's own: errors alone, on standard error
         log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
     )
     Server(config).run(sockets=[listening])

@@ -17,9 +17,6 @@ examples:
   kidneyct export candidate.zip
       candidate.zip: the candidate of this run, 133 MiB, with the thumbnails of 8,712 training images: …
 
-  kidneyct export control.zip --role control --without-thumbnails
-      the other model, without the thumbnails
-
   kidneyct predict --model candidate.zip scan.png
       on another machine, in any folder
 
