@@ -46,7 +46,7 @@ def client(application):
 
 def pixels(uri):
     kind, _, content = uri.partition(",")
-    assert kind == "data:image/png;base64"
+    assert kind == "data:image/webp;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 

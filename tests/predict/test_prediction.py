@@ -108,14 +108,11 @@ def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
 
 def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
     ct.put(tmp_path, {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"})
-    with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(2**29 + 1)
     lines = {
         "mr.dcm": "no CT image but MR Image Storage",
         "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
         "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
         "remove it",
-        "large.png": "expected an image, found 512 MiB; remove it or make it smaller",
         "none.png": "No such file or directory",
     }
     for name, line in lines.items():

@@ -1,6 +1,5 @@
 """What the page asks, and the answers, to this machine's own page alone: nothing is kept, or written to disk."""
 
-import base64
 import functools
 import io
 from pathlib import Path
@@ -14,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from kidneyct.images import decoding
@@ -23,7 +22,7 @@ from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import models, prediction
-from kidneyct.report import heat, report, titles
+from kidneyct.report import gallery, heat, report, titles
 from kidneyct.sources import phantom
 
 ADDRESS = "127.0.0.1"
@@ -49,10 +48,8 @@ def application(trained, notice=""):
     """The ASGI application that answers with TrainedModels by role, which all have the same training images."""
     turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
     networks = {role: models.network(model) for role, model in trained.items()}
-    explainers = {
-        role: explainer.explainer(network, batch_size=prediction.BATCH_SIZE) for role, network in networks.items()
-    }
-    model = next(iter(trained.values()))
+    size, (model, *_) = prediction.BATCH_SIZE, trained.values()
+    explainers = {role: explainer.explainer(network, batch_size=size) for role, network in networks.items()}
 
     def answer(role, pixels, thumbnail, method):
         (result,) = prediction.classify(trained[role], networks[role], pixels[None], thumbnail[None])
@@ -60,9 +57,9 @@ def application(trained, notice=""):
             return result
         codes = np.array([model.classes.index(result["class"])])
         values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
-        size = pixels.shape[:2]
-        picture = _png(heat.colours(values, size).round().astype("uint8"))
-        return result | {"map": picture, "top": float(heat.top(values, size)), "evidence": bool(np.any(values))}
+        picture = _encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
+        top = float(heat.top(values, pixels.shape[:2]))
+        return result | {"map": picture, "top": top, "evidence": bool(np.any(values))}
 
     async def predict(request):
         """Results by role, each with the map of the `method` that is asked for; one role's at a time is computed."""
@@ -77,24 +74,18 @@ def application(trained, notice=""):
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 answers[role] = await to_thread.run_sync(answer, role, pixels, thumbnail, method)
-        return JSONResponse({"models": answers, "picture": _png(pixels)})
-
-    async def sample(request):
-        return Response(await to_thread.run_sync(_sample), media_type="image/png")
+        return JSONResponse({"models": answers, "picture": _encoded(pixels)})
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
-    texts = {
-        "/": (_page(trained, model, notice), "text/html"),
-        "/style.css": (style, "text/css"),
-        "/script.js": ((FOLDER / "script.js").read_text(encoding="utf-8"), "text/javascript"),
+    script = (FOLDER / "script.js").read_text(encoding="utf-8")
+    files = {
+        "/": HTMLResponse(_page(trained, model, notice)),
+        "/style.css": Response(style, media_type="text/css"),
+        "/script.js": Response(script, media_type="text/javascript"),
+        "/sample.png": Response(_sample(), media_type="image/png"),
     }
-
-    async def text(request):
-        content, kind = texts[request.url.path]
-        return Response(content, media_type=kind)
-
-    routes = [Route("/predict", predict, methods=["POST"]), Route("/sample.png", sample)]
-    routes += [Route(path, text) for path in texts]
+    routes = [Route(path, file, methods=["GET"]) for path, file in files.items()]
+    routes.append(Route("/predict", predict, methods=["POST"]))
     return guarded(Starlette(routes=routes, exception_handlers=REFUSALS))
 
 
@@ -160,22 +151,16 @@ async def _body(request):
     return bytes(content)
 
 
-def _png(pixels):
-    """Pixels as a data URI, without loss."""
-    return f"data:image/png;base64,{base64.b64encode(_encoded(pixels)).decode()}"
-
-
 def _encoded(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return gallery.encoded(Image.fromarray(pixels))
 
 
-@functools.cache
 def _sample():
     """A slice of a generated patient with a stone, as the bytes of a PNG."""
     (drawn,) = phantom.patient("Stone", 1, 1, seed=1)
-    return _encoded(drawn.image)
+    buffer = io.BytesIO()
+    Image.fromarray(drawn.image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _page(roles, model, notice):

@@ -8,7 +8,6 @@ import numpy as np
 from kidneyct.files.rounding import rounded
 from kidneyct.images import decoding, grey
 from kidneyct.images.archive import SUFFIXES
-from kidneyct.images.container import LARGEST
 from kidneyct.leakage.ood_score import likeness
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
@@ -96,13 +95,9 @@ def pictures(files, folder):
 def read(path, model):
     """A file as `seen` gives its bytes; InputError names it."""
     try:
-        size = Path(path).stat().st_size
-        if size > LARGEST:
-            raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
-        content = Path(path).read_bytes()
+        return seen(Path(path).read_bytes(), str(path), model)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    return seen(content, str(path), model)
 
 
 def seen(content, name, model):

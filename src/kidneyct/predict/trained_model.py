@@ -32,16 +32,15 @@ USED = {
 }
 
 
-def _needed(section, name):
-    alias = f"{section.__name__.lower()}.{name}"
-    return section.model_fields[name].rebuild_annotation(), Field(alias=alias)
-
-
 # The parameters of a run that a prediction needs, by their dotted names.
 Needed = create_model(
     "Needed",
     __base__=params.Section,
-    **{name: _needed(section, name) for section, names in USED.items() for name in names},
+    **{
+        name: (section.model_fields[name].rebuild_annotation(), Field(alias=f"{section.__name__.lower()}.{name}"))
+        for section, names in USED.items()
+        for name in names
+    },
 )
 FIELDS = Needed.model_fields
 
@@ -84,15 +83,12 @@ def read(folder, roles=ROLES):
     The stages that each model came from, back to `preprocess`, must have read what the others wrote, and the files that
     are read here must be those: else the image size would be one run's and the model another's.
     """
-    return _read(Path(folder), roles, lock.read(Path(folder)))
-
-
-def _read(folder, roles, known):
-    source, md5s, parameters = folder / LOCK, {}, {}
+    folder = Path(folder)
+    known, source, md5s, parameters = lock.read(folder), folder / LOCK, {}, {}
     for role in roles:
         stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
-        read = _parameters(stages, source)
-        needed = {field.alias: read[field.alias] for field in FIELDS.values() if field.alias in read}
+        own = _parameters(stages, source)
+        needed = {field.alias: own[field.alias] for field in FIELDS.values() if field.alias in own}
         parameters[role] = lock.checked(Needed, needed, f"{source}: train@{role}").model_dump()
         md5s |= lock.written(stages)
     for path in (SPLIT, SERIES, THUMBNAILS, *(WEIGHTS.format(role=role) for role in roles)):
@@ -125,9 +121,8 @@ def finished(folder, role):
     from the archive on.
     """
     folder = Path(folder)
-    known = lock.read(folder)
-    model = _read(folder, [role], known)[role]
-    stages = lock.one_run(known, "compare", folder)
+    model = read(folder, [role])[role]
+    stages = lock.one_run(lock.read(folder), "compare", folder)
     md5s, metrics = lock.written(stages), {}
     for name, path in METRICS.items():
         path = path.format(role=role)

@@ -115,7 +115,7 @@ def randomization_chart(table, name, threshold):
     `threshold` at the last step a map is uninformative.
     """
     if not len(table):
-        return canvas.message(path, name, "none measured")
+        return canvas.message(name, "none measured")
     figure = canvas.figure(5.2, 4.2)
     axes = figure.subplots()
     means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
