@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.images import window
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import prediction
 from kidneyct.predict.trained_model import TrainedModel
-from kidneyct.sources import dicom
 
 
 def pictures(number, count):
@@ -91,19 +89,6 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
         (str(empty), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
         (str(tmp_path / "none"), "No such file or directory"),
     ]
-
-
-def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
-    """Through the run's window, whatever the file is called."""
-    ct.put(tmp_path, {"scan": ct.file(WindowCenter=0, WindowWidth=900)})
-    ((units, _),) = dicom.hounsfield(ct.file(), [0])
-    (tmp_path / "scan.png").write_bytes(window.encode(units, (0, 900)))
-    for chosen, expected in ((window.FILE, (0, 900)), ([-500, 1500], (-500, 1500))):
-        model = MODEL._replace(image_size=8, window=chosen)
-        found = [prediction.read(tmp_path / name, model) for name in ("scan", "scan.png")]
-        np.testing.assert_array_equal(found[0][0][..., 0], window.linear(units, *expected))
-        for one, other in zip(*found, strict=True):
-            np.testing.assert_array_equal(one, other)
 
 
 def test_a_file_that_can_t_be_used_is_one_line(tmp_path):

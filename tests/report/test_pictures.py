@@ -64,14 +64,6 @@ def test_empty_maps_unknown_classes_and_no_example_are_drawn(size_of):
         assert size_of(functools.partial(canvas.save, figure)) == size
 
 
-def test_confusion_headings_are_not_cut_off(tmp_path):
-    path = tmp_path / "confusion.png"
-    matrices = [np.array([[3, 1], [0, 0]])] * 2  # a class without an image too
-    canvas.save(charts.confusion_pair(matrices, ["x", "y"], ["candidate\naccuracy", "control\naccuracy"]), path)
-    pixels = np.asarray(Image.open(path).convert("L"))
-    assert [edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])] == [255] * 4
-
-
 def test_the_curve_by_similarity(run):
     counts, look_up = charts.similarity_curve(run.similarity, 0.95).axes
     assert [line.get_ydata().tolist() for line in counts.lines[:2]] == [[7, 8], [1, 0]]
@@ -135,20 +127,3 @@ def test_a_program_in_a_charts_place_is_not_run(tmp_path, monkeypatch):
     (tmp_path / "chart.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n")
     with pytest.raises(InputError, match=r"chart\.png: expected a picture, found none \(cannot identify"):
         gallery.chart(tmp_path / "chart.png")
-
-
-BLOCKS = "(in the first {} alone, Keras's random ones in the others)"
-
-
-@pytest.mark.parametrize(
-    ("weights", "blocks", "name", "words"),
-    [
-        ("/a/b.h5", 5, "candidate (b.h5)", "b.h5"),
-        ("imagenet", 3, "candidate (imagenet, 3 of 5 blocks)", f"ImageNet's weights {BLOCKS.format('3 blocks')}"),
-        ("b.h5", 1, "candidate (b.h5, 1 of 5 blocks)", f"b.h5 {BLOCKS.format('block')}"),
-        ("imagenet", 0, "candidate (random weights)", "random weights"),
-    ],
-)
-def test_what_starts_and_models_are_called(weights, blocks, name, words):
-    assert titles.models(weights, blocks) == {"candidate": name, "control": "control (random weights)"}
-    assert titles.start(titles.actual(weights, blocks), blocks) == words

@@ -90,9 +90,8 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
 )
 def test_the_title_is_the_finding_in_the_words_of_the_plan(value, low, high, sentence):
     gap = {"macro_auroc": {"value": value, "low": low, "high": high}}
-    assert (
-        probe_charts.finding({"contrasts": {"imagenet less random": gap, "imagenet less thumbnails": {}}}) == sentence
-    )
+    contrasts = {"imagenet less random": gap, "imagenet less thumbnails": {}}
+    assert probe_charts.finding({"contrasts": contrasts}) == sentence
 
 
 def test_series_that_nobody_gets_are_counted_and_the_hardest_come_first(figure_of, table):
