@@ -33,14 +33,12 @@ def test_without_thumbnails_likeness_can_t_be_told(workspace, exported, inputs, 
     path, before, source = tmp_path / "m.zip", exported.read_bytes(), ("--workspace", workspace[0])
     assert run("export", exported, *source)[:2] == (  # over its own
         0,
-        f"{exported}: the candidate of this run, 56 MiB, with the thumbnails of 16 training images: pictures of "
-        "patients, where those are; --without-thumbnails leaves them out\n"
+        f"{exported}: the candidate of this run, 56 MiB, with the thumbnails of 16 training images\n"
         "Use it anywhere: kidneyct predict --model candidate.zip scan.png\nResearch software, not for clinical use.\n",
     )
     assert exported.read_bytes() == before
     status, out, _ = run("export", path, *source, "--without-thumbnails")
-    told = "without the thumbnails of the 16 training images: predict can't tell likeness"
-    assert (status, out.splitlines()[0]) == (0, f"{path}: the candidate of this run, 56 MiB, {told}")
+    assert (status, ", without the thumbnails of 16 training images\n" in out) == (0, True)
     results = {}
     for file in (path, exported):
         status, out, err = run("predict", inputs / "2.png", "--model", file, "--json")

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
-from PIL import EpsImagePlugin, Image
+from PIL import Image
 
 from kidneyct.maps.selection import Example
-from kidneyct.pipeline.errors import InputError
 from kidneyct.report import canvas, charts, gallery, heat, panels, titles
 from kidneyct.report.pictures import explained, figures
 
@@ -73,8 +71,7 @@ def test_the_curve_by_similarity(run):
 
 
 def test_a_fine_map_is_shown_by_itself_and_a_coarse_one_over_its_image():
-    assert heat.to_unit(np.zeros(3)).tolist() == [0, 0, 0]
-    assert heat.to_unit(np.array([0.0, 1.0, 2.0, 100.0]), percentile=200 / 3).tolist() == [0, 0.5, 1, 1]
+    assert np.ptp(heat.colours(np.zeros((2, 2)), (4, 4)), axis=(0, 1)).tolist() == [0, 0, 0]
     values = np.arange(100.0).reshape(10, 10)
     assert heat.top(values, (10, 10)) == 98.01  # 99 % of the way from 0 to 99
     assert heat.top(values, (20, 20)) == 99
@@ -119,11 +116,3 @@ def test_a_wide_chart_is_made_smaller_and_keeps_its_colours(tmp_path):
     chart = gallery.chart(tmp_path / "chart.png")
     assert (chart["width"], chart["height"]) == (1400, 200)
     assert opened(chart["source"]).convert("RGB").getcolors() == [(1400 * 200, (0, 70, 139))]
-
-
-def test_a_program_in_a_charts_place_is_not_run(tmp_path, monkeypatch):
-    """Pillow hands such to Ghostscript, whatever the file is called."""
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
-    (tmp_path / "chart.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n")
-    with pytest.raises(InputError, match=r"chart\.png: expected a picture, found none \(cannot identify"):
-        gallery.chart(tmp_path / "chart.png")

@@ -121,18 +121,21 @@ def guarded(app):
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        if scope["type"] != "http":
-            return await app(scope, receive, send)
-        asked = Headers(scope=scope)
-        own = f"http://{asked.get('host')}"
-        if asked.get("host", "").partition(":")[0] not in HOSTS:
-            return await _refused(400, f"expected a question to {' or '.join(HOSTS)}")(scope, receive, answer)
-        if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
-            line = f"expected a question from {own}, found another site's"
-            return await _refused(403, line)(scope, receive, answer)
-        await app(scope, receive, answer)
+        respond = _refusal(scope) if scope["type"] == "http" else None
+        await (respond or app)(scope, receive, answer)
 
     return call
+
+
+def _refusal(scope):
+    """The answer to another site's question; None where it is our own page's."""
+    asked = Headers(scope=scope)
+    own = f"http://{asked.get('host')}"
+    if asked.get("host", "").partition(":")[0] not in HOSTS:
+        return _refused(400, f"expected a question to {' or '.join(HOSTS)}")
+    if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
+        return _refused(403, f"expected a question from {own}, found another site's")
+    return None
 
 
 async def _body(request):

@@ -1,6 +1,7 @@
 """`kidneyct app`: a page to drop images on."""
 
 import importlib.util
+import os
 import sys
 
 from kidneyct import commands
@@ -44,24 +45,20 @@ def run(options):
 
 
 def _bound(address, port):
-    """A socket that holds the port; InputError where it can't be had."""
+    """A socket that listens at the port; InputError where it can't be had."""
     import socket
 
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        held.bind((address, port))
+        return socket.create_server((address, port))  # a browser that comes early waits
     except OSError as error:
-        held.close()
         raise InputError(
-            f"--port {port}: can't be used ({error.strerror}); choose another, or leave it out for one that is free"
+            f"--port {port}: can't be used ({os.strerror(error.errno)}); choose another, or leave it out for one that "
+            "is free"
         ) from None
-    return held
 
 
 def _serve(application, listening, browser):
     """Answer until Ctrl-C, which ends the program at once: what is computed then is not waited for."""
-    import os
     import signal
     import threading
     import webbrowser
@@ -73,7 +70,6 @@ def _serve(application, listening, browser):
             os._exit(0 if number == signal.SIGINT else 128 + number)
 
     address, port = listening.getsockname()
-    listening.listen()  # a browser that comes early waits
     url = f"http://{address}:{port}/"
     print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
     print(commands.NOTICE, file=sys.stderr, flush=True)

@@ -41,11 +41,8 @@ def run(options):
     finished = trained_model.finished(options.workspace, options.role)
     arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
     model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
-    content = "without the thumbnails of the {:,} training images: predict can't tell likeness"
-    if with_thumbnails:
-        content = "with the thumbnails of {:,} training images: pictures of patients, where those are; "
-        content += "--without-thumbnails leaves them out"
-    size, content = os.path.getsize(options.file) / 2**20, content.format(len(finished.model.thumbnails))
+    size, images = os.path.getsize(options.file) / 2**20, len(finished.model.thumbnails)
+    content = f"{'with' if with_thumbnails else 'without'} the thumbnails of {images:,} training images"
     print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {content}")
     print(f"Use it anywhere: kidneyct predict --model {shown(Path(options.file).name)} scan.png")
     print(NOTICE)

@@ -23,7 +23,8 @@ def card(run, with_thumbnails):
     start, texts = starts(titles.actual(weights, blocks))[run.role], report.flat(parameters)
     sources = {"kaggle": f"Kaggle, {parameters['data.kaggle']}", "phantom": "generated here"}
     environment = report.environment(Path(__file__).parent, keep_trailing_newline=True)
-    environment.filters["plain"] = plain
+    # Without what Markdown, or a table in it, would take for markup.
+    environment.filters["plain"] = lambda text: str(text).replace("<", "&lt;").replace("|", "\\|")
     try:
         return environment.get_template("card.md").render(
             run=run,
@@ -43,8 +44,3 @@ def card(run, with_thumbnails):
         raise InputError(
             f"metrics: expected what this version of kidneyct writes, found otherwise ({error}); run dvc repro"
         ) from None
-
-
-def plain(text):
-    """Text of others without what Markdown, or a table in it, would take for markup."""
-    return str(text).replace("<", "&lt;").replace("|", "\\|")

@@ -61,7 +61,7 @@ def leakage_pairs(pairs, table, images, series, columns=4):
     `pairs` is a table of rows of the index, test and training, and of the correlation of their thumbnails; `table`
     is the split, `images` (n, h, w, 3) and `series` (n,) in its order.
     """
-    lines = -(-len(pairs) // columns)
+    lines, names = -(-len(pairs) // columns), table["image"].str.split("/").str[-1]
     figure = canvas.figure(2.6 * columns, 6.6 * lines + 0.5)
     panels = figure.subplots(2 * lines, columns, squeeze=False)
     for axes in panels.flat:
@@ -71,16 +71,12 @@ def leakage_pairs(pairs, table, images, series, columns=4):
         above, below = panels[2 * line][column], panels[2 * line + 1][column]
         above.imshow(images[pair.test])
         below.imshow(images[pair.training])
-        above.set_title(f"test: {_file(table, pair.test)}\nseries {series[pair.test]}", fontsize=8)
+        above.set_title(f"test: {names[pair.test]}\nseries {series[pair.test]}", fontsize=8)
         same = "same" if table["label"][pair.test] == table["label"][pair.training] else "ANOTHER"
         said = f"series {series[pair.training]}, correlation {pair.correlation:.4f}\n{same} class"
-        below.set_title(f"training: {_file(table, pair.training)}\n{said}", fontsize=8)
+        below.set_title(f"training: {names[pair.training]}\n{said}", fontsize=8)
     figure.suptitle("Test images and the training images nearest to them", fontsize=12)
     return figure
-
-
-def _file(table, row):
-    return table["image"][row].split("/")[-1]
 
 
 def _verdict(example):
