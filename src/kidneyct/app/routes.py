@@ -100,14 +100,10 @@ def _amiss(request, error):
     return _refused(500, f"a mistake in kidneyct ({kind}); the terminal tells more")
 
 
-def _no_image(request, error):
-    return _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000))
-
-
 REFUSALS = {
     ClientDisconnect: lambda request, error: Response(status_code=GONE),
     HTTPException: lambda request, error: _refused(error.status_code, error.detail),
-    InputError: _no_image,
+    InputError: lambda request, error: _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), 1000)),
     Exception: _amiss,
 }
 

@@ -21,9 +21,6 @@ examples:
   kidneyct predict scan.png --explain maps/
       the same, and maps/scan.png, in a new folder, shows the image, its saliency map and its Grad-CAM
 
-  kidneyct predict --model candidate.zip scan.png
-      with the model in a file that kidneyct export wrote; no run is needed here
-
 Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
 kind of picture, not an unusual finding.
 

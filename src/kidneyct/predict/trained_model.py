@@ -14,7 +14,6 @@ from kidneyct.pipeline import lock, params
 from kidneyct.pipeline.errors import InputError, corrupt
 from kidneyct.pipeline.roles import ROLES
 
-LOCK = "dvc.lock"
 # What is read of a run, in the places where its stages put it.
 SPLIT, SERIES, THUMBNAILS = "data/split.csv", "data/series.csv", "data/images/thumbnails.npy"
 WEIGHTS = "models/{role}/model.weights.h5"
@@ -84,7 +83,7 @@ def read(folder, roles=ROLES):
     are read here must be those: else the image size would be one run's and the model another's.
     """
     folder = Path(folder)
-    known, source, md5s, parameters = lock.read(folder), folder / LOCK, {}, {}
+    known, source, md5s, parameters = lock.read(folder), folder / "dvc.lock", {}, {}
     for role in roles:
         stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
         own = _parameters(stages, source)
@@ -131,7 +130,7 @@ def finished(folder, role):
             metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise corrupt(folder / path, "metrics in JSON", error) from None
-    return Finished(model, role, _parameters(stages, folder / LOCK), **metrics)
+    return Finished(model, role, _parameters(stages, folder / "dvc.lock"), **metrics)
 
 
 def _parameters(stages, source):

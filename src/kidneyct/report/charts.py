@@ -150,9 +150,8 @@ def external(table, names):
         axes.plot(lines["value"], places, marker, **style, label=f"{names[role]}, external")
         style = {"color": colour, "markersize": 11, "markeredgewidth": 2.2}
         axes.plot(lines["own_test"], places, "|", **style, label=f"{names[role]}, the study's own test images")
-    undefined = table[table["value"].isna()]["metric"].drop_duplicates()
-    for metric in undefined:
-        style = {"color": "0.35", "fontsize": 8, "va": "center"}
+    style = {"color": "0.35", "fontsize": 8, "va": "center"}
+    for metric in table[table["value"].isna()]["metric"].drop_duplicates():
         axes.text(0.01, metrics.index(metric), "no external image of this class", **style)
     axes.set_xlim(-0.02, max(1.02, 1.05 * table[["value", "high", "own_test"]].max().max()))
     axes.set_ylim(len(metrics) - 0.4, -0.6)

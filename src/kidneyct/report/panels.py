@@ -5,6 +5,7 @@ import numpy as np
 from kidneyct.maps.methods import PAPER
 from kidneyct.report import canvas, heat, titles
 
+BESIDE = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 8, "labelpad": 6}  # a row, its name
 LEGEND = (
     f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
     "Research software, not for clinical use."
@@ -25,7 +26,7 @@ def explanations(examples, title, none="none among the test images"):
         for axes, method in zip(row[1:], methods, strict=True):
             _show_map(axes, example, method)
         actual = "" if example.label is None else f"actual {example.label}\n"
-        _name_row(row[0], f"{example.name}\n{actual}{_verdict(example)}")
+        row[0].set_ylabel(f"{example.name}\n{actual}{_verdict(example)}", **BESIDE)
     for axes, heading in zip(panels[0], ["original", *(titles.MAPS[method] for method in methods)], strict=True):
         axes.set_title(heading, fontsize=10)
     return figure
@@ -39,7 +40,7 @@ def explanation_pairs(pairs, names):
     figure, panels = _grid("The same images, both models", len(pairs), 1 + len(PAPER) * len(names))
     for row, pair in zip(panels, pairs, strict=True):
         row[0].imshow(pair[0].image)
-        _name_row(row[0], f"{pair[0].name}\nactual {pair[0].label}")
+        row[0].set_ylabel(f"{pair[0].name}\nactual {pair[0].label}", **BESIDE)
         for number, example in enumerate(pair):
             first = 1 + len(PAPER) * number
             for axes, method in zip(row[first:], PAPER, strict=False):
@@ -93,10 +94,6 @@ def _show_map(axes, example, method):
         height, width = size
         style = {"color": "white", "ha": "center", "va": "center", "fontsize": 9}
         axes.text(width / 2, height / 2, "no positive\nevidence", **style)
-
-
-def _name_row(axes, text):
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
 
 
 def _grid(title, rows, columns):

@@ -118,7 +118,7 @@ def environment(*folders, **options):
         "percent": percent,
         "points": verdict.signed,
         "decimal": decimal,
-        "p": p_value,
+        "p": lambda value: "< 0.001" if value < 0.001 else decimal(value),
         "thousands": "{:,}".format,
         "rate": _rate,
         "file": lambda path: Path(path).name,
@@ -142,10 +142,6 @@ def percent(value, digits=1):
 
 def decimal(value, digits=3):
     return f"{value:z.{digits}f}"  # never -0
-
-
-def p_value(value):
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def flat(section):
