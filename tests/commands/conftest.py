@@ -12,16 +12,15 @@ def workspace(tmp_path_factory):
     return folder, whole_run.write(folder)
 
 
-@pytest.fixture
-def inputs(tmp_path):
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory):
     """Two images of the training series, one that is like none, and files that are none."""
-    folder = tmp_path / "in"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("in")
     for number, picture in enumerate([*whole_run.slices(0, 2), 255 - whole_run.slices(1, 1)[0]]):
         Image.fromarray(picture).save(folder / f"{number}.png")
     (folder / "text.jpg").write_text("no picture")
-    Image.open(folder / "0.png").save(tmp_path / "whole.jpg")
-    (folder / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-200])
+    Image.open(folder / "0.png").save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:-200])
     return folder
 
 

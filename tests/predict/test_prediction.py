@@ -101,9 +101,8 @@ def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
         "none.png": "No such file or directory",
     }
     for name, line in lines.items():
-        with pytest.raises(InputError) as caught:
-            prediction.read(tmp_path / name, MODEL)
-        assert str(caught.value) == f"{tmp_path / name}: {line}"
+        path = tmp_path / name
+        assert list(prediction.predict(MODEL, None, [path])) == [(path, f"{path}: {line}")]
 
 
 def test_files_of_one_name_get_pictures_of_their_own_in_a_new_folder(tmp_path):

@@ -13,8 +13,10 @@ import pandas as pd
 from PIL import Image
 
 from kidneyct.maps.selection import Example
+from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import canvas, charts, gallery, heat, panels, titles
 from kidneyct.report.pictures import explained, figures
+from kidneyct.statistics import external
 
 
 def test_headings_name_what_was_kept_and_what_collapsed(run, monkeypatch):
@@ -68,6 +70,15 @@ def test_the_curve_by_similarity(run):
     assert (look_up.lines[0].get_ydata()[1], look_up.lines[1].get_xdata()) == (0.5, [0.95, 0.95])
     empty = charts.similarity_curve(run.similarity.iloc[:0], 0.95)
     assert empty.texts[0].get_text().startswith("not computed: ")
+
+
+def test_the_chart_has_a_line_for_each_metric(tested, size_of):
+    columns = ["metric", "role", "value", "low", "high", "own_test"]
+    classes = {label: {"recall": 0.25} for label in tested.comparison["classes"]}
+    own = {"accuracy": 0.5, "macro_f1": 0.4, "expected_calibration_error": 0.1, "brier_score": 0.2, "classes": classes}
+    table = pd.DataFrame(external.beside(tested.external, dict.fromkeys(ROLES, own)), columns=columns)
+    names = {role: role for role in ROLES}
+    assert size_of(lambda path: canvas.save(charts.external(table, names), path)) == (1275, 984)
 
 
 def test_a_fine_map_is_shown_by_itself_and_a_coarse_one_over_its_image():

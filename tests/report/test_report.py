@@ -300,6 +300,32 @@ def test_the_page_says_where_known_series_come_from(run, written):
     assert (leak["adjusted Rand index"], leak["purity"]) == ("0.875", "93.8 %")
 
 
+def test_an_external_test_is_told_or_that_there_is_none(page, tested, written):
+    assert 'href="#external"' not in page
+    assert "One data set, one network, one size of picture. No external test." in words(page)
+    page = written(tested)
+    assert "/home/someone" not in page
+    text = words(page, "external")
+    for sentence in (
+        "the images of theirs.zip, a set that is used for nothing else: 4 images of 3 series, inferred",
+        "It holds no image of class Stone: there is no recall",
+        "2 more could not be read and were left out.",
+        "control (random weights) collapsed: one class only",
+        # Series 0, 1, 2 have 2, 1 and 1 images; the control has those of 0 alone right.
+        "accuracy 4 100.0 % 100.0 % to 100.0 % 50.0 % 0.0 % to 100.0 % +50.0 +0.0 to +100.0",
+        "recall of Stone 0 none none none",
+        "recall of Normal 1 100.0 % one series 0.0 % one series +100.0 one series",
+        "With 3 series the intervals are too narrow",
+        "2 of the 4 images (50.0 %) have a near-duplicate among the study's images, 2 among those that",
+        "External series without a near-duplicate in the study: 1 image of 1 series.",
+        "look like the training images 75.0 %",
+        "accuracy: nearest thumbnail (25 × 25, grey) 100.0 %",
+    ):
+        assert sentence in text
+    assert "2 of the 4 external images have a near-duplicate in the study" in words(page, "limits")
+    assert "2 of the images have a near-duplicate in the study, 2 in training: so far the test is not" in words(page)
+
+
 def test_numbers_and_parameters_are_written_for_readers():
     assert [report.percent(0.12345), report.percent(1, 0), report.decimal(-0.001, 2)] == ["12.3 %", "100 %", "0.00"]
     p_value = report.environment().filters["p"]

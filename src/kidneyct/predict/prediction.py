@@ -92,14 +92,6 @@ def pictures(files, folder):
     return places
 
 
-def read(path, model):
-    """A file as `seen` gives its bytes; InputError names it."""
-    try:
-        return seen(Path(path).read_bytes(), str(path), model)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-
-
 def seen(content, name, model):
     """A file's bytes as a TrainedModel's run saw its images: tensor (s, s, 3) and thumbnail (25, 25), both uint8.
 
@@ -123,9 +115,11 @@ def predict(model, network, files, explain=None):
         for file in files[start : start + BATCH_SIZE]:
             outcomes[file] = None  # keeps the files' order
             try:
-                images[file] = read(file, model)
+                images[file] = seen(file.read_bytes(), str(file), model)
             except InputError as error:
                 outcomes[file] = str(error)
+            except OSError as error:
+                outcomes[file] = f"{file}: {error.strerror}"
         if images:
             tensors, thumbnails = map(np.stack, zip(*images.values(), strict=True))  # (b, s, s, 3), (b, 25, 25)
             outcomes |= dict(zip(images, classify(model, network, tensors, thumbnails), strict=True))

@@ -6,7 +6,6 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import anyio
 import numpy as np
@@ -15,7 +14,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 from whole_run import CLASSES, SIDE
 
-from kidneyct import __main__ as door
 from kidneyct.app import routes
 from kidneyct.commands import NOTICE
 from kidneyct.maps import explainer
@@ -28,8 +26,8 @@ HERE = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(scope="module")
-def trained(folder):
-    return trained_model.read(folder)
+def trained(workspace):
+    return trained_model.read(workspace[0])
 
 
 @pytest.fixture(scope="module")
@@ -51,25 +49,24 @@ def pixels(uri):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_both_models_say_what_predict_says(client, folder, inputs, capsys, role):
-    assert door.main(["predict", str(inputs), "--workspace", str(folder), "--role", role, "--json"]) == 1
-    document = json.loads(capsys.readouterr().out)
-    answers = {path.name: client.post("/predict", content=path.read_bytes()) for path in inputs.iterdir()}
-    results, reasons = ({Path(e.pop("file")).name: e for e in document[part]} for part in ("predictions", "errors"))
-    assert (results.keys(), reasons.keys()) == ({"alike.png", "unlike.jpg"}, {"broken.jpg", "text.jpg"})
-    for name, expected in results.items():
-        found = answers[name].json()["models"][role]
+def test_both_models_say_what_predict_says(client, workspace, inputs, run, role):
+    document = json.loads(run("predict", inputs, "--workspace", workspace[0], "--role", role, "--json")[1])
+    answers = {str(path): client.post("/predict", content=path.read_bytes()) for path in inputs.iterdir()}
+    assert len(document["predictions"]) == 3
+    for expected in document["predictions"]:
+        found = answers[expected.pop("file")].json()["models"][role]
         for key in ("probabilities", "probability"):  # predict's batch is of another size
             assert found.pop(key) == pytest.approx(expected.pop(key), abs=2e-5)
         assert found == expected
-        assert found["unlike"] == (name == "unlike.jpg")
-    for name, reason in reasons.items():
-        assert (answers[name].status_code, answers[name].json()) == (422, {"error": reason["error"]})
+    assert len(document["errors"]) == 2
+    for refused in document["errors"]:
+        answer = answers[refused["file"]]
+        assert (answer.status_code, answer.json()) == (422, {"error": refused["error"]})
 
 
 def test_a_map_is_the_model_s_and_the_picture_what_it_sees(inputs, client, trained):
-    content, model = (inputs / "alike.png").read_bytes(), trained["candidate"]
-    tensor, _ = prediction.seen(content, "alike.png", model)
+    content, model = (inputs / "0.png").read_bytes(), trained["candidate"]
+    tensor, _ = prediction.seen(content, "0.png", model)
     explain = explainer.explainer(models.network(model), batch_size=prediction.BATCH_SIZE)
     for method in PAPER:
         answer = client.post(f"/predict?method={method}", content=content).json()
@@ -106,7 +103,7 @@ def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client
         *(client.get(path) for path in ("/", "/style.css", "/script.js", "/none", "/../params.yaml")),
         client.get("/", headers={"host": "evil.example"}),
         client.post("/predict", content=b"", headers={"origin": "null"}),
-        client.post("/predict", content=(inputs / "alike.png").read_bytes()),
+        client.post("/predict", content=(inputs / "0.png").read_bytes()),
         client.put("/"),
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 404, 400, 403, 200, 405]
@@ -124,7 +121,7 @@ def test_every_answer_has_the_headers_and_the_page_nothing_from_elsewhere(client
 
 def test_one_is_computed_at_a_time_and_a_slow_picture_holds_up_no_other(client, inputs, monkeypatch):
     slow, running, overlaps = threading.Event(), threading.Semaphore(1), []
-    contents = [(inputs / name).read_bytes() for name in ("alike.png", "unlike.jpg")]
+    contents = [(inputs / name).read_bytes() for name in ("0.png", "2.png")]
     alone = [client.post("/predict", content=content).json() for content in contents]
     seen, classify = prediction.seen, prediction.classify
 
@@ -164,7 +161,7 @@ def call(application, receive):
 def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_for(application, inputs, monkeypatch):
     monkeypatch.setattr(prediction, "classify", lambda *given: pytest.fail("computed"))
     monkeypatch.setattr(routes, "SECONDS", 0.01)
-    content = (inputs / "alike.png").read_bytes()
+    content = (inputs / "0.png").read_bytes()
     coming = [{"type": "http.request", "body": content, "more_body": False}, {"type": "http.disconnect"}]
 
     async def leaves():
@@ -185,7 +182,7 @@ def test_what_goes_wrong_is_one_line_and_the_next_is_answered(client, inputs, mo
     def fail(*given):
         raise error
 
-    content = (inputs / "alike.png").read_bytes()
+    content = (inputs / "0.png").read_bytes()
     with monkeypatch.context() as patched:
         patched.setattr(prediction, "classify", fail)
         answer = client.post("/predict", content=content)
