@@ -4,21 +4,15 @@ import errno
 import os
 
 import ct
+import finished
 import numpy as np
 import pytest
 from PIL import Image
 
+from kidneyct.images import decoding
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import prediction
 from kidneyct.predict.trained_model import TrainedModel
-
-
-def pictures(number, count):
-    """Smooth random thumbnails (count, 25, 25): all share a body, those of a series are nearly one picture."""
-    body = np.random.default_rng(0).integers(0, 200, (5, 5))
-    own = np.random.default_rng(number + 1).integers(0, 56, (5, 5))
-    noise = np.random.default_rng(number).integers(-6, 7, (count, 25, 25))
-    return np.clip(np.kron(body + own, np.ones((5, 5), int)) + noise, 0, 255).astype("uint8")
 
 
 class Network:
@@ -32,14 +26,16 @@ class Network:
         return np.tile(self.probabilities, (len(pixels), 1))
 
 
-MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), 0.5)
+PICTURES = [Image.fromarray(picture) for picture in finished.slices(0, 5)]
+THUMBNAILS = np.stack([decoding.thumbnail(picture) for picture in PICTURES])
+MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", THUMBNAILS, 0.5)
 
 
 def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):
     monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
     files = [tmp_path / f"{name}.png" for name in "abcde"]
-    for file, picture in zip(files, pictures(0, 5), strict=True):
-        Image.fromarray(picture).save(file)
+    for file, picture in zip(files, PICTURES, strict=True):
+        picture.save(file)
     files[1].write_text("no picture")
     network, explained = Network(0.0, 1.0), []
     outcomes = dict(prediction.predict(MODEL, network, files, lambda *batch: explained.append(batch)))

@@ -105,9 +105,3 @@ def test_a_lock_that_lacks_something_is_one_line(run, change, line):
     found = refusal(run)
     assert found.startswith(f"{run}/dvc.lock: ")
     assert line in found
-
-
-def test_no_run_is_one_line(tmp_path):
-    assert refusal(tmp_path) == (
-        f"{tmp_path}/dvc.lock: not there; give the folder of a finished run with --workspace, or run dvc repro"
-    )

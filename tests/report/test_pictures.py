@@ -64,14 +64,6 @@ def test_empty_maps_unknown_classes_and_no_example_are_drawn(size_of):
         assert size_of(functools.partial(canvas.save, figure)) == size
 
 
-def test_the_curve_by_similarity(run):
-    counts, look_up = charts.similarity_curve(run.similarity, 0.95).axes
-    assert [line.get_ydata().tolist() for line in counts.lines[:2]] == [[7, 8], [1, 0]]
-    assert (look_up.lines[0].get_ydata()[1], look_up.lines[1].get_xdata()) == (0.5, [0.95, 0.95])
-    empty = charts.similarity_curve(run.similarity.iloc[:0], 0.95)
-    assert empty.texts[0].get_text().startswith("not computed: ")
-
-
 def test_the_chart_has_a_line_for_each_metric(tested, size_of):
     columns = ["metric", "role", "value", "low", "high", "own_test"]
     classes = {label: {"recall": 0.25} for label in tested.comparison["classes"]}
