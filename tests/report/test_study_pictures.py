@@ -1,10 +1,15 @@
-"""The pictures of a study's probes: what they say, and the same bytes each time."""
+"""A study's pictures and page: what they say, and the same bytes each time."""
+
+import copy
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from outcomes import summary
 
-from kidneyct.experiments import probe_charts
+from kidneyct.experiments import probe_charts, study_page
+from kidneyct.pipeline import params
 from kidneyct.probe import probe
 from kidneyct.report import canvas
 
@@ -19,12 +24,8 @@ def estimate(value, low=-0.03, high=0.03):
 def result():
     """A study's probes as `starts.summarise` gives them."""
     curves = {part: -0.1 for part in probe.parts()} | {probe.ALL: 0}
-    return {
-        "images": 2177,
-        "series": 152,
-        "cuts": 20,
-        "draws": 3,
-        "curves": {"cuts": 2, "draws": 2},
+    counts = {"images": 2177, "series": 152, "cuts": 20, "draws": 3, "curves": {"cuts": 2, "draws": 2}}
+    return counts | {
         "models": {model: {"macro_auroc": estimate(value)} for model, value in (BASELINES | STARTS).items()},
         "contrasts": {"imagenet less random": {"macro_auroc": estimate(0.065)}},
         "blocks": {
@@ -114,3 +115,48 @@ def test_labels_are_moved_apart_as_little_as_can_be():
 def test_the_pictures_have_the_same_bytes_and_fit_a_readme(size_of, table):
     assert size_of(lambda path: probe_charts.draw(path, result()))[0] == 1350
     assert size_of(lambda path: probe_charts.heat(path, table))[0] == 1350
+
+
+ARMS = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
+
+
+@pytest.fixture(scope="module")
+def study():
+    whole = summary()
+    again = copy.deepcopy(whole) | {"incomplete": ["later <arm>"], "pairs": {}}
+    return {
+        "study": {
+            "settings": {},
+            "arms": {arm: {"weights": start} for arm, start in ARMS.items()},
+            "splits": {"by image": {"split.by": "image"}, "by series": {}},
+            "seeds": [0],
+        },
+        "splits": {"by image": whole, "by series": again},
+    }
+
+
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "forest.png"
+    study_page.forest(path, study["splits"])
+    return study_page.page(study, params.validate().model_dump(), path)
+
+
+def test_the_numbers_are_the_studys_and_what_is_left_out_is_named(page, study):
+    row = re.search(r'<tr><th scope="row">stats</th>(.*?)</tr>', page, re.DOTALL)[1]
+    cells = re.sub(r"<[^>]+>", " ", row).split()
+    assert cells[0] == "87.5"
+    assert "+12.5" in cells  # less the control's 75.0
+    accuracy = study["splits"]["by image"]["arms"]["stats"]["against_control"]["accuracy"]
+    assert f"{100 * accuracy['low']:+.1f} to {100 * accuracy['high']:+.1f}" in page
+    assert "training accuracy 65.0 %; 2 collapsed; 1 untrained" in page
+    assert "2 not stopped" in page
+    assert "Left out, because not all of it has been run: later &lt;arm&gt;." in page
+    assert not re.search(r"<arm>|url\(|@import|https?://|<script|/home/someone", page)
+    assert "not for clinical use" in page
+
+
+def test_the_forest_has_a_row_for_each_model(study, size_of):
+    # 4.2 inches a way of splitting and 2.2; twice 0.36 a row and 1.1, and 0.7: at 150 dots.
+    size = (1590, round(150 * (2 * (0.36 * 4 + 1.1) + 0.7)))
+    assert size_of(lambda path: study_page.forest(path, study["splits"])) == size
