@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import anyio
 import numpy as np
@@ -179,12 +180,9 @@ def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_
     ],
 )
 def test_what_goes_wrong_is_one_line_and_the_next_is_answered(client, inputs, monkeypatch, error, status, line):
-    def fail(*given):
-        raise error
-
     content = (inputs / "0.png").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(prediction, "classify", fail)
+        patched.setattr(prediction, "classify", Mock(side_effect=error))
         answer = client.post("/predict", content=content)
         assert (answer.status_code, answer.json()) == (status, {"error": line})
     assert client.post("/predict", content=content).status_code == 200

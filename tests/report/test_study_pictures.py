@@ -117,32 +117,22 @@ def test_the_pictures_have_the_same_bytes_and_fit_a_readme(size_of, table):
     assert size_of(lambda path: probe_charts.heat(path, table))[0] == 1350
 
 
-ARMS = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
-
-
 @pytest.fixture(scope="module")
 def study():
     whole = summary()
     again = copy.deepcopy(whole) | {"incomplete": ["later <arm>"], "pairs": {}}
-    return {
-        "study": {
-            "settings": {},
-            "arms": {arm: {"weights": start} for arm, start in ARMS.items()},
-            "splits": {"by image": {"split.by": "image"}, "by series": {}},
-            "seeds": [0],
-        },
-        "splits": {"by image": whole, "by series": again},
-    }
+    starts = {"imagenet": "imagenet", "stats": "/home/someone/stats.h5", "none": "none"}
+    arms = {arm: {"weights": start} for arm, start in starts.items()}
+    ways = {"by image": {"split.by": "image"}, "by series": {}}
+    settings = {"settings": {}, "arms": arms, "splits": ways, "seeds": [0]}
+    return {"study": settings, "splits": {"by image": whole, "by series": again}}
 
 
-@pytest.fixture(scope="module")
-def page(study, tmp_path_factory):
-    path = tmp_path_factory.mktemp("study") / "forest.png"
-    study_page.forest(path, study["splits"])
-    return study_page.page(study, params.validate().model_dump(), path)
-
-
-def test_the_numbers_are_the_studys_and_what_is_left_out_is_named(page, study):
+def test_the_forest_has_a_row_for_each_model_and_the_page_the_studys_numbers(study, size_of, tmp_path):
+    # 4.2 inches a way of splitting and 2.2; twice 0.36 a row and 1.1, and 0.7: at 150 dots.
+    size = (1590, round(150 * (2 * (0.36 * 4 + 1.1) + 0.7)))
+    assert size_of(lambda path: study_page.forest(path, study["splits"])) == size
+    page = study_page.page(study, params.validate().model_dump(), tmp_path / "first.png")
     row = re.search(r'<tr><th scope="row">stats</th>(.*?)</tr>', page, re.DOTALL)[1]
     cells = re.sub(r"<[^>]+>", " ", row).split()
     assert cells[0] == "87.5"
@@ -154,9 +144,3 @@ def test_the_numbers_are_the_studys_and_what_is_left_out_is_named(page, study):
     assert "Left out, because not all of it has been run: later &lt;arm&gt;." in page
     assert not re.search(r"<arm>|url\(|@import|https?://|<script|/home/someone", page)
     assert "not for clinical use" in page
-
-
-def test_the_forest_has_a_row_for_each_model(study, size_of):
-    # 4.2 inches a way of splitting and 2.2; twice 0.36 a row and 1.1, and 0.7: at 150 dots.
-    size = (1590, round(150 * (2 * (0.36 * 4 + 1.1) + 0.7)))
-    assert size_of(lambda path: study_page.forest(path, study["splits"])) == size
