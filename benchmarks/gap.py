@@ -101,7 +101,7 @@ def decoded(path, size, folder):
     """The archive's tensors, thumbnails and index at a size; decoded into `folder` unless they are there."""
     if not (folder / "index.csv").exists():
         entries = archive.images(path, CLASSES)
-        decoding.preprocess(path, entries, size, 0, folder, work=work(folder, f"images of {size} pixels"))
+        decoding.preprocess(path, entries, size, 0, folder)
     table = index.read(folder / "index.csv")
     return arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy"), table
 

@@ -21,7 +21,7 @@ from benchmarks import stopwatch
 from kidneyct.experiments import probing
 from kidneyct.probe.balance import weights as balanced
 from kidneyct.probe.logistic import dealt, evenly
-from kidneyct.statistics import pooled
+from kidneyct.statistics import bootstrap, pooled
 
 SERIES = {60: (21, 15, 17, 7), 150: (51, 38, 43, 18)}  # by class, in the proportions of the data set's 152
 LATENT = 24  # what a slice is like: the mean of its class, its series' own, its own
@@ -162,13 +162,23 @@ def pooled_predictions(trials):
         found = []
         for number in range(trials):
             first, second = two_models(generator, groups, centre)
-            gap = pooled.estimate([first], [second], seed=number, resamples=RESAMPLES)[0]
-            percentile = {"low": gap["percentile_low"], "high": gap["percentile_high"]} if "error" in gap else gap
+            gap = pooled.estimate([first], [second])[0]
+            percentile = percentiles(first, second, number) if "error" in gap else gap
             found += [[[_holds(ends, GAP), ends["high"] - ends["low"]] for ends in (gap, percentile)]]
         (held, width), (share, reach) = np.mean(found, axis=0)
         rows.append({"series": groups, "held, this interval": held, "held, percentile bootstrap": share})
         rows[-1] |= {"width, this interval": width, "width, percentile bootstrap": reach}
     return rows
+
+
+def percentiles(first, second, seed):
+    """The ends of a bootstrap over series of the gap in accuracy between two models' counts (g, c, c)."""
+
+    def gap(times):
+        return np.subtract(*(pooled.metrics(np.tensordot(times, side, 1))[..., 0] for side in (first, second)))
+
+    draws = bootstrap.resampled(gap, np.random.default_rng(seed), np.ones(len(first), int), resamples=RESAMPLES)
+    return dict(zip(("low", "high"), bootstrap.ends(draws), strict=True))
 
 
 def two_models(generator, groups, centre):

@@ -79,13 +79,6 @@ def write_json(path, tree):
         partial.write_text(json.dumps(tree, indent=2) + "\n")
 
 
-def place(path):
-    """The path, its folder made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def by_role(read, path, *given):
     """What `read` finds for each role, role -> result; `path` has {} where the role stands, `given` goes behind it."""
     return {role: read(path.format(role), *given) for role in ROLES}

@@ -3,7 +3,7 @@
 import contextlib
 from collections import Counter
 
-from stages import place, run
+from stages import run
 
 from kidneyct.images import archive
 from kidneyct.pipeline import params
@@ -21,7 +21,6 @@ def main():
         archive.link_or_copy(fetched, ARCHIVE)
     elif p.data.source == "phantom":
         asked = classes, p.phantom.patients_per_class, p.phantom.slices_per_patient
-        phantom.announce(*asked, place(ARCHIVE).parent)
         with contextlib.closing(phantom.members(*asked, p.phantom.seed)) as members:
             archive.write(ARCHIVE, members)
     else:

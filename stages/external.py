@@ -10,14 +10,14 @@ import numpy as np
 
 from stages import atomic_write, run, write_json
 
-from kidneyct.files import arrays, checkpoint, index, predictions
+from kidneyct.files import arrays, index, predictions
 from kidneyct.images import archive, decoding, grey
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.probe import logistic, probe
 from kidneyct.series import inference, known_series, split
-from kidneyct.sources import external
+from kidneyct.sources import user_images
 
 FOLDER = Path("data/external")
 ARCHIVE = FOLDER / "archive.zip"
@@ -27,8 +27,8 @@ BATCH_SIZE = 32
 def main():
     p = params.load("external")
     classes = p.data.classes
-    archive.write(ARCHIVE, external.members(p.data.external, classes))
-    rejected = decoded(external.images(ARCHIVE, classes), p.preprocess)
+    archive.write(ARCHIVE, user_images.external(p.data.external, classes))
+    rejected = decoded(archive.images(ARCHIVE, classes, some=True), p.preprocess)
     files = index.read(FOLDER / "index.csv")
     parts = split.external(files, p.split.contradictory, FOLDER / "index.csv")
     rows = index.rows(parts, "test")
@@ -64,10 +64,8 @@ def main():
 
 def decoded(entries, preprocess):
     """Decode the archive's images; how many can't be read."""
-    size, allowed = preprocess.image_size, preprocess.allow_corrupt
-    with checkpoint.work("external", "external", device=None) as work:
-        what = ARCHIVE, entries, size, allowed, FOLDER, preprocess.window
-        return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey), work)[1]
+    what = ARCHIVE, entries, preprocess.image_size, preprocess.allow_corrupt, FOLDER, preprocess.window
+    return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey))[1]
 
 
 def series(files, thumbnails, asked):
@@ -77,12 +75,11 @@ def series(files, thumbnails, asked):
     where = f"{ARCHIVE}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(ARCHIVE), where)
     if table.empty and asked.table == "published" and len(files):  # other series of the published data set
-        table = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), known_series.PUBLISHED)
-        table, where = known_series.of_published(table, files["image"], known_series.PUBLISHED), known_series.PUBLISHED
+        table, where = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), where), known_series.PUBLISHED
     if table.empty:
         return {"series": numbers}
-    rejected, listed = index.read(FOLDER / "rejected.csv")["image"], str(FOLDER / "index.csv")
-    known = known_series.numbers(table, files["image"], rejected, where, listed, "take it out of data.external")
+    otherwise = "take it out of data.external"
+    known = known_series.numbers(table, files["image"], where, FOLDER / "index.csv", otherwise)
     return {"series": known, "inferred": numbers}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from stages import atomic_write, run, write_json
 
 from kidneyct.files import arrays, index
-from kidneyct.leakage import leakage, thresholds
+from kidneyct.leakage import leakage
 from kidneyct.pipeline import params
 from kidneyct.series import inference as thumbnail_series
 
@@ -46,7 +46,7 @@ def main():
         pairs.to_csv(partial, index=False, float_format="%.6f")
     groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
     with atomic_write("metrics/leakage/similarity.csv") as partial:
-        thresholds.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
+        leakage.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
     accuracy = result["accuracy"]
     print(
         f"{result['near_duplicates']['share']:.1%} of {result['test_images']} test images have a near-duplicate in "

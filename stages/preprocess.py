@@ -5,7 +5,6 @@ from pathlib import Path
 
 from stages import atomic_write, run
 
-from kidneyct.files import checkpoint
 from kidneyct.images import archive, decoding, grey, masks
 from kidneyct.pipeline import params
 
@@ -20,9 +19,8 @@ def main():
     size, allowed = p.preprocess.image_size, p.preprocess.allow_corrupt
     changed = functools.partial(grey.seen, how=p.preprocess.grey)
     what = ARCHIVE, entries, size, allowed, Path("data/images"), p.preprocess.window, changed
-    with checkpoint.work("preprocess", "preprocess", device=None) as work:
-        masks.check(ARCHIVE, entries)
-        kept, rejected = decoding.preprocess(*what, work)
+    masks.check(ARCHIVE, entries)
+    kept, rejected = decoding.preprocess(*what)
     left_out = f", {rejected} that can't be read left out: see data/images/rejected.csv" if rejected else ""
     print(f"preprocess: {kept} images{left_out}")
 

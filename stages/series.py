@@ -41,9 +41,7 @@ def known_numbers(source, images):
     table = known_series.parse(Path(path).read_bytes(), where)
     if source == "archive" and table.empty:
         return None
-    if source == "published":
-        table = known_series.of_published(table, images, where)
-    return known_series.numbers(table, images, index.read("data/images/rejected.csv")["image"], where)
+    return known_series.numbers(table, images, where)
 
 
 if __name__ == "__main__":

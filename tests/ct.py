@@ -7,7 +7,6 @@ import pydicom
 from pydicom import uid
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
-from pydicom.sequence import Sequence
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 RAMP = np.arange(64, dtype="<i2").reshape(8, 8) * 30  # stored values; less 1024 are HU
@@ -51,34 +50,6 @@ def packed(data, syntax=uid.ExplicitVRLittleEndian):
 
 def file(pixels=RAMP, **changes):
     return packed(dataset(pixels, **changes))
-
-
-def enhanced():
-    """An enhanced CT of three frames from top to bottom, each with an intercept and a window of its own."""
-    data = dataset(np.stack([RAMP] * 3), SOPClassUID=f"{CT}.1", NumberOfFrames=3, RescaleSlope=None)
-    for name in ("RescaleIntercept", "ImageOrientationPatient", "ImagePositionPatient"):
-        del data[name]
-
-    def item(**values):
-        one = pydicom.Dataset()
-        for name, value in values.items():
-            setattr(one, name, value)
-        return one
-
-    data.SharedFunctionalGroupsSequence = Sequence(
-        [item(PlaneOrientationSequence=Sequence([item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])]))]
-    )
-    data.PerFrameFunctionalGroupsSequence = Sequence(
-        item(
-            PlanePositionSequence=Sequence([item(ImagePositionPatient=[0, 0, -5 * frame])]),
-            PixelValueTransformationSequence=Sequence(
-                [item(RescaleSlope=1, RescaleIntercept=-1024 - frame, RescaleType="HU")]
-            ),
-            FrameVOILUTSequence=Sequence([item(WindowCenter=40 + frame, WindowWidth=400)]),
-        )
-        for frame in range(3)
-    )
-    return data
 
 
 def put(folder, files):

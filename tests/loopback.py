@@ -34,11 +34,10 @@ class Kaggle(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, content):
+    def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.asked, self.instead = content, [], {}
+        self.content, self.asked, self.instead = make_zip(), [], {}
         self.released = threading.Event()
-        self.modified = "Mon, 03 Jan 2022 10:00:00 GMT"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(total - start))
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", '"version-1"')
-        self.send_header("Last-Modified", self.server.modified)
+        self.send_header("Last-Modified", "Mon, 03 Jan 2022 10:00:00 GMT")
         if start:
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
         self.end_headers()

@@ -18,16 +18,10 @@ def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAG
     table = table.assign(acquisition=list("abababab"), acquisition_size=list("aabbaabb"))
     training = {"learning_rate": rate, "stopped": stopped, "edge": "none", "collapsed": len(set(candidate)) == 1}
     training |= {"training_accuracy": 0.9, "untrained": False}
-    of_control = training | {"learning_rate": 0.1, "stopped": True, "collapsed": len(set(control)) == 1}
+    of_control = training | {"learning_rate": 0.1, "stopped": True, "edge": "highest"}
+    of_control["collapsed"] = len(set(control)) == 1
     other = training | {"learning_rate": 0.01, "training_accuracy": 0.4, "untrained": True}
     return table[::-1], [{"candidate": training, "control": of_control}, {"candidate": other, "control": of_control}]
-
-
-STARTS = {
-    "imagenet": {"weights": "imagenet"},
-    "stats": {"weights": "stats.h5"},
-    "none": {"weights": "none"},
-}
 
 
 def summary():
@@ -37,4 +31,4 @@ def summary():
         "stats": {0: outcome("aaaabbba", stopped=False)},  # 7
         "none": {0: outcome("aaaaaaaa")},  # 4, collapsed
     }
-    return arms.summarise(outcomes, STARTS, CLASSES)
+    return arms.summarise(outcomes, CLASSES)

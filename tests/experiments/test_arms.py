@@ -18,7 +18,7 @@ def accuracies(models):
     return {name: values["accuracy"]["value"] for name, values in models.items()}
 
 
-def test_every_arm_by_itself_against_the_control_and_against_each_other(summary):
+def test_every_arm_by_itself_against_the_control_the_others_and_the_baselines(summary):
     assert (summary["images"], summary["series"], summary["seeds"]) == (8, 4, 1)
     assert accuracies(summary["arms"]) == {"imagenet": 1, "stats": 0.875, "none": 0.5}
     assert accuracies(summary["controls"]) == {"control": 0.75}
@@ -29,7 +29,11 @@ def test_every_arm_by_itself_against_the_control_and_against_each_other(summary)
     assert gaps["imagenet"]["recall"]["a"]["value"] == 0.5
     ordered = sorted((values["accuracy"] for values in gaps.values()), key=lambda gap: gap["p"])
     assert ordered[0]["p_holm"] == pytest.approx(min(1, 3 * ordered[0]["p"]), abs=1e-5)  # tested together
-    assert set(ordered[0]["series_needed"]) == {"5_points", "10_points"}
+    pooled = dict(zip(index.BASELINES, (0.5, 1, 0.625, 0.5, 0.5), strict=True))
+    assert accuracies(summary["baselines"]) == pooled
+    gaps = {baseline: 0.875 - value for baseline, value in pooled.items()}
+    assert accuracies(summary["arms"]["stats"]["against_baselines"]) == gaps
+    assert accuracies(summary["controls"]["control"]["against_baselines"])["linear_model"] == 0.125
 
 
 def test_how_arms_were_trained(summary):
@@ -39,56 +43,26 @@ def test_how_arms_were_trained(summary):
     assert (stats["training_accuracy"], stats["untrained"]) == (0.65, 1)  # of 0.9 and 0.4
     assert stats["learning_rates"] == {"0.001": 1, "0.01": 1}
     assert control["learning_rates"] == {"0.1": 2}
+    assert control["rate_at_edge"] == {"lowest": 0, "highest": 2}
 
 
-def test_baselines_are_pooled_in_the_same_way_and_models_compared_with_them(summary):
-    pooled = dict(zip(index.BASELINES, (0.5, 1, 0.625, 0.5, 0.5), strict=True))
-    assert accuracies(summary["baselines"]) == pooled
-    gaps = {baseline: 0.875 - value for baseline, value in pooled.items()}
-    assert accuracies(summary["arms"]["stats"]["against_baselines"]) == gaps
-    assert accuracies(summary["controls"]["control"]["against_baselines"])["linear_model"] == 0.125
-
-
-def test_controls_that_differ_in_what_they_say_or_were_made_with_are_told_apart():
-    outcomes = {arm: {0: outcome("aaaabbbb")} for arm in ("one", "two blocks", "scaled")}
+def test_controls_are_told_apart_and_an_arm_of_other_seeds_is_left_out():
+    outcomes = {arm: {0: outcome("aaaabbbb")} for arm in ("one", "two")}
     outcomes["other"] = {0: outcome("aaaabbbb", control="bbbbaaaa")}
-    starts = {
-        "one": {"weights": "imagenet"},
-        "two blocks": {"weights": "imagenet", "model.transferred_blocks": 2},
-        "scaled": {"weights": "imagenet", "model.pixel_scaling": "caffe"},
-        "other": {"weights": "imagenet"},
-    }
-    summary = arms.summarise(outcomes, starts, CLASSES)
-    found = [values["control"] for values in summary["arms"].values()]
-    assert found == ["control", "control", "control of scaled", "control of other"]
-    assert list(summary["controls"]) == ["control", "control of scaled", "control of other"]
-
-
-def test_an_arm_of_other_seeds_is_left_out_and_named():
-    outcomes = {"one": {0: outcome("aaaabbbb"), 1: outcome("aaaabbba")}, "two": {0: outcome("aaaabbbb")}}
-    summary = arms.summarise(outcomes, {"one": {}, "two": {}}, CLASSES)
-    assert summary["incomplete"] == ["two"]
-    assert accuracies(summary["arms"]) == {"one": pytest.approx(0.9375)}
+    outcomes["longer"] = {0: outcome("aaaabbbb"), 1: outcome("aaaabbba")}
+    summary = arms.summarise(outcomes, CLASSES)
+    assert [values["control"] for values in summary["arms"].values()] == ["control", "control", "control of other"]
+    assert accuracies(summary["controls"]) == {"control": 0.75, "control of other": 0}
+    assert summary["incomplete"] == ["longer"]
+    both = arms.summarise({"longer": outcomes["longer"]}, CLASSES)
+    assert accuracies(both["arms"]) == {"longer": pytest.approx(0.9375)}  # the mean of 1 and 7 / 8
 
 
 def test_the_table_has_a_line_for_each_model_and_metric(summary):
     table = arms.table({"by series": summary})
-    assert len(table) == (3 + 1 + len(index.BASELINES)) * 4 + (3 + 1) * 2
+    assert len(table) == (3 + 1 + len(index.BASELINES)) * 4
     row = table[(table["model"] == "stats") & (table["metric"] == "accuracy")].iloc[0]
     assert (row["split"], row["kind"], row["value"], row["gap"]) == ("by series", "arm", 0.875, 0.125)
     control = table[(table["model"] == "control") & (table["metric"] == "recall of a")].iloc[0]
     assert (control["kind"], control["value"]) == ("control", 0.5)
     assert pd.isna(control["gap"])
-
-
-def test_a_rate_kept_at_the_edge_of_the_list_is_told():
-    table, trainings = outcome("aaaabbbb")
-    trainings = [training | {"candidate": training["candidate"] | {"edge": "lowest"}} for training in trainings]
-    trainings[1]["control"] = trainings[1]["control"] | {"edge": "highest"}
-    splits = {"by series": arms.summarise({"one": {0: (table, trainings)}}, {"one": {}}, CLASSES)}
-    found = splits["by series"]
-    assert found["arms"]["one"]["rate_at_edge"] == {"lowest": 2, "highest": 0}
-    assert found["controls"]["control"]["rate_at_edge"] == {"lowest": 0, "highest": 1}
-    shares = arms.table(splits).set_index(["model", "metric"])["value"]
-    assert shares["one", "runs that kept the lowest rate"] == 1
-    assert shares["control", "runs that kept the highest rate"] == 0.5

@@ -50,23 +50,14 @@ def test_classes_alone_of_some_images_of_every_series_have_no_auroc(tmp_path):
     ("change", "line"),
     [
         (lambda t: t.drop(columns="Normal"), "expected a column image and a column for each of Cyst, Normal, or predi"),
-        (
-            lambda t: t.assign(image=t["image"].str.lower()),
-            "10 images that benchmark/series.csv does not have: cyst/0.",
-        ),
+        (lambda t: t.assign(image=t["image"].str.lower()), "10 images that benchmark/series.csv does not have: cyst/"),
         (lambda t: pd.concat([t, t[:1]]), "1 images twice or more: Cyst/0.jpg"),
         (lambda t: t[:5], "2 open series without an image: normal-0, normal-1"),
-        (
-            lambda t: pd.concat([t, t[:1].assign(image="Normal/9.jpg")]),
-            "1 images of the locked series, which are for o",
-        ),
+        (lambda t: pd.concat([t, t[:1].assign(image="Normal/9.jpg")]), "1 images of the locked series, which are for"),
         (lambda t: t.assign(Cyst=0.7), "10 images whose probabilities do not sum to 1: "),
         (lambda t: t.assign(Cyst=[np.nan] + [0.5] * 9), "1 images with a probability that is no number from 0 to 1: "),
         (lambda t: t.assign(Cyst=1.5, Normal=-0.5), "10 images with a probability that is no number from 0 to 1: "),
-        (
-            lambda t: t[["image"]].assign(predicted="cyst"),
-            "10 images predicted as none of Cyst, Normal: Cyst/0.jpg, ",
-        ),
+        (lambda t: t[["image"]].assign(predicted="cyst"), "10 images predicted as none of Cyst, Normal: Cyst/0.jpg,"),
     ],
 )
 def test_a_fault_is_one_line(tmp_path, change, line):

@@ -1,35 +1,38 @@
-"""Decoding into arrays and the index."""
+"""Decoding into arrays and the index; windows, against DICOM's own pseudo-code and by hand; lesion masks."""
 
 import functools
 import hashlib
 import io
 import struct
+import zipfile
 import zlib
 
+import ct
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
+from pydicom.pixels import apply_windowing
 
-from kidneyct.files import arrays, checkpoint, index
-from kidneyct.images import archive, decoding, grey
+from kidneyct.files import arrays, index
+from kidneyct.images import archive, decoding, grey, masks, window
 from kidneyct.pipeline.errors import InputError
 
 
-def png(array, mode=None):
+def saved(picture, form="PNG", **options):
     buffer = io.BytesIO()
-    Image.fromarray(array, mode).save(buffer, "PNG")
+    picture.save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def make_archive(path, files):
-    archive.write(path, [(f"{archive.ROOT}/{name}", content) for name, content in files.items()])
-    return path
+def png(array):
+    return saved(Image.fromarray(array))
 
 
-def preprocess(folder, files, allowed=0, size=32):
+def preprocess(folder, files, allowed=0, **options):
     """Decode the files into `folder`; the index, the rejected ones, and both arrays."""
-    path = make_archive(folder / "a.zip", files)
-    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), size, allowed, folder)
+    path = folder / "a.zip"
+    archive.write(path, [(f"{archive.ROOT}/{name}", content) for name, content in files.items()])
+    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, allowed, folder, **options)
     tables = [index.read(folder / f"{name}.csv") for name in ("index", "rejected")]
     return *tables, arrays.images(folder / "images.npy"), arrays.thumbnails(folder / "thumbnails.npy")
 
@@ -51,13 +54,11 @@ def test_rows_follow_the_sorted_names(tmp_path):
 def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
     pixels = np.zeros((64, 64), np.uint8)
     pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)})
-    changed = functools.partial(grey.seen, how="matched")
-    decoding.preprocess(path, archive.images(path, ["Cyst", "Stone"]), 32, 0, tmp_path, changed=changed)
+    files = {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)}
+    *_, tensors, thumbnails = preprocess(tmp_path, files, changed=functools.partial(grey.seen, how="matched"))
     matched = Image.fromarray(grey.matched(pixels))
     assert np.asarray(matched).max() > pixels.max()
-    np.testing.assert_array_equal(arrays.images(tmp_path / "images.npy")[1], decoding.tensor(matched, 32))
-    thumbnails = arrays.thumbnails(tmp_path / "thumbnails.npy", 2)
+    np.testing.assert_array_equal(tensors[1], decoding.tensor(matched, 32))
     np.testing.assert_array_equal(thumbnails[1], decoding.thumbnail(matched))
 
 
@@ -90,10 +91,6 @@ def test_a_grey_picture_is_as_its_three_equal_channels():
 
 GOOD = png(np.zeros((40, 40), np.uint8))
 DEEP = png(np.zeros((40, 40), np.uint16))
-DEEP_LINE = (
-    "expected 8 bits a channel, found mode I;16, which does not say what its values mean; set preprocess.window to "
-    "[centre, width]"
-)
 SOME_BAD = {
     "Cyst/a.png": GOOD,
     "Cyst/b.png": b"text",
@@ -107,92 +104,22 @@ def test_every_unreadable_image_is_named_and_left_out_where_that_is_allowed(tmp_
     with pytest.raises(InputError) as caught:
         preprocess(tmp_path, SOME_BAD, allowed=2)
     line = str(caught.value)
-    assert "\n" not in line
-    assert "3 of 5 images" in line
-    assert all(name in line for name in ("Cyst/b.png", "Stone/c.png", "Stone/d.png: expected 8 bits"))
+    assert line.isprintable()
+    assert all(
+        words in line for words in ("3 of 5 images", "Cyst/b.png", "Stone/c.png", "Stone/d.png: expected 8 bits")
+    )
     assert line.endswith("rejected.csv; mend them, or leave them out with preprocess.allow_corrupt: 3 (found 2)")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "rejected.csv"]
     table, rejected, tensors, thumbnails = preprocess(tmp_path, SOME_BAD, allowed=3)
     assert table["image"].tolist() == ["Cyst/a.png", "Stone/e.png"]
-    assert rejected.values.tolist() == [
-        ["Cyst/b.png", "Cyst", "not a readable image (no known format); replace or remove it"],
-        ["Stone/c.png", "Stone", "not a readable image (no known format); replace or remove it"],
-        ["Stone/d.png", "Stone", f"{DEEP_LINE} of them, or convert it first"],
-    ]
+    assert rejected["image"].tolist() == ["Cyst/b.png", "Stone/c.png", "Stone/d.png"]
+    assert rejected["reason"][0] == "not a readable image (no known format); replace or remove it"
     assert tensors[:, 0, 0, 0].tolist() == thumbnails[:, 0, 0].tolist() == [0, 9]
 
 
 def test_a_class_is_not_left_out_whole(tmp_path):
     with pytest.raises(InputError, match=r"Stone/c\.png: .*; none is left of class Stone; mend them"):
         preprocess(tmp_path, {"Cyst/a.png": GOOD, "Stone/c.png": GOOD[:40]}, allowed=9)
-
-
-FILES = ("images.npy", "thumbnails.npy", "index.csv", "rejected.csv")
-
-
-def interrupt(folder, path, entries, monkeypatch, after):
-    """A run that saves after every image and is interrupted after some of these savings."""
-    save, saved = checkpoint.Checkpoint.save, []
-
-    def interrupted(*given, **arrays):
-        save(*given, **arrays)
-        saved.append(given)
-        if len(saved) == after:
-            raise KeyboardInterrupt
-
-    (folder / "work").mkdir(parents=True, exist_ok=True)
-    work = checkpoint.Checkpoint(folder / "work", "preprocess")
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "SHARE", float("inf"))
-        patched.setattr(checkpoint.Checkpoint, "save", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            decoding.preprocess(path, entries, 32, 9, folder, work=work)
-    assert not (folder / "images.npy").exists()
-    return checkpoint.Checkpoint(folder / "work", "preprocess")
-
-
-def test_an_interruption_changes_no_byte(tmp_path, monkeypatch, capsys):
-    more = {f"Stone/f{number}.png": png(np.full((40, 40), number, np.uint8)) for number in range(3)}
-    path = make_archive(tmp_path / "a.zip", SOME_BAD | more)
-    entries = archive.images(path, ["Cyst", "Stone"])
-    decoding.preprocess(path, entries, 32, 9, tmp_path)
-    expected = {name: (tmp_path / name).read_bytes() for name in FILES}
-    for after in (2, 1):  # behind the fifth and the sixth of eight images, of which three can't be read
-        work = interrupt(tmp_path / "again", path, entries, monkeypatch, after)
-    decode, decoded = decoding.decode_lean, []
-
-    def seen(content, name, **chosen):
-        decoded.append(name)
-        return decode(content, name, **chosen)
-
-    monkeypatch.setattr(decoding, "decode_lean", seen)
-    capsys.readouterr()
-    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
-    assert capsys.readouterr().out == "preprocess: goes on at image 7 of 8\n"
-    assert sorted(decoded) == ["Stone/f1.png", "Stone/f2.png"]
-    assert {name: (tmp_path / "again" / name).read_bytes() for name in FILES} == expected
-
-
-def test_damaged_rows_are_decoded_again(tmp_path, monkeypatch, capsys):
-    path = make_archive(tmp_path / "a.zip", {"Cyst/a.png": GOOD, "Cyst/b.png": GOOD, "Stone/c.png": GOOD})
-    entries = archive.images(path, ["Cyst", "Stone"])
-    decoding.preprocess(path, entries, 32, 9, tmp_path)
-    work = interrupt(tmp_path / "again", path, entries, monkeypatch, 2)
-    left = tmp_path / "again/work/thumbnails.npy"
-    content = bytearray(left.read_bytes())
-    content[128] ^= 1  # the first row's first byte
-    left.write_bytes(content)
-    decoding.preprocess(path, entries, 32, 9, tmp_path / "again", work=work)
-    line = f"{left}: damaged, as an interruption may leave it; what it held is computed again\n"
-    assert capsys.readouterr().out == f"preprocess: {line}"
-    for each in FILES:
-        assert (tmp_path / "again" / each).read_bytes() == (tmp_path / each).read_bytes()
-
-
-def saved(picture, form="PNG", **options):
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
@@ -203,7 +130,6 @@ def test_a_picture_stands_upright(tmp_path, form):
     exif[0x0112] = 6  # its first row is the right side, its first column the top
     content = saved(lying, form, exif=exif)
     picture = decoding.decode(content, "a")
-    assert picture.size == (32, 48)
     assert [picture.getpixel((16, y))[0] > 127 for y in (4, 40)] == [True, False]
     table, *_ = preprocess(tmp_path, {"Cyst/a.jpg": content, "Stone/b.png": GOOD})
     assert table.loc[0, ["width", "height"]].tolist() == [32, 48]
@@ -261,19 +187,144 @@ def test_four_inks():
     assert (red > 240, max(green, blue) < 15) == (True, True)
 
 
-# A PostScript program that writes a file where a program runs it.
-EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
-%%BoundingBox: 0 0 40 40
-(ran) (w) file closefile
-showpage
-%%EOF
-"""
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n(ran) (w) file closefile\nshowpage\n%%EOF\n"  # writes a file
 
 
 def test_a_program_that_calls_itself_a_picture_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
-        decoding.decode(EPS, "scan.jpg")
+    for content in (EPS, saved(Image.new("L", (40, 40)), "GIF")):
+        with pytest.raises(InputError, match=r"scan\.jpg: not a readable image \(no known format\)"):
+            decoding.decode(content, "scan.jpg")
     assert not (tmp_path / "ran").exists()
-    with pytest.raises(InputError, match="no known format"):
-        decoding.decode(saved(Image.new("L", (40, 40)), "GIF"), "scan.png")
+
+
+def test_the_example_of_the_standard():
+    """PS3.3 C.11.2.1.2.1: centre 2048 and width 4096 reach from 0 to 4095; width 1 knows two greys."""
+    assert window.linear([-1, 0, 4095, 5000], 2048, 4096).tolist() == [0, 0, 255, 255]
+    assert window.linear([2047, 2048], 2048, 4096).tolist() == [127, 128]  # 127.47 and 127.53
+    assert window.linear([-1, 0, 1], 0, 1).tolist() == [0, 255, 255]  # up to -0.5 is black
+    assert window.linear([39, 40, 41], 40, 1).tolist() == [0, 255, 255]
+
+
+@pytest.mark.parametrize(("centre", "width"), [(40, 400), (45, 380), (-600, 1500), (50.5, 2), (0, 1.5)])
+def test_greys_are_those_of_pydicom(centre, width):
+    values = np.arange(-2000, 2000, dtype="int16")
+    data = ct.dataset(np.zeros((2, 2), "uint16"), WindowCenter=centre, WindowWidth=width, RescaleIntercept=0)
+    expected = apply_windowing(values, data) * 255 / 65535  # its output has 16 bits
+    assert np.abs(window.linear(values, centre, width) - expected).max() <= 0.51
+
+
+def test_a_slice_goes_through_a_png_and_back():
+    units = np.array([[-32768, -1000, 0], [40, 1000, 32767]], np.int16)
+    content = window.encode(units, (40, 400))
+    with Image.open(io.BytesIO(content)) as picture:
+        assert (picture.mode, window.own(picture, "a")) == ("I;16", (True, (40, 400)))
+        assert (np.asarray(picture).astype(int) - 32768).tolist() == units.tolist()
+    assert content == window.encode(units, (40, 400))
+    for chosen, expected in (("file", (40, 400)), ([0, 2000], (0, 2000))):
+        decoded = np.asarray(decoding.decode(content, "a", chosen=chosen))
+        np.testing.assert_array_equal(decoded, np.repeat(window.linear(units, *expected)[..., None], 3, axis=2))
+    usual = np.asarray(decoding.decode(window.encode(units, None), "a", chosen="file"))[..., 0]
+    np.testing.assert_array_equal(usual, window.linear(units, 40, 400))
+
+
+def deep(text=(), **options):
+    said = PngImagePlugin.PngInfo()
+    for keyword, value in text:
+        said.add_text(keyword, value)
+    values = np.array([[0, 1000], [2000, 65535]], np.uint16)
+    return saved(Image.fromarray(values), pnginfo=said, **options)
+
+
+def test_another_png_of_16_bits_needs_a_window_of_its_stored_values():
+    greys = np.asarray(decoding.decode(deep(), "a.png", chosen=[1000, 2001]))[..., 0]
+    assert greys.tolist() == [[0, 128], [255, 255]]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    greys = np.asarray(decoding.decode(deep(exif=exif), "a.png", chosen=[1000, 2001]))[..., 0]
+    assert greys.tolist() == [[255, 0], [255, 128]]
+    with pytest.raises(InputError) as caught:
+        decoding.decode(deep(), "a.png", chosen="file")
+    assert str(caught.value) == (
+        "a.png: expected 8 bits a channel, found mode I;16, which does not say what its values mean; set "
+        "preprocess.window to [centre, width] of them, or convert it first"
+    )
+
+
+@pytest.mark.parametrize(
+    "said", [["1024", None, None], ["32768", "4", None], ["32768", "4", "nan"], ["32768", "x", "9"]]
+)
+def test_what_a_png_says_of_itself_is_checked(said):
+    keywords = ("HounsfieldOffset", "WindowCentre", "WindowWidth")
+    content = deep([(keyword, value) for keyword, value in zip(keywords, said, strict=True) if value])
+    with pytest.raises(InputError) as caught:
+        decoding.decode(content, "a.png", chosen="file")
+    assert str(caught.value) == f"a.png: expected HounsfieldOffset 32768 and a window in its text, found {said}"
+
+
+def test_other_deep_pictures_are_refused_as_before():
+    with pytest.raises(InputError, match=r"a\.png: expected an opaque picture, found a transparent grey"):
+        decoding.decode(deep(transparency=1000), "a.png", chosen=[40, 400])
+    with pytest.raises(InputError, match=r"found mode I;16; convert it first"):
+        decoding.decode(deep(), "masks/a.png", formats=("PNG",))
+
+
+LESION = np.array([[0, 255], [0, 0]], np.uint8)
+IMAGES = [archive.Image(name, "Cyst", name) for name in ("Cyst/a.jpg", "Cyst/b.jpg", "Cyst/é.jpg")]
+
+
+def make_masks(path, files, form="PNG"):
+    """A zip of masks: name -> pixels, or the bytes of a file."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, pixels in files.items():
+            file.writestr(f"masks/{name}", saved(Image.fromarray(pixels), form) if len(pixels) else b"")
+    return path
+
+
+def test_masks_belong_to_images_by_name_and_no_mask_is_no_lesion(tmp_path):
+    path = make_masks(tmp_path / "a.zip", {"Cyst/a.png": LESION})
+    found = masks.read(path, ["Normal/a.jpg", "Cyst/a.jpg"])
+    assert found.tolist() == [[[False, False], [False, False]], [[False, True], [False, False]]]
+    assert masks.read(path, ["Normal/a.jpg"]) is None
+    assert masks.read(make_masks(tmp_path / "b.zip", {}), ["Cyst/a.jpg"]) is None
+    assert [masks.check(path, IMAGES), masks.check(tmp_path / "b.zip", IMAGES)] == [1, 0]
+
+
+def test_a_dark_colour_is_a_lesion_too(tmp_path):
+    blue = np.zeros((2, 2, 3), np.uint8)
+    blue[0, 1, 2] = 1  # as grey it is 0.114, black
+    found = masks.read(make_masks(tmp_path / "a.zip", {"Cyst/a.png": blue}), ["Cyst/a.jpg"])
+    assert found.tolist() == [[[False, True], [False, False]]]
+
+
+TRANSPARENT = np.dstack([np.full((2, 2, 3), 255, np.uint8), LESION])
+
+
+@pytest.mark.parametrize(
+    ("files", "form", "line"),
+    [
+        ({"Cyst/a.jpg": LESION}, "JPEG", r"PNG files under masks/, found masks/Cyst/a\.jpg; .*\(JPEG blurs its edge\)"),
+        ({"Cyst/a.png": LESION}, "JPEG", r"masks/Cyst/a\.png: not a readable image as PNG \(no known format\)"),
+        ({"Cyst/a.png": TRANSPARENT}, "PNG", r"masks/Cyst/a\.png: expected an opaque picture"),
+        (
+            {"Cyst/a.png": LESION, "Cyst/b.png": LESION[:1]},
+            "PNG",
+            r"masks of one size, found \(1, 2\) \(masks/Cyst/b\.png\), \(2, 2\) \(masks/Cyst/a\.png\)",
+        ),
+        ({"Cyst/a.png": LESION, "Cyst/a.PNG": LESION}, "PNG", "expected one mask for Cyst/a, found"),
+        ({"Cyst/A.png": LESION}, "PNG", r"expected 'masks/Cyst/A\.png' to be called as its image is, 'Cyst/a\.jpg'"),
+        ({"Cyst/e\u0301.png": LESION}, "PNG", r"expected 'masks/Cyst/e\\u0301\.png' to be .* 'Cyst/\\xe9\.jpg'"),
+    ],
+)
+def test_a_mask_that_would_be_measured_wrongly(tmp_path, files, form, line):
+    with pytest.raises(InputError, match=line) as caught:
+        masks.check(make_masks(tmp_path / "a.zip", files, form), IMAGES)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mask_of_two_images_is_refused_and_of_none_is_named(tmp_path, capsys):
+    path = make_masks(tmp_path / "a.zip", {"Cyst/a.png": LESION, "Cyst/z.png": LESION, "Cyst/.hidden": b""})
+    assert masks.check(path, IMAGES) == 2
+    assert "masks of no image, not used: masks/Cyst/z.png\n" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"expected one image for masks/Cyst/a\.png, found Cyst/a\.jpg, Cyst/a\.png"):
+        masks.check(path, [*IMAGES, archive.Image("Cyst/a.png", "Cyst", "")])

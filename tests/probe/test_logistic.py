@@ -65,52 +65,6 @@ def test_held_out_rows_are_seen_by_no_fit_of_their_unit(rows):
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_classes_weigh_the_same_and_series_within_a_class():
-    codes = np.array([0, 0, 0, 0, 1, 1])
-    series = np.array([5, 5, 5, 7, 8, 8])
-    # 6 / 2 classes = 3 a class; 1.5 a series of class 0, over 3 rows and over 1; 3 over the 2 rows of series 8.
-    np.testing.assert_allclose(balance.weights(codes, series), [0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
-
-
-def test_slices_of_a_series_are_evenly_spaced():
-    series = np.array([1] * 7 + [0] * 2 + [1] * 2)
-    assert logistic.evenly(series, 3).tolist() == [0, 4, 7, 8, 10]  # of rows 0-6, 9, 10 the first, fifth and ninth
-    assert logistic.evenly(series, 20).tolist() == list(range(11))
-
-
-def test_folds_hold_whole_series_and_each_class():
-    codes = np.repeat([0, 0, 0, 1, 1, 1, 1], 2)
-    series = np.repeat(np.arange(7), 2)
-    fold = logistic.dealt(codes, series, 3, seed=0)
-    assert all(len(set(fold[series == number])) == 1 for number in range(7))
-    assert all(set(codes[fold == number]) == {0, 1} for number in range(3))
-    assert set(logistic.dealt(codes[2:], series[2:], 3, seed=0)) == {0, 1}  # class 0 has two series left
-    assert logistic.dealt(codes[4:], series[4:], 3, seed=0) is None
-
-
-def test_a_class_with_one_series_leaves_the_penalty_untuned(rows):
-    features, codes, series = rows
-    few = np.isin(series, [0, 1, 2, 3, 4])  # class 2 has series 4 alone
-    model = logistic.tuned(features[few], codes[few], series[few], series[few], 3)
-    assert (model.strength, model.edge) == (pytest.approx(0.01), "untuned")
-
-
-def test_a_class_that_was_not_fitted_has_no_probability(rows):
-    features, codes, series = rows
-    known = codes < 2
-    model = logistic.tuned(features[known], codes[known], series[known], series[known], 3)
-    found = logistic.probabilities(model, features)
-    assert np.all(found[:, 2] == 0)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-
-
-def test_rows_of_one_class_are_that_class(rows):
-    features, codes, series = rows
-    one = codes == 1
-    model = logistic.tuned(features[one], codes[one], series[one], series[one], 3)
-    assert logistic.probabilities(model, features).tolist() == [[0, 1, 0]] * 60
-
-
 def test_features_of_any_scale_and_constant_ones(rows):
     """A random start's features are about 5e-4, some channels are dead."""
     features, codes, series = rows
@@ -119,3 +73,32 @@ def test_features_of_any_scale_and_constant_ones(rows):
     tiny = np.column_stack([features * 1e-6, np.zeros(60)]).astype("float32")
     found = logistic.probabilities(logistic.fit(tiny, codes, weights, 3, 0.01), tiny)
     np.testing.assert_allclose(found, usual, atol=1e-3)
+
+
+def test_weights_slices_and_folds_by_hand():
+    codes, series = np.array([0, 0, 0, 0, 1, 1]), np.array([5, 5, 5, 7, 8, 8])
+    # 6 / 2 classes = 3 a class; 1.5 a series of class 0, over 3 rows and over 1; 3 over the 2 rows of series 8.
+    np.testing.assert_allclose(balance.weights(codes, series), [0.5, 0.5, 0.5, 1.5, 1.5, 1.5])
+    series = np.array([1] * 7 + [0] * 2 + [1] * 2)
+    assert logistic.evenly(series, 3).tolist() == [0, 4, 7, 8, 10]  # of rows 0-6, 9, 10 the first, fifth and ninth
+    assert logistic.evenly(series, 20).tolist() == list(range(11))
+    codes, series = np.repeat([0, 0, 0, 1, 1, 1, 1], 2), np.repeat(np.arange(7), 2)
+    fold = logistic.dealt(codes, series, 3, seed=0)
+    assert all(len(set(fold[series == number])) == 1 for number in range(7))
+    assert all(set(codes[fold == number]) == {0, 1} for number in range(3))
+    assert set(logistic.dealt(codes[2:], series[2:], 3, seed=0)) == {0, 1}  # class 0 has two series left
+    assert logistic.dealt(codes[4:], series[4:], 3, seed=0) is None
+
+
+def test_classes_of_which_there_is_little_or_nothing(rows):
+    features, codes, series = rows
+
+    def tuned(chosen):
+        return logistic.tuned(features[chosen], codes[chosen], series[chosen], series[chosen], 3)
+
+    model = tuned(series < 5)  # class 2 has series 4 alone
+    assert (model.strength, model.edge) == (pytest.approx(0.01), "untuned")
+    found = logistic.probabilities(tuned(codes < 2), features)
+    assert np.all(found[:, 2] == 0)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert logistic.probabilities(tuned(codes == 1), features).tolist() == [[0, 1, 0]] * 60

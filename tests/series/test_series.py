@@ -56,12 +56,12 @@ def test_more_components_than_the_root_of_32_bits_are_merged():
 
 @pytest.mark.parametrize("block", [1, 7])
 def test_blocks_change_nothing(block):
-    angles = np.random.default_rng(1).uniform(0, 360, 40)
-    thumbnails = pictures(*angles)
-    hashes = [f"{number % 35}" for number in range(40)]
-    expected = inference.infer(thumbnails, hashes, 0.995)
-    assert 5 < expected.max() < 39
-    np.testing.assert_array_equal(inference.infer(thumbnails, hashes, 0.995, block), expected)
+    """Nor do several thresholds at once."""
+    thumbnails = pictures(*np.random.default_rng(1).uniform(0, 360, 40))
+    hashes, similarities = [f"{number % 35}" for number in range(40)], [0.9, 0.995, 0.99999]
+    expected = [inference.infer(thumbnails, hashes, similarity) for similarity in similarities]
+    assert len({each.max() for each in expected}) == 3
+    np.testing.assert_array_equal(inference.infer_each(thumbnails, hashes, similarities, block), expected)
     whole, parts = (inference.nearest(thumbnails[:9], thumbnails[9:], *sizes) for sizes in ((), (block,)))
     np.testing.assert_array_equal(parts, whole)
 
@@ -70,14 +70,6 @@ def test_the_nearest_is_the_first_of_equals():
     position, correlation = inference.nearest(pictures(10, 100), pictures(0, 90, 8, 8))
     assert position.tolist() == [2, 1]
     np.testing.assert_allclose(correlation, np.cos(np.radians([2, 10])), atol=1e-3)
-
-
-def test_each_threshold_is_as_by_itself():
-    thumbnails = pictures(*np.random.default_rng(1).uniform(0, 360, 40))
-    found = inference.infer_each(thumbnails, UNIQUE[:40], [0.9, 0.995, 0.99999], block=7)
-    assert len({each.max() for each in found}) == 3
-    for similarity, each in zip([0.9, 0.995, 0.99999], found, strict=True):
-        np.testing.assert_array_equal(each, inference.infer(thumbnails, UNIQUE[:40], similarity))
 
 
 def test_the_nearest_apart_from_coarser_and_coarser_series():
@@ -124,16 +116,7 @@ def test_numbers_are_compared_as_numbers():
 
 
 def test_neighbours_differ_in_the_last_number_alone():
-    given = [
-        "Cyst/Cyst- (10).jpg",
-        "Cyst/Cyst- (9).jpg",
-        "Cyst/Cyst- (12).jpg",
-        "Stone/Cyst- (13).jpg",
-        "Cyst/p1 s2.png",
-        "Cyst/p2 s3.png",
-        "Cyst/p2 s4.jpg",
-        "Cyst/plain.png",
-        "Cyst/plainer.png",
-    ]
+    given = ["Cyst/Cyst- (10).jpg", "Cyst/Cyst- (9).jpg", "Cyst/Cyst- (12).jpg", "Stone/Cyst- (13).jpg"]
+    given += ["Cyst/p1 s2.png", "Cyst/p2 s3.png", "Cyst/p2 s4.jpg", "Cyst/plain.png", "Cyst/plainer.png"]
     assert image_names.neighbours(given).tolist() == [[1, 0], [0, 2], [5, 6]]
     assert image_names.neighbours([]).tolist() == []

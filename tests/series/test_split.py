@@ -89,12 +89,13 @@ def test_three_series_of_a_class_are_enough_and_two_are_not():
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("folds", [2, 3, 4])
-def test_folds_test_every_series_once(folds):
+@pytest.mark.parametrize(("by", "folds"), [("series", 2), ("series", 3), ("series", 4), ("image", 5)])
+def test_folds_test_all_once(by, folds):
     labels, tested = np.where(np.arange(90) < 5, "b", LABELS), np.zeros(90, int)  # the first series is of both classes
     for fold in range(folds):
-        parts = divided(labels, by="series", folds=folds, fold=fold, validation=0.15, seed=1)
-        assert all(len(found) == 1 for found in sides(parts).values())
+        parts = divided(labels, by=by, folds=folds, fold=fold, validation=0.15, seed=1)
+        assert by == "image" or all(len(found) == 1 for found in sides(parts).values())
+        assert by == "series" or np.sum(parts[labels == "a"] == "test") == 11
         tested += parts == "test"
     assert (tested == 1).all()
 
@@ -142,16 +143,6 @@ def test_a_block_by_hand():
     }
 
 
-def test_folds_by_image_test_every_image_once():
-    tested = np.zeros(len(LABELS), int)
-    for fold in range(5):
-        parts = divided(folds=5, fold=fold, seed=1)
-        assert [np.sum(parts == part) for part in PARTS] == [63, 9, 18]
-        assert np.sum(parts[LABELS == "a"] == "test") == 12
-        tested += parts == "test"
-    assert (tested == 1).all()
-
-
 def test_too_few_images_of_a_class():
     with pytest.raises(InputError, match=r"split\.test: 10 of 51 images can't be drawn .*; add images"):
         divided(np.array([*"a" * 50, "b"]))
@@ -164,9 +155,9 @@ def test_too_few_images_of_a_class():
     [
         ({"by": "series", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a.*: image$"),
         ({"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
-        ({"by": "image", "folds": 31}, "at most 30, the images of class b; found 31"),
-        ({"by": "series", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
-        ({"by": "block", "folds": 2, "validation": 0.5}, r"found 0\.5, expected less than the 0\.5 beside a fold"),
+        ({"by": "image", "folds": 31}, "at most 30, the images of the smallest class; found 31"),
+        ({"by": "series", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
+        ({"by": "block", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
     ],
 )
 def test_folds_that_cannot_be(settings, line):
@@ -182,25 +173,23 @@ def test_the_same_file_under_two_classes():
     split.refuse_contradictory(index.drop(0))
 
 
-def test_a_share_of_the_training_images():
+@pytest.mark.parametrize(
+    ("series", "sizes", "line"),
+    [
+        (None, {0.1: {"a": 5, "b": 3}, 1 / 3: {"a": 18, "b": 9}}, "of the 54 training images of class a leaves none"),
+        (SERIES, {1 / 3: {"a": 18, "b": 9}, 0.5: {"a": 27, "b": 13.5}}, "of the 6 training series of class a leaves"),
+    ],
+)
+def test_a_share_of_the_training_images_or_series(series, sizes, line):
     training = np.flatnonzero(np.arange(90) % 10)  # 54 of class a, 27 of class b
-    tenth, third = (split.share_of(LABELS, None, training, share, seed=0) for share in (0.1, 1 / 3))
-    assert [np.sum(LABELS[tenth] == label) for label in "ab"] == [5, 3]
-    assert [np.sum(LABELS[third] == label) for label in "ab"] == [18, 9]
-    assert set(tenth) < set(third) < set(training)
-    np.testing.assert_array_equal(split.share_of(LABELS, None, training, 1, seed=0), training)
-    with pytest.raises(InputError, match=r"train\.fraction: 0\.01 of the 27 training images of class b leaves none"):
-        split.share_of(LABELS, None, training, 0.01, seed=0)
-
-
-def test_a_share_of_the_training_series():
-    training = np.arange(90)
-    third, half = (split.share_of(LABELS, SERIES, training, share, seed=0) for share in (1 / 3, 0.5))
-    assert [len(np.unique(SERIES[part])) for part in (third, half)] == [4, 6]
-    assert [len(third), len(half)] == [30, 45]
-    assert set(third) < set(half)
-    with pytest.raises(InputError, match=r"of the 6 training series of class a leaves none; expected 0\.083 or more"):
-        split.share_of(LABELS, SERIES, training, 0.05, seed=0)
+    smaller, larger = (split.share_of(LABELS, series, training, share, seed=0) for share in sizes)
+    assert set(smaller) < set(larger) < set(training)
+    for rows_, by_class in zip((smaller, larger), sizes.values(), strict=True):
+        for label, size in by_class.items():
+            assert np.sum(LABELS[rows_] == label) == pytest.approx(size, abs=0 if series is None else 1)
+    np.testing.assert_array_equal(split.share_of(LABELS, series, training, 1, seed=0), training)
+    with pytest.raises(InputError, match=f"train.fraction: 0.005 {line}"):
+        split.share_of(LABELS, series, training, 0.005, seed=0)
 
 
 def index_of(labels, hashes=None):

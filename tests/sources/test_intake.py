@@ -7,16 +7,14 @@ import zipfile
 import ct
 import numpy as np
 import pandas as pd
-import pydicom
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from pydicom import uid
 
 from kidneyct.files import arrays, index
-from kidneyct.images import archive, decoding, masks, window
+from kidneyct.images import archive, container, decoding, masks, window
 from kidneyct.pipeline.errors import InputError
-from kidneyct.sources import phantom, phantom_scans, user_images
+from kidneyct.sources import labels, phantom, phantom_scans, user_images
 
 CLASSES = ["Cyst", "Stone"]
 STONE = {"Stone/z": ct.file(ct.RAMP + 900, PatientID="P9", StudyInstanceUID="9", SeriesInstanceUID="9.1")}
@@ -81,7 +79,7 @@ def test_slices_lie_in_order_under_pseudonyms(tmp_path, capsys):
         np.testing.assert_array_equal(values(pictures[f"Cyst/{patient}-000{number}.png"]), expected)
     told = capsys.readouterr().out
     assert f"{source}: 4 CT slices of 2 patients, by PatientID\n" in told
-    assert f"{source}: left out 2, no DICOM file: scans/Cyst/notes.txt, scans/patients.csv\n" in told
+    assert f"{source}: 2 left out, no DICOM file: scans/Cyst/notes.txt, scans/patients.csv\n" in told
 
 
 def test_pseudonyms_depend_on_pixels_alone(tmp_path):
@@ -96,15 +94,11 @@ def test_pseudonyms_depend_on_pixels_alone(tmp_path):
     assert taken(ct.put(tmp_path / "b", again)) == one
 
 
-def test_without_heights_the_instance_number_orders_and_frames_go_upwards(tmp_path):
+def test_without_heights_the_instance_number_orders(tmp_path):
     files = {f"Cyst/{n}": ct.file(ct.RAMP + n, InstanceNumber=10 - n, ImagePositionPatient=None) for n in range(3)}
-    for name, source, expected in (
-        ("numbered", files | STONE, [-1022, -1023, -1024]),
-        ("frames", {"Cyst/a": ct.packed(ct.enhanced())} | STONE, [-1026, -1025, -1024]),  # the last frame first
-    ):
-        pictures, _ = taken(ct.put(tmp_path / name, source))
-        found = [values(content)[0, 0] for image, content in sorted(pictures.items()) if image.startswith("Cyst")]
-        assert found == expected
+    pictures, _ = taken(ct.put(tmp_path, files | STONE))
+    found = [values(content)[0, 0] for image, content in sorted(pictures.items()) if image.startswith("Cyst")]
+    assert found == [-1022, -1023, -1024]
 
 
 def test_a_patient_of_two_series_and_two_classes_keeps_one_pseudonym(tmp_path):
@@ -121,24 +115,11 @@ def test_where_there_is_no_patient_the_study_takes_its_place(tmp_path, capsys):
     _, others = taken(ct.put(tmp_path, files))
     table = pd.read_csv(io.BytesIO(others["patients.csv"]))
     assert table["series"].value_counts().tolist() == [2, 2, 1]  # study 9 is P3's, as another of its files says
-    said = "4 without PatientID, whose StudyInstanceUID, or else SeriesInstanceUID, took its place\n"
-    assert said in capsys.readouterr().out
+    assert "4 without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID: Cyst/a/" in capsys.readouterr().out
     nobody = ct.file(PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
     assert "x: expected a PatientID, StudyInstanceUID or SeriesInstanceUID, found none; without one" in refused(
         ct.put(tmp_path, {"Cyst/x": nobody})
     )
-
-
-def test_what_is_no_slice_is_left_out_and_named(tmp_path, capsys):
-    scout = ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
-    files = {"Cyst/a.dcm": ct.file(), "Cyst/scout": scout, "Cyst/mr": ct.shipped("MR_small.dcm"), "out": ct.file()}
-    pictures, _ = taken(ct.put(tmp_path, files | STONE))
-    assert len(pictures) == 2
-    assert capsys.readouterr().out.splitlines()[:3] == [
-        f"{tmp_path}: left out 1, a localizer (ImageType): Cyst/scout",
-        f"{tmp_path}: left out 1, no CT image but MR Image Storage: Cyst/mr",
-        f"{tmp_path}: left out 1, outside the class folders: out",
-    ]
 
 
 def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
@@ -150,25 +131,26 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
         "remove it",
     ]
     cut = {f"Cyst/{n}": ct.file(ct.RAMP + n)[:-60] for n in range(30)} | STONE
-    lines = refused(ct.put(tmp_path / "cut", cut)).splitlines()
-    assert lines[0] == f"{tmp_path}/cut: 30 of 31 files can't be used; mend them, or take them away:"
-    assert len(lines) == 22
-    assert lines[-1] == "  and 10 more such files"
-    assert all("expected 128 bytes of pixels, found 68," in line for line in lines[1:-1])
+    _, *lines, last = refused(ct.put(tmp_path / "cut", cut)).splitlines()
+    assert (len(lines), last) == (20, "  and 10 more such files")
+    assert all("expected 128 bytes of pixels, found 68," in line for line in lines)
 
 
-def test_class_folders_that_are_not_there(tmp_path):
-    for name, files, line in (
-        ("in", {"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
-        ("mr", {"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
-        ("both", {"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
-        ("few", {"Cyst/a": ct.file(), "Cyst/b.png": b"x"} | STONE, "found both in the class folders: Cyst/a, Stone/z"),
-    ):
-        source = ct.put(tmp_path / name, files)
-        assert line in refused(source)
-        assert refused(source).startswith(f"{source}: expected ")
-    beside = ct.put(tmp_path / "beside", {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
-    assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}  # but a stray DICOM file is left out
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
+        ({"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
+        ({"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
+    ],
+)
+def test_class_folders_that_are_not_there(tmp_path, files, line):
+    assert line in refused(ct.put(tmp_path, files))
+
+
+def test_a_stray_dicom_file_among_pictures_is_left_out(tmp_path):
+    beside = ct.put(tmp_path, {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
+    assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}
 
 
 TABLES = {
@@ -181,22 +163,14 @@ TABLES = {
 @pytest.mark.parametrize("key", TABLES)
 def test_labels_from_a_table(tmp_path, key):
     first, second = slices("P1", (0,)), slices("P2", (0,), study="2", start=7)
-    source = ct.put(tmp_path / "in", {"x/IM0": first["IM0"], "x/IM1": second["IM0"]})
-    (tmp_path / "labels.csv").write_text(TABLES[key])
-    pictures, _ = taken(source, tmp_path / "labels.csv")
-    assert {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in pictures.items()} == {
-        "Cyst": 0,
-        "Stone": 7,
-    }
-    (tmp_path / "labels.csv").write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
+    source, table = ct.put(tmp_path / "in", {"x/IM0": first["IM0"], "x/IM1": second["IM0"]}), tmp_path / "labels.csv"
+    table.write_text(TABLES[key])
+    greys = {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in taken(source, table)[0].items()}
+    assert greys == {"Cyst": 0, "Stone": 7}
     (source / "x/IM1").write_bytes(ct.shipped("MR_small.dcm"))
-    assert (
-        refused(source, tmp_path / "labels.csv") == f"{source}: expected CT slices of each class, found none of Stone"
-    )
-    (tmp_path / "labels.csv").write_text(TABLES[key])
-    assert f"expected each {key} to be in data.source, found none for line 3" in refused(
-        source, tmp_path / "labels.csv"
-    )
+    assert f"expected each {key} to be in data.source, found none for line 3" in refused(source, table)
+    table.write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
+    assert refused(source, table) == f"{source}: expected CT slices of each class, found none of Stone"
 
 
 def test_labels_of_pictures(tmp_path):
@@ -210,19 +184,29 @@ def test_labels_of_pictures(tmp_path):
     assert "expected a column file, as only DICOM files know their patient" in refused(source, tmp_path / "labels.csv")
 
 
-def test_what_is_worth_knowing_of_slices_is_told(tmp_path, capsys):
+def test_what_is_left_out_or_worth_knowing_of_slices_is_told(tmp_path, capsys):
+    seen = {"WindowCenter": 40, "WindowWidth": 400}
     files = {
-        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], WindowCenter=40, WindowWidth=400),
-        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", WindowCenter=40, WindowWidth=400),
+        "Cyst/a": ct.file(ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], **seen),
+        "Cyst/b": ct.file(ct.RAMP + 1, PhotometricInterpretation="MONOCHROME1", **seen),
+        "Cyst/c": ct.file(RescaleSlope=100),
+        "Cyst/scout": ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+        "Cyst/mr": ct.shipped("MR_small.dcm"),
+        "preview.png": b"x",
+        "out": ct.file(),
     }
-    taken(ct.put(tmp_path, files | STONE | {"preview.png": b"x", "Cyst/c": ct.file(RescaleSlope=100)}))
-    assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path}: left out 1, a picture among DICOM files: preview.png",
-        f"{tmp_path}: 4 CT slices of 2 patients, by PatientID",
-        f"{tmp_path}: 1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
-        f"{tmp_path}: 1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
-        f"{tmp_path}: 2 without a window of its own; preprocess.window: file takes 40, 400",
-        f"{tmp_path}: 1 slices have values beyond -32768 to 32767 Hounsfield units, clipped to these: Cyst/c",
+    pictures, _ = taken(ct.put(tmp_path, files | STONE))
+    assert len(pictures) == 4
+    assert [line.removeprefix(f"{tmp_path}: ") for line in capsys.readouterr().out.splitlines()] == [
+        "1 left out, a localizer (ImageType): Cyst/scout",
+        "1 left out, a picture among DICOM files: preview.png",
+        "1 left out, no CT image but MR Image Storage: Cyst/mr",
+        "1 left out, outside the class folders: out",
+        "4 CT slices of 2 patients, by PatientID",
+        "1 of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted: Cyst/b",
+        "1 stored turned or mirrored (ImageOrientationPatient), taken as stored: Cyst/a",
+        "2 without a window; preprocess.window: file takes 40, 400: Cyst/c, Stone/z",
+        "1 clipped to -32768 to 32767 Hounsfield units: Cyst/c",
     ]
 
 
@@ -324,11 +308,115 @@ def test_the_phantom_is_the_same_through_dicom(through_dicom):
             assert loss.mean() < 2
 
 
-def test_the_phantom_s_files_are_those_of_a_scanner(through_dicom, tmp_path):
-    path = through_dicom / "scans/Stone/Stone-1/IM0002"
-    data = pydicom.dcmread(path)
-    assert (data.PatientID, data.InstanceNumber, data.ImagePositionPatient[2]) == ("Stone-1", 2, 1)
-    assert data.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
-    assert "StudyDate" not in data or data.StudyDate == ""
-    phantom_scans.write(tmp_path / "again", ["Stone"], 1, 2, seed=3)
-    assert (tmp_path / "again/Stone/Stone-1/IM0002").read_bytes() == path.read_bytes()
+THREE = ["Cyst", "Normal", "Stone"]
+
+
+def named(path, names):
+    return ct.put(path, {name: name.encode() for name in names})
+
+
+def refused_external(source):
+    with pytest.raises(InputError) as caught:
+        list(user_images.external(str(source), THREE))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_none_is_an_empty_archive(tmp_path):
+    archive.write(tmp_path / "a.zip", user_images.external("none", THREE))
+    with container.opened(tmp_path / "a.zip") as opened:
+        assert opened.names == []
+    assert archive.images(tmp_path / "a.zip", THREE, some=True) == []
+
+
+def test_a_class_may_be_missing(tmp_path):
+    source = named(tmp_path / "theirs", ["deep/Stone/b.png", "deep/Cyst/a.jpg", "masks/Cyst/a.png"])
+    archive.write(tmp_path / "a.zip", user_images.external(str(source), THREE))
+    found = archive.images(tmp_path / "a.zip", THREE, some=True)
+    assert [entry.image for entry in found] == ["Cyst/a.jpg", "Stone/b.png"]
+    with container.opened(tmp_path / "a.zip") as opened:
+        assert opened.read(found[1].member) == b"deep/Stone/b.png"
+
+
+def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
+    named(tmp_path / "pictures", ["Cyst/a.jpg", "normal/b.jpg", "Normal/x.txt"])
+    ct.put(tmp_path / "scans", {"Cyst/a": ct.file(), "normal/b": ct.file(ct.RAMP + 1)})
+    for source in ("pictures", "scans"):
+        assert refused_external(tmp_path / source) == (
+            f"{tmp_path / source}: expected folders with the names of data.classes, found normal and none of Normal, "
+            "Stone; rename each to the class that it holds, or take it out"
+        )
+    (tmp_path / "scans/normal/b").unlink()
+    members = [name for name, _ in user_images.external(str(tmp_path / "scans"), THREE)]
+    assert [name.split("/")[-2:] for name in members[:-1]] == [["Cyst", "patient-0001-0001.png"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (["Other/a.jpg"], "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png)"),
+        (["Other/a.jpg"], "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
+        (["train/Cyst/a.jpg", "test/Stone/b.jpg"], "in one place, found them in test, train; keep one"),
+        ([], "data.external: expected none or the path of a folder or zip, found nothing at "),
+    ],
+)
+def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path, names, line):
+    assert line in refused_external(named(tmp_path / "theirs", names))
+
+
+def table(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return labels.read(str(path), CLASSES)
+
+
+def told(call, *arguments):
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_table_as_spreadsheets_write_it(tmp_path):
+    found = table(tmp_path, '\ufeffpatient,note,label\r\n" P,1 ",x,Cyst\r\n\r\n007,,Stone\r\n')
+    assert (found.key, found.lines) == ("patient", {"P,1": ("Cyst", 2), "007": ("Stone", 4)})
+    assert labels.given(found, {"a": "P,1", "b": "007", "c": "P,1"}) == {"a": "Cyst", "b": "Stone", "c": "Cyst"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "expected a column label and one of file, series, patient, found columns none; rename or remove"),
+        ("file;label\n", "found columns file;label; rename or remove columns, and save it with commas"),
+        ("file,series,label\n", "found columns file, series, label;"),
+        ("file,label,label\n", "found columns file, label, label;"),
+        ("file,label\nP1,Tumor\n", "line 2 has the class Tumor, not one of Cyst, Stone; mend the table"),
+        ("file,label\nP1,\n", "line 2 has the class none, not one of"),
+        ("file,label\nP1,Cyst\nP1,Stone\n", "line 3 names the file of line 2 again; mend the table"),
+        ("file,label\nP1,Cyst,x\n", "line 2 has 3 values, not 2 as the first; mend"),
+        ("file,label\n ,Cyst\n", "line 2 names no file; mend"),
+        ('file,label\n"P1,Cyst\n', "not a CSV file in UTF-8 (unexpected end of data); save it anew"),
+        (b"file,label\n\xff,Cyst\n", "not a CSV file in UTF-8 ("),
+    ],
+)
+def test_a_mistake_is_one_found_linewith_its_number(tmp_path, text, line):
+    found_line = told(table, tmp_path, text)
+    assert found_line.startswith(f"data.labels: {tmp_path}/labels.csv: ")
+    assert line in found_line
+    assert "P1" not in found_line
+
+
+def test_no_file_at_all(tmp_path):
+    for path in (tmp_path, tmp_path / "none.csv"):
+        found_line = told(labels.read, str(path), CLASSES)
+        assert found_line == f"data.labels: {path}: expected a CSV file, found none there; give the path of one"
+
+
+def test_what_has_no_found_lineand_lines_that_name_nothing(tmp_path):
+    found = table(tmp_path, "patient,label\nP1,Cyst\nP2,Stone\n")
+    assert "expected a line for the patient of each file, found none for b; add them, save leading zeros" in told(
+        labels.given, found, {"a": "P1", "b": "00P2", "c": "P2"}
+    )
+    assert "expected each patient to be in data.source, found none for line 3; remove or mend them" in told(
+        labels.given, found, {"a": "P1"}
+    )

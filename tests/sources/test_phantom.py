@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -78,15 +77,13 @@ def test_a_cyst_is_round_sharp_and_water_dense(patients):
         hu = to_hu(one.image[ndimage.binary_erosion(one.mask, iterations=3)].astype(float))
         assert -5 < hu.mean() < 20  # water is 0, simple cysts are below 20
         assert hu.std() < 17  # the scanner's noise alone, 9 to 15
-        rows, columns = ndimage.find_objects(one.mask.astype(int))[0]
-        shares.append(one.mask.sum() / ((rows.stop - rows.start) * (columns.stop - columns.start)))
+        shares.append(np.mean(one.mask[ndimage.find_objects(one.mask.astype(int))[0]]))
     assert np.median(shares) == pytest.approx(np.pi / 4, abs=0.03)
 
 
 def test_a_stone_is_small_and_dense(patients):
     for one in of(patients, "Stone"):
-        diameter = 2 * np.sqrt(one.mask.sum() / np.pi) * phantom.PIXEL
-        assert 3 < diameter < 11  # mm
+        assert 3 < 2 * np.sqrt(one.mask.sum() / np.pi) * phantom.PIXEL < 11  # mm
         assert to_hu(one.image[ndimage.binary_erosion(one.mask)].astype(float)).min() > 200
 
 
@@ -109,9 +106,7 @@ def test_the_archive_is_laid_out_as_kaggles_with_masks(tmp_path):
         picture = Image.open(io.BytesIO(container.read(found[0].member)))
         assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (512, 512))
         mask = Image.open(io.BytesIO(container.read("masks/Cyst/Cyst- (3).png")))
-        expected = next(phantom.patient("Cyst", 2, 2, seed=3))
-        np.testing.assert_array_equal(np.asarray(mask) > 0, expected.mask)
-        assert np.abs(np.asarray(picture)[..., 0].astype(int) - np.asarray(picture)[..., 1]).max() <= 2
+        np.testing.assert_array_equal(np.asarray(mask) > 0, next(phantom.patient("Cyst", 2, 2, seed=3)).mask)
         listed = pd.read_csv(container.open("kidneyData.csv"))
         patients = pd.read_csv(container.open("patients.csv"))
     assert listed["Class"].value_counts().to_dict() == {"Cyst": 4, "Normal": 4}
@@ -129,39 +124,9 @@ def test_a_series_as_long_as_is_allowed_shows_its_lesion_to_the_end():
             assert lesion.draw(hu, cavity, x, y, z).any()
 
 
-def test_a_disk_without_the_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(phantom.shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 * 10**9))
-    with pytest.raises(InputError) as caught:
-        phantom.announce(phantom.CLASSES, 100_000, 100, tmp_path)
-    assert str(caught.value) == (
-        "phantom: 40,000,000 slices and DVC's copy of them need about 5,600.0 GB, found 3.0 GB free on this disk; "
-        "lower phantom.patients_per_class or phantom.slices_per_patient"
-    )
-
-
-def test_an_archive_takes_less_room_than_is_announced(patients):
-    for series in patients.values():
-        taken = sum(map(len, phantom.files(series[0])))
-        assert taken + 500 < phantom.SLICE_BYTES  # with its names in the zip and its lines in the tables
-
-
 def test_an_unknown_class():
     with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
         next(phantom.patient("Abscess", 1, 1, 0))
-
-
-@pytest.mark.parametrize(("centre", "reach"), [((-20.0, 35.0), 30), ((0, 0), 1.0), ((-185, 180), 25), ((150, -60), 90)])
-def test_a_patch_holds_all_that_is_near(centre, reach):
-    across, down = phantom.grid()
-    x, y = (across - 5) * 0.999 + down * 0.045, down * 0.999 - (across - 5) * 0.045
-    near = np.hypot(x - centre[0], y - centre[1]) <= reach
-    rows, columns = phantom.nearby(x, y, centre, reach)
-    outside = near.copy()
-    outside[rows, columns] = False
-    assert near.any()
-    assert not outside.any()
-    assert near[rows, columns].size <= (2 * reach / phantom.PIXEL + 4) ** 2
-    assert x[phantom.nearby(x, y, (400, 0), 20)].size == 0  # beyond the picture
 
 
 def test_patches_give_what_the_whole_picture_would(patients, monkeypatch):

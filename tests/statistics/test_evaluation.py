@@ -1,4 +1,4 @@
-"""Metrics, worked out by hand."""
+"""Metrics and calibration, worked out by hand and by an independent formula."""
 
 from math import log
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kidneyct.pipeline.errors import InputError
-from kidneyct.statistics import evaluation
+from kidneyct.statistics import calibration, evaluation
 
 
 def test_three_classes_by_hand():
@@ -40,12 +40,46 @@ def test_a_model_near_the_largest_classs_share_of_its_own_training_images_is_unt
     assert found == {"training_accuracy": accuracy, "untrained": untrained}
 
 
-def test_probabilities_that_are_no_numbers_are_no_result():
-    probabilities = np.array([[0.9, 0.1], [np.nan, 0.6], [0.2, 0.8]])
-    with pytest.raises(InputError, match=r"no probabilities for 1 of 3 images: .* lower train\.learning_rate"):
-        evaluation.evaluate(np.array([0, 1, 1]), probabilities, ["a", "b"])
+@pytest.mark.parametrize(
+    ("codes", "share", "line"),
+    [
+        ([0, 1, 1], np.nan, r"no probabilities for 1 of 3 images: .* lower train\.learning_rate"),
+        ([0, 0, 0], 0.4, r"expected test images of every class, found none of b; run dvc repro split"),
+    ],
+)
+def test_what_is_no_result_is_one_line(codes, share, line):
+    with pytest.raises(InputError, match=line):
+        evaluation.evaluate(np.array(codes), np.array([[0.9, 0.1], [share, 0.6], [0.2, 0.8]]), ["a", "b"])
 
 
-def test_a_class_without_test_images_is_no_result():
-    with pytest.raises(InputError, match=r"expected test images of every class, found none of b; run dvc repro split"):
-        evaluation.evaluate(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "b"])
+def test_calibration_of_four_images_by_hand():
+    # Bins of a fifteenth: 0.62 and 0.65 share (0.6, 0.667], one of two right; 0.8 (wrong) lies in (0.733, 0.8], closed
+    # above; 1 (right) in the last.
+    probabilities = np.array([[0.62, 0.38, 0], [0.35, 0.65, 0], [0.8, 0.1, 0.1], [0, 0, 1]])
+    table = calibration.reliability([0, 0, 1, 2], probabilities)
+    assert table["low"].tolist() == pytest.approx([9 / 15, 11 / 15, 14 / 15])
+    assert table["high"].tolist() == pytest.approx([10 / 15, 12 / 15, 1])
+    assert table["confidence"].tolist() == pytest.approx([0.635, 0.8, 1])
+    assert table["accuracy"].tolist() == [0.5, 0, 1]
+    assert table["count"].tolist() == [2, 1, 1]
+    result = calibration.calibrate([0, 0, 1, 2], probabilities)
+    assert result["expected_calibration_error"] == pytest.approx((2 * 0.135 + 0.8 + 0) / 4, abs=1e-6)
+    # Squared distances: 2 * 0.38², 2 * 0.65², 0.8² + 0.9² + 0.1², 0.
+    assert result["brier_score"] == pytest.approx((0.2888 + 0.845 + 1.46) / 4, abs=1e-6)
+
+
+def test_calibration_of_many_images_against_the_definitions():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.full(4, 0.5), 500)
+    codes = generator.integers(0, 4, 500)
+    brier = ((probabilities - np.eye(4)[codes]) ** 2).sum(axis=1).mean()
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == codes
+    error = 0
+    for number in range(1, 16):
+        inside = (confidence > (number - 1) / 15) & (confidence <= number / 15)
+        error += abs(np.sum(right[inside]) - np.sum(confidence[inside])) / 500
+    result = calibration.calibrate(codes, probabilities)
+    assert result["brier_score"] == pytest.approx(brier, abs=1e-6)
+    assert result["expected_calibration_error"] == pytest.approx(error, abs=1e-6)
+    # Probabilities of half precision sum to 1 only nearly; they are scaled to it.
+    assert calibration.calibrate(codes, probabilities * 1.001) == result

@@ -42,12 +42,9 @@ def test_numbers_by_hand():
     assert candidate["expected_calibration_error"]["value"] == pytest.approx(0.05)
     assert candidate["brier_score"]["value"] == pytest.approx((3 * 0.135 + 1.235) / 4)
     assert found["mcnemar"] == {"candidate_only": 2, "control_only": 0, "p": 0.5}
-
-
-def test_one_series_allows_no_interval():
-    found = measure([0, 1, 1], [0, 1, 0], [0, 0, 0], [3, 3, 3], ["a", "b"])
-    assert found["gap"]["accuracy"] == {"value": 0.333333}
-    assert found["models"]["candidate"]["brier_score"].keys() == {"value"}
+    alone = measure([0, 1, 1], [0, 1, 0], [0, 0, 0], [3, 3, 3], ["a", "b"])  # one series allows no interval
+    assert alone["gap"]["accuracy"] == {"value": 0.333333}
+    assert alone["models"]["candidate"]["brier_score"].keys() == {"value"}
 
 
 def test_gaps_and_intervals_are_those_of_the_studys_own_test():
@@ -85,12 +82,3 @@ def test_lines_beside_the_studys_own_test():
     assert ("recall of c", "candidate", None, None, None, 0.25) in lines
     assert ("recall of b", "control", 1.0, None, None, 0.25) in lines
     assert len(lines) == 2 * (2 + 3 + 2)
-
-
-def test_what_is_told_in_the_log():
-    found = measure([0, 0, 1], [0, 0, 1], [1, 1, 1], [0, 1, 2], ABC)
-    found["near_duplicates"] = {"study": 2, "training": 1, "share": 0.666667}
-    assert external.told(found) == (
-        "external: 3 images of 3 series, none of class c; accuracy 1.0000 (candidate), 0.3333 (control); "
-        "near-duplicates of the study's images 2, of these 1 of training images: see data/external/images.csv"
-    )

@@ -1,6 +1,7 @@
 """`kidneyct study`: every arm under every way of splitting, and one table and one picture of it all."""
 
 import contextlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -25,14 +26,8 @@ examples:
   kidneyct study --plan
       only list the runs, and which of them are done
 
-  kidneyct study --collect
-      run nothing, put together what is there
-
-  kidneyct study --jobs 4
-      four runs at once on Ray, which share this machine's processors and GPUs
-
   RAY_ADDRESS=auto kidneyct study --jobs 8
-      eight at once on the Ray cluster that this machine belongs to"""
+      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine"""
 
 
 def add_arguments(parser):
@@ -53,56 +48,46 @@ def run(options):
     done = engine.finished()
     missing = [run for run in runs if run.name not in done]
     if options.plan:
-        for each in runs:
-            print(f"{'done' if each.name in done else 'to do':5}  {each.name}")
+        for planned in runs:
+            print(f"{'done' if planned.name in done else 'to do':5}  {planned.name}")
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
-    failed = [] if options.collect or not missing else _execute(runs, missing, options.jobs)
+    failed = 0 if options.collect or not missing else _execute(runs, missing, options.jobs)
     collect(wanted, runs, Path(options.file).stem, compute=not options.collect)
     if failed:
-        print(f"error: {len(failed)} of {len(runs)} runs failed, as told above; see {study.LOG}", file=sys.stderr)
+        print(f"error: {failed} of {len(runs)} runs failed, as told above", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _execute(runs, missing, jobs):
-    """Run what is missing; returns what failed.
+    """Run what is missing; returns how many failed.
 
     The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
     """
-    from kidneyct.experiments import engine, study
+    from kidneyct.experiments import engine
 
-    done, jobs = [run for run in runs if run not in missing], min(jobs, len(missing))
-    ended, failed, taken, began = len(done), [], [], {}
-    with contextlib.closing(engine.work(missing, done, jobs)) as events:
-        for run, outcome in events:
-            if not outcome:
-                began[run.name] = time.monotonic()
-                left = f", about {_duration((len(runs) - ended) / jobs, taken)} left" if taken else ""
+    well, failed, began = 0, 0, time.monotonic()
+    done = [run for run in runs if run not in missing]
+    with contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
+        for run, error in events:
+            if error is None:
+                ended = len(done) + well + failed
+                minutes = (time.monotonic() - began) / max(well, 1) * (len(runs) - ended) / 60
+                hours = f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
+                left = f", about {hours} left" if well else ""
                 print(f"{ended} of {len(runs)} runs done{left}; now {run.name}", flush=True)
-                continue
-            with open(study.LOG, "a", encoding="utf-8") as log:
-                log.write(outcome.said)
-            ended += 1
-            if outcome.error:
-                failed.append(f"{run.name}: {outcome.error}; all that was said is in {study.LOG}")
-                if not taken:
-                    raise InputError(failed[0])
-                print(f"error: {failed[-1]}", file=sys.stderr, flush=True)
+            elif not error:
+                well += 1
+            elif not well:
+                raise InputError(f"{run.name}: {error}")
             else:
-                taken.append(time.monotonic() - began[run.name])
+                failed += 1
+                print(f"error: {run.name}: {error}", file=sys.stderr, flush=True)
     return failed
-
-
-def _duration(count, taken):
-    """How long `count` runs will take, one after the other, from those that were: the mean of the last ten."""
-    minutes = count * sum(taken[-10:]) / len(taken[-10:]) / 60
-    return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
 
 
 def collect(wanted, runs, name, compute):
     """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
-    import json
-
     from kidneyct.experiments import engine, study
     from kidneyct.pipeline import params
 
@@ -111,7 +96,7 @@ def collect(wanted, runs, name, compute):
     if wanted.probes:
         result["probes"] = _probes(wanted, runs, revisions, name, values, compute)
     if wanted.arms:
-        result["splits"] = _splits(wanted, runs, revisions, name, values, result)
+        result["splits"] = _splits(runs, revisions, name, values["data"]["classes"])
     if not any(result.get(part) for part in ("probes", "splits")):
         raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
     with atomic_write(f"metrics/{name}.json") as partial:
@@ -121,7 +106,7 @@ def collect(wanted, runs, name, compute):
 
 def _probes(wanted, runs, revisions, name, values, compute):
     """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
-    from kidneyct.experiments import probe_charts, probes, starts, study
+    from kidneyct.experiments import charts, probes, starts, study
 
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
     if not finished:
@@ -140,40 +125,31 @@ def _probes(wanted, runs, revisions, name, values, compute):
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
     _write(table, f"plots/{name}-series.csv", digits=4)
-    probe_charts.draw(f"plots/{name}-probes.png", result)
-    probe_charts.heat(f"plots/{name}-series.png", table)
+    charts.draw(f"plots/{name}-probes.png", result)
+    charts.heat(f"plots/{name}-series.png", table)
     print("\n".join(starts.sentences(result)))
     print(f"\nplots/{name}-probes.png  plots/{name}-series.png  plots/{name}-series.csv")
     return result
 
 
-def _splits(wanted, runs, revisions, name, values, result):
+def _splits(runs, revisions, name, classes):
     """Pool the trainings that are finished, by way of splitting."""
-    from kidneyct.experiments import arms, study, study_page
+    from kidneyct.experiments import arms, charts, study
 
-    runs = [run for run in runs if run.split != study.PROBES]
-    outcomes = study.pooled(runs, revisions)
-    splits = {}
-    for split in wanted.splits:
-        of_split = {arm: outcomes[arm, split] for arm in wanted.arms if (arm, split) in outcomes}
-        if of_split:
-            splits[split] = arms.summarise(of_split, study.starts(wanted, split, values), values["data"]["classes"])
-    if not splits:
-        return splits
+    outcomes, missing = study.pooled([run for run in runs if run.split != study.PROBES], revisions)
+    if not outcomes:
+        return {}
+    splits = {split: arms.summarise(of_split, classes) for split, of_split in outcomes.items()}
     table = arms.table(splits)
     _write(table, f"plots/{name}.csv", digits=6)
-    study_page.forest(f"plots/{name}.png", splits)
-    with atomic_write(f"plots/{name}.html") as partial:
-        page = study_page.page(result | {"splits": splits}, values, f"plots/{name}.png")
-        partial.write_text(page, encoding="utf-8")
+    charts.forest(f"plots/{name}.png", splits)
     columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
         print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
         print(rows[columns].to_string(index=False, na_rep="", float_format="%.4f"))
-    missing = sorted({f"{run.arm}, {run.split}" for run in runs if (run.arm, run.split) not in outcomes})
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
-    print(f"\nplots/{name}.csv  plots/{name}.png  plots/{name}.html")
+    print(f"\nplots/{name}.csv  plots/{name}.png")
     return splits
 
 

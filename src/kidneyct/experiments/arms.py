@@ -11,22 +11,31 @@ from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import pooled
 
 CANDIDATE, CONTROL = ROLES
-NOT_ITS_CONTROL = ("weights", "model.transferred_blocks")  # parameters that change an arm and not its control
+METRICS = ("accuracy", "macro_f1")
 
 
-def summarise(outcomes, starts, classes):
+def summarise(outcomes, classes):
     """One way of splitting: what `study.json` says of it.
 
     `outcomes` is arm -> {seed: (table, trainings)}: of each image tested its image, label, series, and what candidate,
-    control and baselines took it for; and of each fold how both roles were trained. `starts` is arm -> its weights, and
-    other parameters that not all arms have. Arms whose images or seeds differ from the first's are left out of the
-    comparison and named under `incomplete`.
+    control and baselines took it for; and of each fold how both roles were trained. Arms whose images or seeds differ
+    from the first's are left out of the comparison and named under `incomplete`. Arms share a control where neither
+    its answers nor its trainings differ.
     """
     first = next(iter(outcomes.values()))
     alike = {arm: seeds for arm, seeds in outcomes.items() if _same_images(seeds, first)}
-    tables = {arm: [table.sort_values("image") for table, _ in seeds.values()] for arm, seeds in alike.items()}
-    some = next(iter(tables.values()))
-    groups = some[0]["series"].nunique()
+    some = next(table for table, _ in first.values())
+    models, controls = ({arm: _counts(own, role, classes) for arm, own in alike.items()} for role in ROLES)
+    baselines = {name: _counts(first, name, classes) for name in index.BASELINES}
+    trained = {role: {arm: _trained(own, role) for arm, own in alike.items()} for role in ROLES}
+    control_of = {}
+    for arm, own in controls.items():
+        same = (
+            control_of[other]
+            for other in control_of
+            if trained[CONTROL][arm] == trained[CONTROL][other] and np.array_equal(own, controls[other])
+        )
+        control_of[arm] = next(same, f"control of {arm}" if control_of else "control")
 
     def estimates(own, against=None):
         """The classes are under `recall`, so that no class name can be taken for a metric."""
@@ -34,36 +43,31 @@ def summarise(outcomes, starts, classes):
         return {"accuracy": accuracy, "macro_f1": macro_f1, "recall": dict(zip(classes, recall, strict=True))}
 
     def against_baselines(own):
-        return {name: estimates(own, counted) for name, counted in baselines.items()}
+        return {"against_baselines": {name: estimates(own, counted) for name, counted in baselines.items()}}
 
-    baselines = {name: _counts(some, name, classes) for name in index.BASELINES}
-    models = {arm: _counts(own, CANDIDATE, classes) for arm, own in tables.items()}
-    controls = {arm: _counts(own, CONTROL, classes) for arm, own in tables.items()}
-    named, control_of = _controls(controls, starts)
     against = {arm: estimates(models[arm], controls[arm]) for arm in models}
     pairs = {
-        f"{one} - {other}": estimates(models[one], models[other]) for one, other in itertools.combinations(models, 2)
+        f"{arm} - {other}": estimates(models[arm], models[other]) for arm, other in itertools.combinations(models, 2)
     }
-    for gaps in (against, pairs):
-        _test(gaps, groups)
+    for gaps, metric in itertools.product((against, pairs), METRICS):
+        for name, tested in probing.family({name: gap[metric] for name, gap in gaps.items()}).items():
+            gaps[name][metric] = tested
     return {
-        "images": len(some[0]),
-        "series": groups,
-        "seeds": len(some),
+        "images": len(some),
+        "series": some["series"].nunique(),
+        "seeds": len(first),
         "incomplete": sorted(set(outcomes) - set(alike)),
         "baselines": {name: estimates(counted) for name, counted in baselines.items()},
         "controls": {
-            name: estimates(own)
-            | _trained(next(alike[arm] for arm, control in control_of.items() if control == name), CONTROL)
-            | {"against_baselines": against_baselines(own)}
-            for name, own in named.items()
+            name: estimates(controls[arm]) | trained[CONTROL][arm] | against_baselines(controls[arm])
+            for arm, name in control_of.items()
         },
         "arms": {
-            arm: estimates(models[arm])
-            | _trained(alike[arm], CANDIDATE)
+            arm: estimates(own)
+            | trained[CANDIDATE][arm]
             | {"control": control_of[arm], "against_control": against[arm]}
-            | {"against_baselines": against_baselines(models[arm])}
-            for arm in models
+            | against_baselines(own)
+            for arm, own in models.items()
         },
         "pairs": pairs,
     }
@@ -75,43 +79,14 @@ def _same_images(seeds, first):
     )
 
 
-def _counts(tables, column, classes):
+def _counts(seeds, column, classes):
     """Counts by series for each seed's table: a model's, or a baseline's."""
     return [
         pooled.counts(
             index.codes(table["label"], classes), index.codes(table[column], classes), table["series"], len(classes)
         )
-        for table in tables
+        for table, _ in seeds.values()
     ]
-
-
-def _controls(controls, starts):
-    """The different controls, name -> counts, and which an arm has: arms that share a control's parameters share it.
-
-    Controls of other parameters stay apart even where they are right about the same images.
-    """
-    made_with = {
-        arm: {key: value for key, value in own.items() if key not in NOT_ITS_CONTROL} for arm, own in starts.items()
-    }
-    named, control_of = {}, {}
-    for arm, own in controls.items():
-        same = [
-            other
-            for other in control_of
-            if made_with[other] == made_with[arm] and all(map(np.array_equal, own, controls[other]))
-        ]
-        name = control_of[same[0]] if same else "control" if not named else f"control of {arm}"
-        named.setdefault(name, own)
-        control_of[arm] = name
-    return named, control_of
-
-
-def _test(gaps, groups):
-    """Add p, p_holm (over the gaps) and series_needed to each gap in accuracy and macro F1 that has an error."""
-    for metric in ("accuracy", "macro_f1"):
-        for name, tested in probing.family({name: gap[metric] for name, gap in gaps.items()}).items():
-            needed = {"series_needed": pooled.series_needed(tested, groups)} if "error" in tested else {}
-            gaps[name][metric] = tested | needed
 
 
 def _trained(seeds, role):
@@ -120,44 +95,37 @@ def _trained(seeds, role):
 
     `rate_at_edge` counts the runs that kept the lowest or highest of several rates: one beyond may be better.
     """
-    trainings = [training[role] for _, folds in seeds.values() for training in folds]
-    rates = [f"{training['learning_rate']:g}" for training in trainings]
+    trainings = pd.DataFrame([training[role] for _, folds in seeds.values() for training in folds])
+    rates = trainings["learning_rate"].value_counts().sort_index()
     return {
         "runs": len(trainings),
-        "unstopped": sum(not training["stopped"] for training in trainings),
-        "collapsed": sum(training["collapsed"] for training in trainings),
-        "untrained": sum(training["untrained"] for training in trainings),
-        "training_accuracy": round(float(np.mean([training["training_accuracy"] for training in trainings])), 6),
-        "rate_at_edge": {edge: sum(training["edge"] == edge for training in trainings) for edge in tables.BEYOND},
-        "learning_rates": {rate: rates.count(rate) for rate in sorted(set(rates), key=float)},
+        "unstopped": int((~trainings["stopped"]).sum()),
+        "collapsed": int(trainings["collapsed"].sum()),
+        "untrained": int(trainings["untrained"].sum()),
+        "training_accuracy": round(float(trainings["training_accuracy"].mean()), 6),
+        "rate_at_edge": {edge: int((trainings["edge"] == edge).sum()) for edge in tables.BEYOND},
+        "learning_rates": {f"{rate:g}": int(count) for rate, count in rates.items()},
     }
 
 
 def table(splits):
-    """The same as a table: a line for each split, model and metric, its value and interval, and its gap's.
-
-    Of what was trained also the share of runs that kept the lowest, and the highest, of several learning rates.
-    """
+    """The same as a table: a line for each split, model and metric, its value and interval, and its gap's."""
     rows = []
     for split, result in splits.items():
         for kind in ("arms", "controls", "baselines"):
             for model, estimates in result[kind].items():
-                gaps = estimates.get("against_control", {})
-                for metric, estimate in _flat(estimates):
-                    gap = dict(_flat(gaps)).get(metric, {})
-                    rows.append(
-                        {"split": split, "kind": kind[:-1], "model": model, "metric": metric}
-                        | {end: estimate.get(end) for end in ("value", "low", "high")}
-                        | {"gap": gap.get("value"), "gap_low": gap.get("low"), "gap_high": gap.get("high")}
-                        | {"p_holm": gap.get("p_holm")}
-                    )
-                for edge, count in estimates.get("rate_at_edge", {}).items():
-                    of_runs = {"metric": f"runs that kept the {edge} rate", "value": count / estimates["runs"]}
-                    rows.append({"split": split, "kind": kind[:-1], "model": model} | of_runs)
-    return pd.DataFrame(rows)
+                gaps = _flat(estimates.get("against_control", {}))
+                for metric, estimate in _flat(estimates).items():
+                    ends = {end: estimate.get(end) for end in ("value", "low", "high")}
+                    gap = gaps.get(metric, {})
+                    gap = {f"gap_{end}": gap.get(end) for end in ("value", "low", "high")} | {
+                        "p_holm": gap.get("p_holm")
+                    }
+                    rows.append({"split": split, "kind": kind[:-1], "model": model, "metric": metric} | ends | gap)
+    return pd.DataFrame(rows).rename(columns={"gap_value": "gap"})
 
 
 def _flat(estimates):
-    """(metric, estimate) pairs of estimates with the classes under `recall`."""
-    pairs = [(metric, estimates[metric]) for metric in ("accuracy", "macro_f1") if metric in estimates]
-    return pairs + [(f"recall of {label}", estimate) for label, estimate in estimates.get("recall", {}).items()]
+    """Metric -> estimate, of estimates with the classes under `recall`."""
+    recalls = {f"recall of {label}": estimate for label, estimate in estimates.get("recall", {}).items()}
+    return {metric: estimates[metric] for metric in METRICS if metric in estimates} | recalls

@@ -2,63 +2,58 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
+import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import psutil
 from dvc.config import Config
 from dvc.repo import Repo
 
-from kidneyct.experiments import cluster
 from kidneyct.files import checkpoint
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.errors import InputError, shown
 
 HOME = Path(".study")  # git and DVC leave it alone
 PATIENCE = 10  # seconds that a run has to end once it is asked to
 PAUSE = 0.5  # seconds from look to look whether a task has ended
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+EXTRA = "pip install -c constraints.txt -e '.[ray]'"
+STORE = 256 * 2**20  # bytes of Ray's own store on this machine: what passes through it is small
+# Of the environment, what may change a result; on this machine all of it is handed on.
+HANDED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS")
 # For TensorFlow and for JAX, which else take most of a GPU's memory at once.
 AS_NEEDED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
-class Project(NamedTuple):
-    """The project as it is when the study starts, which each run gets a clone of."""
-
-    top: str  # absolute path of the repository
-    within: str  # the project's folder in it
-    commit: str
-    changes: bytes  # a patch: what is not committed
-    identity: dict  # of whom DVC's commits are, as git's settings; DVC wants one, and the user may have none
-    cache: str  # absolute path of DVC's cache, one for all
-
-
-class Outcome(NamedTuple):
-    """How a run ended."""
-
-    error: str  # empty where it went well
-    said: str  # by it and by the tries before it that were killed
-
-
 def work(runs, done, jobs):
-    """Make each run; yield (run, None) as it begins and (run, Outcome) as it ends. To close it ends what is at work.
+    """Make each run; yield (run, None) as it begins, and as it ends (run, what was amiss), "" where all is well.
 
-    More than one at once are tasks on Ray, where a run waits while another is the first to compute a stage that both
-    need. `done` are the study's runs that there is nothing to do for.
+    To close it ends what is at work. More than one at once are tasks on Ray, where a run waits while another is the
+    first to compute a stage that both need. `done` are the study's runs that there is nothing to do for.
     """
-    project, home = _project(), HOME.absolute()
-    if jobs == 1:
+    home = HOME.absolute()
+    home.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="base-", dir=home) as base:
+        project = base, _copy(base)
+        if jobs > 1:
+            yield from _on_ray(runs, done, jobs, project, home)
+            return
         for run in runs:
             yield run, None
             yield run, experiment(run.name, words(run), project, home)
-        return
+
+
+def _on_ray(runs, done, jobs, project, home):
     waiting, at_work, ready = list(runs), {}, frozenset().union(*(run.needs for run in done))
-    with cluster.begun("--jobs", "leave it out") as ray:
+    with _begun() as ray:
         task, cores = _task(ray, jobs)
         try:
             while waiting or at_work:
@@ -72,16 +67,49 @@ def work(runs, done, jobs):
                     time.sleep(PAUSE)  # not Ray, in which SIGTERM would be lost
                 run = at_work.pop(over[0])
                 try:
-                    outcome = ray.get(over[0])
-                except ray.exceptions.RayError as error:
-                    outcome = Outcome(f"lost by Ray ({' '.join(str(error).split())[:200]}); call again", "")
-                ready |= frozenset() if outcome.error else run.needs
-                yield run, outcome
+                    error = ray.get(over[0])
+                except ray.exceptions.RayError as lost:
+                    error = f"lost by Ray ({' '.join(str(lost).split())[:200]}); call again"
+                ready |= frozenset() if error else run.needs
+                yield run, error
         finally:
             for left in at_work:
                 ray.cancel(left)
             if at_work:
                 ray.wait(list(at_work), num_returns=len(at_work), timeout=2 * PATIENCE)
+
+
+@contextlib.contextmanager
+def _begun():
+    """Begin Ray, on this machine or on the cluster that RAY_ADDRESS names, and end it when the block ends."""
+    address = os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its maker
+    if not address:
+        # Ray listens on every network that this machine is on, and runs what it is sent; it reads this when imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray
+    except ImportError:
+        raise InputError(f"--jobs: expected Ray, found none; {EXTRA}, or leave it out") from None
+    terminated = signal.getsignal(signal.SIGTERM)
+    paths = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
+    variables = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+    variables["PYTHONPATH"] = os.pathsep.join(paths)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        here = {"include_dashboard": False, "object_store_memory": STORE, "_temp_dir": folder}
+        options = {"runtime_env": {"env_vars": variables}, "logging_level": logging.ERROR} | ({} if address else here)
+        try:
+            try:
+                ray.init(address=address or "local", **options)
+            except Exception as error:  # Ray fails in many ways
+                expected = "the address of a running cluster" if address else "Ray to start on this machine"
+                found = f"{shown(address or 'none')} ({shown(' '.join(str(error).split()))})"
+                raise InputError(f"RAY_ADDRESS: expected {expected}, found {found}") from None
+            signal.signal(signal.SIGTERM, terminated)  # which Ray took for itself
+            yield ray
+        finally:
+            ray.shutdown()
 
 
 def _task(ray, jobs):
@@ -93,41 +121,37 @@ def _task(ray, jobs):
 
 
 def experiment(name, arguments, project, home, cores=None):
-    """Run `dvc exp run` with these arguments in a clone of the project, and fetch the experiment; returns its Outcome.
+    """Run `dvc exp run` with these arguments in a copy of the project; returns what was amiss, "" where all is well.
 
-    It works in `home`/`name`/, where an interrupted run is gone on with, and which goes when all is well.
+    `project` is `_copy`'s folder and what it returned. All that is said goes to `home`/`name`.log. It works in
+    `home`/`name`/, where an interrupted run is gone on with, and which goes when all is well.
     """
-    folder = home / name
+    folder, told = home / name, home / f"{name}.log"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock, (folder / "log").open("a+", errors="replace") as log:
+    with (folder / "lock").open("w") as lock, told.open("a+", errors="replace") as log:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # handed on to DVC, which may outlive a killed study
         except OSError:
-            return Outcome(f"another call is at work on it, or what one left running in {folder}; see to its end", "")
+            return f"another call is at work on it, or what one left running in {folder}; see to its end"
         start = log.tell()
         print(f"$ dvc exp run {' '.join(arguments)}", file=log, flush=True)
-        error = ""
         try:
-            inside = _clone(project, folder / "clone")
+            inside = _fresh(project, folder / "clone")
             dvc = [sys.executable, "-m", "dvc", "exp", "run", *arguments]
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
-            process = subprocess.Popen(dvc, cwd=inside, env=_environment(cores), pass_fds=[lock.fileno()], **streams)
-            with _ended(process):
-                failed = _wait(process)
-            log.seek(start)
-            if failed:
-                error = cause(log.read()) or f"dvc exp run: exit status {failed}"
-            else:
-                ref = f"refs/exps/{project.commit[:2]}/{project.commit[2:]}/{name}"
-                git("fetch", "--quiet", "--no-write-fetch-head", str(folder / "clone"), f"{ref}:{ref}", at=project.top)
+            # The environment: one of several keeps to its cores, and takes of a GPU's memory what it needs.
+            own = AS_NEEDED | dict.fromkeys(THREADS, str(cores)) if cores else {}
+            process = subprocess.Popen(dvc, cwd=inside, env=own | os.environ, pass_fds=[lock.fileno()], **streams)
+            if failed := _ended(process):
+                log.seek(start)
+                return f"{cause(log.read()) or f'dvc exp run: exit status {failed}'}; all that was said is in {told}"
+            commit = git("rev-parse", "HEAD", at=inside).strip()
+            ref = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+            git("push", "--quiet", "origin", f"{ref}:{ref}", at=inside)
         except InputError as mistake:
-            error = str(mistake)
-        log.seek(0)
-        outcome = Outcome(error, log.read())
-        log.truncate(0)
-        if not error:
-            shutil.rmtree(folder, ignore_errors=True)
-    return outcome
+            return str(mistake)
+        shutil.rmtree(folder, ignore_errors=True)
+    return ""
 
 
 def cause(said):
@@ -168,80 +192,59 @@ def finished():
     return {name.split("/")[4]: revision for name, revision in pairs if name.count("/") == 4}
 
 
-def _project():
-    top = git("rev-parse", "--show-toplevel").strip()
-    subprocess.run(["git", "update-index", "-q", "--refresh"], capture_output=True)
-    changes = subprocess.run(["git", "diff-index", "--binary", "--patch", "HEAD"], cwd=top, capture_output=True)
+def _copy(base):
+    """Clone the project, with what is not committed, DVC's own settings and its cache; returns its folder in there."""
+    top, within = (git("rev-parse", f"--show-{part}").strip() for part in ("toplevel", "prefix"))
     known = dict(line.partition("=")[::2] for line in git("config", "--list").splitlines())
-    with Repo() as repo:
-        cache = repo.cache.local_cache_dir
-    return Project(
-        top,
-        git("rev-parse", "--show-prefix").strip(),
-        git("rev-parse", "HEAD").strip(),
-        changes.stdout,
-        {key: known.get(key) or "kidneyct" for key in ("user.name", "user.email")},
-        cache,
-    )
-
-
-def _clone(project, clone):
-    """Make a new clone, with what an interrupted run left; returns the project's folder in it.
-
-    New, as a run that was killed may have left locks and half an experiment.
-    """
-    inside, kept = clone / project.within, clone.with_name(checkpoint.FOLDER)
-    if (inside / checkpoint.FOLDER).exists():
-        shutil.rmtree(kept, ignore_errors=True)
-        os.replace(inside / checkpoint.FOLDER, kept)
-    shutil.rmtree(clone, ignore_errors=True)
-    identity = [word for key, value in project.identity.items() for word in ("--config", f"{key}={value}")]
-    git("clone", "--quiet", "--no-checkout", *identity, project.top, str(clone), at=project.top)
-    git("checkout", "--quiet", "--detach", project.commit, at=clone)
-    if project.changes:
-        patch = clone.with_name("changes.patch")
-        patch.write_bytes(project.changes)
-        git("apply", "--index", "--whitespace=nowarn", str(patch), at=clone)
-    settings = Path(project.top, project.within, ".dvc", "config.local")
+    # DVC's commits want an identity, and the user may have none.
+    identity = [f"--config={key}={known.get(key) or 'kidneyct'}" for key in ("user.name", "user.email")]
+    git("clone", "--quiet", *identity, top, base)
+    subprocess.run(["git", "update-index", "-q", "--refresh"], capture_output=True)
+    changes = subprocess.run(["git", "diff-index", "--binary", "--patch", "HEAD"], cwd=top, capture_output=True).stdout
+    if changes:
+        patch = Path(base, ".git", "changes.patch")
+        patch.write_bytes(changes)
+        git("apply", "--index", "--whitespace=nowarn", str(patch), at=base)
+    settings = Path(top, within, ".dvc", "config.local")
     if settings.exists():
-        shutil.copy(settings, inside / ".dvc")
-    with Config(str(inside / ".dvc")).edit("local") as edited:
-        edited.setdefault("cache", {})["dir"] = project.cache
+        shutil.copy(settings, Path(base, within, ".dvc"))
+    with Repo() as repo, Config(str(Path(base, within, ".dvc"))).edit("local") as edited:
+        edited.setdefault("cache", {})["dir"] = repo.cache.local_cache_dir
+    return within
+
+
+def _fresh(project, clone):
+    """Copy the project anew, but for what an interrupted run left; returns its folder in the copy.
+
+    Anew, as a run that was killed may have left locks and half an experiment.
+    """
+    base, within = project
+    left, kept = clone / within / checkpoint.FOLDER, clone.with_name(checkpoint.FOLDER)
+    if left.exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(left, kept)
+    shutil.rmtree(clone, ignore_errors=True)
+    shutil.copytree(base, clone, symlinks=True)
     if kept.exists():
-        os.replace(kept, inside / checkpoint.FOLDER)
-    return inside
+        os.replace(kept, left)
+    return clone / within
 
 
-def _environment(cores):
-    """The environment of a run; one of several keeps to its cores, and takes of a GPU's memory what it needs."""
-    own = AS_NEEDED | dict.fromkeys(THREADS, str(cores)) if cores else {}
-    return own | os.environ
-
-
-def _wait(process):
-    """A process's exit status when it ends; to be interrupted at any time, as a wait without an end is not by Ray."""
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=60)
-
-
-@contextlib.contextmanager
 def _ended(process):
-    """End a process, and all that it has started, where the block is left early: politely first.
+    """A process's exit status; where the wait is interrupted, end it and all that it has started: politely first.
 
     A stage that is asked to end leaves nothing half done.
     """
     try:
-        yield process
+        while True:  # as Ray cannot interrupt a wait without an end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=60)
     except BaseException:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            itself = psutil.Process(process.pid)
-            family = [itself, *itself.children(recursive=True)]
-            for member in family:
+        itself = psutil.Process(process.pid)
+        family = [itself, *itself.children(recursive=True)]
+        for end, members in ((psutil.Process.terminate, family), (psutil.Process.kill, None)):
+            for member in members or psutil.wait_procs(family, timeout=PATIENCE)[1]:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    member.terminate()
-            for member in psutil.wait_procs(family, timeout=PATIENCE)[1]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.kill()
+                    end(member)
         process.wait()
         raise

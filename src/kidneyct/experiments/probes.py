@@ -1,10 +1,8 @@
 """The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
 
-import hashlib
 import inspect
 import io
 import itertools
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +10,7 @@ import joblib
 import numpy as np
 from dvc.api import DVCFileSystem
 
+from kidneyct.experiments import study
 from kidneyct.experiments.starts import BASELINES, BEYOND, RANDOM
 from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
@@ -49,14 +48,11 @@ class Task(NamedTuple):
 def images(revision, classes):
     """The `Images` of a finished run."""
     files = DVCFileSystem(".", rev=revision)
-    with files.open("data/images/index.csv", "r") as file:
-        table = index.read(file)
-    with files.open("data/series.csv", "r") as file:
-        series = numbered(index.read(file)["series"].to_numpy(), table["image"])
+    table = study.table(files, "data/images/index.csv")
     return Images(
         table["image"].to_numpy(str),
         index.codes(table["label"], classes),
-        series,
+        numbered(study.table(files, "data/series.csv")["series"].to_numpy(), table["image"]),
         _array(files, "data/images/thumbnails.npy"),
         table[["width", "height"]].to_numpy(),
     )
@@ -70,15 +66,6 @@ def numbered(series, images):
     order = names.order(list(images))
     _, first = np.unique(series[order], return_index=True)
     return first.argsort().argsort()[np.unique(series, return_inverse=True)[1]]
-
-
-def pooled(revision, role, count):
-    """A finished run's pooled features (n, 1472) of a role; InputError where they are of other images than `count`."""
-    path = f"data/features/{role}/pooled.npy"
-    found = _array(DVCFileSystem(".", rev=revision), path)
-    if found.shape != (count, sum(probe.CHANNELS)):
-        raise corrupt(path, f"features of {count} images by {sum(probe.CHANNELS)}", f"an array of {found.shape}")
-    return found
 
 
 def _array(files, path):
@@ -96,10 +83,12 @@ def features(runs, revisions, shared):
         "nearest thumbnail": shared.thumbnails,
     }
     for run in runs:
-        if run.name in revisions:
-            name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
-            role = run.targets[-1].partition("@")[2]
-            found[name] = pooled(revisions[run.name], role, len(shared.codes))
+        name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
+        path = f"data/features/{run.targets[-1].partition('@')[2]}/pooled.npy"
+        found[name] = _array(DVCFileSystem(".", rev=revisions[run.name]), path)
+        expected = len(shared.codes), sum(probe.CHANNELS)
+        if found[name].shape != expected:
+            raise corrupt(path, f"an array of {expected}, a line for each image", found[name].shape)
     return found
 
 
@@ -125,21 +114,14 @@ def places(wanted, models, shared, folds, slices, by="series"):
 
     InputError where a class has fewer series than there are folds.
     """
-    answers = np.eye(shared.codes.max() + 1)[shared.codes]
-    fewest = np.bincount(probe.by_series(answers, *shared[1:3])[1], minlength=answers.shape[1]).min()
-    if fewest < folds:
-        raise InputError(
-            f"probes.folds: expected at most {fewest}, as many as the rarest class has series, found {folds}"
-        )
-    made_of = _digest(*(np.ascontiguousarray(values).tobytes() for values in (shared.codes, shared.series)))
-    files = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
-    code = _digest(*files, *map(inspect.getsource, (out_of_fold, share_of)))
-    way = [] if by == "series" else [by]
-    bytes_of = {name: _digest(np.ascontiguousarray(values).tobytes()) for name, values in models.items()}
-    return {
-        task: HOME / f"{_digest(made_of, code, bytes_of[task.model], folds, slices, *task[1:], *way)}.npz"
-        for task in wanted
-    }
+    dealt = logistic.dealt(shared.codes, shared.series, folds, 0)
+    most = 1 if dealt is None else dealt.max() + 1
+    if most < folds:
+        raise InputError(f"probes.folds: expected at most {most}, the series of the rarest class, found {folds}")
+    code = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
+    common = shared.codes, shared.series, code, [*map(inspect.getsource, (out_of_fold, share_of))], folds, slices, by
+    made_of, hashes = joblib.hash(common), {name: joblib.hash(values) for name, values in models.items()}
+    return {task: HOME / f"{joblib.hash((made_of, hashes[task.model], *task[1:]))}.npz" for task in wanted}
 
 
 def compute(kept, models, shared, folds, slices, by="series"):
@@ -160,36 +142,28 @@ def gathered(kept):
 
     Of each kind of task so many cuts as every model of it has; the draws of the control are one model, RANDOM.
     """
-    groups, cuts = {}, {}
+
+    def kind(task):
+        return probe.ALL if task.part in BASELINES else task.part, task.share
+
+    lacking, groups = {}, {}
     for task, path in kept.items():
-        name = RANDOM if task.model.startswith(f"{RANDOM} ") else task.model
-        groups.setdefault((name, task.part, task.share), {}).setdefault(task.model, []).append(path)
-    kinds = {key: (probe.ALL if key[1] in BASELINES else key[1], key[2]) for key in groups}
-    for key, members in groups.items():
-        for paths in members.values():
-            there = len(list(itertools.takewhile(Path.exists, paths)))
-            cuts[kinds[key]] = min(there, cuts.get(kinds[key], there))
+        if not path.exists():
+            lacking[kind(task)] = min(task.cut, lacking.get(kind(task), task.cut))
+    for task, path in kept.items():
+        if task.cut < lacking.get(kind(task), np.inf):
+            name = RANDOM if task.model.startswith(f"{RANDOM} ") else task.model
+            with np.load(path) as arrays:
+                draws = groups.setdefault((name, task.part, task.share), {})
+                draws.setdefault(task.model, []).append(dict(arrays))
     found, chosen = {}, {}
-    for key, members in groups.items():
-        if count := cuts[kinds[key]]:
-            loaded = [[_load(path) for path in paths[:count]] for paths in members.values()]
-            found[key] = np.stack([[arrays["probabilities"] for arrays in draw] for draw in loaded])
-            chosen[key] = [
-                fit
-                for arrays in itertools.chain.from_iterable(loaded)
-                for fit in zip(arrays["strengths"].tolist(), arrays["edges"].tolist(), strict=True)
-            ]
+    for key, draws in groups.items():
+        found[key] = np.stack([[arrays["probabilities"] for arrays in cuts] for cuts in draws.values()])
+        every = list(itertools.chain(*draws.values()))
+        chosen[key] = [
+            pair for made in every for pair in zip(made["strengths"].tolist(), made["edges"].tolist(), strict=True)
+        ]
     return found, chosen
-
-
-def _load(path):
-    with np.load(path) as arrays:
-        return dict(arrays)
-
-
-def _digest(*parts):
-    content = json.dumps([part.hex() if isinstance(part, bytes) else part for part in parts])
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 def _made(path, task, values, shared, folds, slices, by):
@@ -203,11 +177,8 @@ def cut(shared, folds, seed, by):
     """The fold of each image (n,): whole series dealt at random, or, by block, runs of neighbouring series."""
     if by == "series":
         return logistic.dealt(shared.codes, shared.series, folds, seed)
-    result, runs = np.empty(len(shared.codes), int), [1 / folds] * folds
-    for number in range(folds):
-        parts = split.by_block(shared.codes, shared.series, shared.names, runs, number, 0.0, seed)
-        result[parts == "test"] = number
-    return result
+    of_image = shared.codes, shared.series, shared.names, [1 / folds] * folds
+    return np.argmax([split.by_block(*of_image, number, 0.0, seed) == "test" for number in range(folds)], axis=0)
 
 
 def out_of_fold(task, values, shared, fold, slices):

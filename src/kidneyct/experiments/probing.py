@@ -25,10 +25,9 @@ def estimate(model, codes, against=None, training=TRAINING):
 
     - `series`: the delete-one jackknife over series of that mean (Efron and Stein 1981). Its degrees of freedom are
       those of a sum over classes, as the few series of the smallest class can decide a mean over classes;
-    - `training`: a series also trains the probes for the others. Leaving out its answer does not show that, and no
-      estimate from one data set is unbiased (Bengio and Grandvalet 2004). It counts as a share `training` of the
-      jackknife's variance; Nadeau and Bengio (2003) would take 1.25 for five folds. benchmarks/intervals.py shows what
-      TRAINING does;
+    - `training`: a series also trains the probes for the others, which the jackknife does not show and no estimate from
+      one data set without bias (Bengio and Grandvalet 2004). It counts as a share `training` of the jackknife's
+      variance; benchmarks/intervals.py shows what TRAINING does;
     - `cuts`, `draws`: the variance over them divided by their number, where there are several.
 
     The interval of a share is symmetric in its log-odds, that of a loss in its logarithm, that of a gap as it is. A
@@ -54,18 +53,13 @@ def _estimate(values, without, codes, metric, training):
     series = pooled.jackknife(left_out)
     if not series > pooled.ALIKE**2:  # nor where it is NaN
         return rounded({"value": value} | pooled.bounds(value, _effective(codes, metric), gap))
-    variances, freedoms = [(1 + training) * series], [_freedom(left_out, codes)]
+    cuts, draws = pooled.of_means(by_cut), pooled.of_means(*(side.mean(axis=1) for side in values))
     parts = {"series": series, "training": training * series}
-    for part, samples in {"cuts": [by_cut], "draws": [side.mean(axis=1) for side in values]}.items():
-        several = [sample for sample in samples if len(sample) > 1]
-        variances += [sample.var(ddof=1) / len(sample) for sample in several]
-        freedoms += [len(sample) - 1 for sample in several]
-        if several:
-            parts[part] = sum(variances[-len(several) :])
-    variance, freedom = pooled.combined(variances, freedoms)
+    parts |= {name: sum(part for part, _ in own) for name, own in {"cuts": cuts, "draws": draws}.items() if own}
+    variance, freedom = pooled.combined([((1 + training) * series, _freedom(left_out, codes)), *cuts, *draws])
     error = np.sqrt(variance)
     low, high = _ends(value, stats.t.ppf((1 + pooled.LEVEL) / 2, freedom) * error, "gap" if gap else metric)
-    errors = {part: np.sqrt(each) for part, each in parts.items()}
+    errors = {name: np.sqrt(part) for name, part in parts.items()}
     return rounded({"value": value, "low": low, "high": high, "error": error, "freedom": freedom, "parts": errors})
 
 
@@ -87,8 +81,7 @@ def _ends(value, reach, metric):
 def _freedom(left_out, codes):
     """Satterthwaite's degrees of freedom of a jackknife over series (g,), a sum of one variance for each class."""
     of_class = [left_out[codes == code] for code in np.unique(codes)]
-    variances = [np.square(each - each.mean()).sum() for each in of_class]
-    return pooled.combined(variances, [max(len(each) - 1, 1) for each in of_class])[1]
+    return pooled.combined([(np.square(own - own.mean()).sum(), max(len(own) - 1, 1)) for own in of_class])[1]
 
 
 def _effective(codes, metric):
@@ -105,7 +98,7 @@ def family(gaps, margin=None):
     1987).
     """
     tested = {name: gap for name, gap in gaps.items() if "error" in gap}
-    p_values = [pooled.p_value(gap) for gap in tested.values()]
+    p_values = [float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"])) for gap in tested.values()]
     result = gaps.copy()
     for (name, gap), p, p_holm in zip(tested.items(), p_values, pooled.holm(p_values), strict=True):
         result[name] = gap | rounded({"p": p, "p_holm": p_holm})

@@ -1,11 +1,10 @@
 """Predictions from any framework on the published series: checked, measured, and set beside the study's models."""
 
-import numpy as np
 import pandas as pd
 
 from kidneyct.experiments import probing
 from kidneyct.experiments.probing import METRICS
-from kidneyct.files import tables
+from kidneyct.files import index, tables
 from kidneyct.files.predictions import PROBABILITY
 from kidneyct.images.container import listed
 from kidneyct.pipeline.errors import InputError
@@ -34,42 +33,28 @@ def read(path, published, classes, use="open"):
             f"{path}: expected a column image and a column for each of {', '.join(classes)}, or predicted; found "
             f"{', '.join(map(str, table.columns))}"
         )
-    known = published.set_index("image")
-    wanted = published[published["use"] == use]
-    names = table["image"]
-    own = known.reindex(names)
+    names, wanted = table["image"], published[published["use"] == use]
+    own = published.set_index("image").reindex(names).reset_index()
     absent = sorted(set(wanted["series"]) - set(own["series"]))
     faults = {
-        "images that benchmark/series.csv does not have": names[own["series"].isna().to_numpy()],
+        "images that benchmark/series.csv does not have": names[own["series"].isna()],
         "images twice or more": names[names.duplicated()].unique(),
-        OTHERS[use]: names[(own["use"].notna() & (own["use"] != use)).to_numpy()],
+        OTHERS[use]: names[own["use"].notna() & (own["use"] != use)],
         f"{use} series without an image": absent,
-    } | (_of_probabilities(table, classes) if scored else _of_labels(table, classes))
+    }
+    if scored:
+        values = table[list(classes)].apply(pd.to_numeric, errors="coerce")
+        within = values.apply(lambda column: column.between(0, 1)).all(axis=1)
+        whole = (values.sum(axis=1) - 1).abs() <= SUM
+        faults["images with a probability that is no number from 0 to 1"] = names[~within]
+        faults["images whose probabilities do not sum to 1"] = names[within & ~whole]
+    else:
+        values = pd.DataFrame({label: table["predicted"] == label for label in classes}).astype(float)
+        faults[f"images predicted as none of {', '.join(classes)}"] = names[values.sum(axis=1) == 0]
     lines = [f"{path}: {len(found):,} {kind}: {listed(list(found))}" for kind, found in faults.items() if len(found)]
     if lines:
         raise InputError("\n".join(lines))
-    codes = pd.Categorical(own["class"], categories=classes).codes.astype(int)
-    if scored:
-        probabilities = table[list(classes)].to_numpy(float)
-    else:
-        probabilities = np.eye(len(classes))[pd.Categorical(table["predicted"], categories=classes).codes]
-    return codes, own["series"].to_numpy(str), probabilities, scored
-
-
-def _of_probabilities(table, classes):
-    values = table[list(classes)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    numbers = np.isfinite(values).all(axis=1)
-    within = numbers & ((values >= 0) & (values <= 1)).all(axis=1)
-    whole = np.abs(values.sum(axis=1) - 1) <= SUM
-    return {
-        "images with a probability that is no number from 0 to 1": table["image"][~within],
-        "images whose probabilities do not sum to 1": table["image"][within & ~whole],
-    }
-
-
-def _of_labels(table, classes):
-    unknown = table["image"][~table["predicted"].isin(classes).to_numpy()]
-    return {f"images predicted as none of {', '.join(classes)}": unknown}
+    return index.codes(own["class"], classes), own["series"].to_numpy(str), values.to_numpy(float), scored
 
 
 def score(codes, series, probabilities, scored, classes):

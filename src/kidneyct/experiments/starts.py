@@ -1,5 +1,8 @@
 """The probes of a study put together: every start against random draws, thumbnails and the acquisition."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -32,14 +35,23 @@ def summarise(found, chosen, codes, series, classes):
     model that is neither random nor a baseline is the primary start.
     """
     keys = {key[0]: key for key in found if key[1] in WHOLE and key[2] == 1}
-    tables = {key: _by_series(values, codes, series) for key, values in found.items()}
+    tables = {
+        key: np.stack([[probe.by_series(table, codes, series)[0] for table in cuts] for cuts in draws])
+        for key, draws in found.items()
+    }  # (d, c, g, k), the mean over each series' images
     actual = probe.by_series(np.eye(len(classes))[codes], codes, series)[1]
     whole = {model: tables[key] for model, key in keys.items()}
     starts = [model for model in whole if model != RANDOM and model not in BASELINES]
-    curves = [values.shape for key, values in found.items() if key not in keys.values()]  # by block and by share
+    shapes = [values.shape for key, values in found.items() if key not in keys.values()]  # by block and by share
+    shares = sorted({share for *_, share in found})
 
-    def estimates(model, against=None):
-        return probing.estimate(model, actual, against)
+    def curve(columns):
+        """The primary measure of the primary start and of the random ones, by the columns that are there."""
+        kinds = {model: {name: (model, *kind) for name, kind in columns.items()} for model in (starts[0], RANDOM)}
+        return {
+            model: {name: probing.estimate(tables[key], actual)[PRIMARY] for name, key in own.items() if key in tables}
+            for model, own in kinds.items()
+        }
 
     return {
         "images": len(codes),
@@ -48,55 +60,37 @@ def summarise(found, chosen, codes, series, classes):
         "cuts": next(iter(whole.values())).shape[1],
         "draws": len(whole[RANDOM]),
         "curves": {
-            "draws": max((shape[0] for shape in curves), default=0),
-            "cuts": min((shape[1] for shape in curves), default=0),
+            "draws": max((shape[0] for shape in shapes), default=0),
+            "cuts": min((shape[1] for shape in shapes), default=0),
         },
         "models": {
-            model: estimates(values)
+            model: probing.estimate(values, actual)
             | {"slices": _slices(found[keys[model]], codes, classes)}
             | _penalties(chosen[keys[model]])
             for model, values in whole.items()
         },
-        "contrasts": _contrasts(whole, starts, estimates),
-        "blocks": {
-            model: {
-                part: estimates(tables[model, part, 1.0])[PRIMARY]
-                for part in probe.parts()
-                if (model, part, 1.0) in tables
-            }
-            for model in (starts[0], RANDOM)
-        },
-        "shares": {
-            model: {
-                f"{share:g}": estimates(tables[model, probe.ALL, share])[PRIMARY]
-                for share in sorted({share for name, part, share in tables if name == model and part == probe.ALL})
-            }
-            for model in (starts[0], RANDOM)
-        },
+        "contrasts": _contrasts(whole, starts[0], actual),
+        "blocks": curve({part: (part, 1.0) for part in probe.parts()}),
+        "shares": curve({f"{share:g}": (probe.ALL, share) for share in shares}),
         "draw_values": probing.measured(whole[RANDOM], actual)[0][PRIMARY].mean(axis=1).round(6).tolist(),
         "beyond_acquisition": {  # log-loss by it alone less that with a network: above 0, the network knows more
-            model: estimates(whole["acquisition"][:, : both.shape[1]], both)["log_loss"]
+            model: probing.estimate(whole["acquisition"][:, : both.shape[1]], actual, both)["log_loss"]
             for model in (*starts, RANDOM)
             if (both := tables.get((model, BEYOND, 1.0))) is not None
         },
     }
 
 
-def _by_series(values, codes, series):
-    """(d, c, n, k) by image to (d, c, g, k), the mean over each series' images."""
-    return np.stack([[probe.by_series(table, codes, series)[0] for table in cuts] for cuts in values])
-
-
-def _contrasts(whole, starts, estimates):
+def _contrasts(whole, primary, actual):
     """ "one less other" -> estimates, the primary contrast first; p of the secondary ones is corrected (Holm)."""
-    pairs = [(starts[0], RANDOM)] + [
-        (one, other)
-        for one, other in ((starts[0] if one == "primary" else one, other) for one, other in SECONDARY)
+    pairs = [(primary, RANDOM), *((primary if one == "primary" else one, other) for one, other in SECONDARY)]
+    result = {
+        f"{one} less {other}": probing.estimate(whole[one], actual, whole[other])
+        for one, other in pairs
         if one in whole and other in whole
-    ]
-    result = {f"{one} less {other}": estimates(whole[one], whole[other]) for one, other in pairs}
-    primary, *secondary = result
-    for names in ([primary], secondary):
+    }
+    first, *secondary = result
+    for names in ([first], secondary):
         for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
             result[name][PRIMARY] = gap
     return result
@@ -104,20 +98,21 @@ def _contrasts(whole, starts, estimates):
 
 def _slices(values, codes, classes):
     """Measures of slices, means over draws and cuts, and the standard deviation over cuts of their accuracy."""
-    each = [[probe.evaluate(table, codes, np.arange(len(codes)), classes) for table in cuts] for cuts in values]
-    flat = [one for cuts in each for one in cuts]
+    alone = np.arange(len(codes))
+    found = [[probe.evaluate(table, codes, alone, classes) for table in cuts] for cuts in values]
+    flat = list(itertools.chain(*found))
     names = ("log_loss", "accuracy", "balanced_accuracy", "macro_f1")
-    result = {name: np.mean([one[name] for one in flat]) for name in names}
-    recall = {label: np.mean([one["recall"][label] for one in flat]) for label in classes}
-    spread = np.mean([[one["accuracy"] for one in cuts] for cuts in each], axis=0)
-    return rounded(result | {"recall": recall} | ({"sd_over_cuts": spread.std(ddof=1)} if len(spread) > 1 else {}))
+    result = {name: np.mean([measures[name] for measures in flat]) for name in names}
+    result["recall"] = {name: np.mean([measures["recall"][name] for measures in flat]) for name in flat[0]["recall"]}
+    by_cut = np.mean([[measures["accuracy"] for measures in cuts] for cuts in found], axis=0)
+    return rounded(result | ({"sd_over_cuts": by_cut.std(ddof=1)} if len(by_cut) > 1 else {}))
 
 
 def _penalties(fits):
     """How often each strength was chosen, and how often at an edge of those tried."""
-    strengths = sorted({strength for strength, _ in fits})
+    strengths = Counter(strength for strength, _ in fits)
     return {
-        "strengths": {f"{strength:.2g}": sum(own == strength for own, _ in fits) for strength in strengths},
+        "strengths": {f"{strength:.2g}": strengths[strength] for strength in sorted(strengths)},
         "at_edge": sum(edge in ("lowest", "highest") for _, edge in fits),
     }
 
@@ -136,13 +131,14 @@ def heat(found, codes, series, names, classes):
     return table.sort_values(["class", primary], kind="stable").reset_index(drop=True)
 
 
-def sentences(result):
-    """What the plan says of each contrast, in its order."""
+def sentences(result, names=None):
+    """What the plan says of each contrast, in its order; `names` are what to call models, if not as the study does."""
     told = []
     for pair, values in result["contrasts"].items():
+        one, other = ((names or {}).get(model, model) for model in pair.split(" less "))
         gap = values[PRIMARY]
-        one, other = pair.split(" less ")
-        ends = f"{_points(gap)} points of macro AUROC"
+        points, low, high = (f"{100 * gap[key]:+.1f}" for key in ("value", "low", "high"))
+        ends = f"{points} ({low} to {high}) points of macro AUROC"
         if gap["low"] > 0 or gap["high"] < 0:
             shown = "" if gap.get("p_holm", 0) < 0.05 else f"; not shown once corrected, p {gap['p_holm']:.3f}"
             told.append(f"{one} is {'better' if gap['low'] > 0 else 'worse'} than {other}: {ends}{shown}")
@@ -151,7 +147,3 @@ def sentences(result):
         else:
             told.append(f"{one} and {other}: not settled by these series: {ends}")
     return told
-
-
-def _points(gap):
-    return f"{100 * gap['value']:+.1f} ({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f})"

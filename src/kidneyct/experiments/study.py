@@ -4,11 +4,13 @@ import functools
 import hashlib
 import itertools
 import json
+import operator
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
+import networkx
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
@@ -23,7 +25,6 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
-LOG = "study.log"
 CANDIDATE, CONTROL = ROLES
 OWN = {"split.fold", "seed"}  # what the study sets itself
 PROBES = "probes"  # the split of a start that is probed
@@ -114,11 +115,15 @@ def plan(study, path="params.yaml"):
         name = "-".join(["study", *words, *(found[target] for target in targets)])
         return Run(arm, split, fold, seed, changes, name, targets, frozenset(found.values()))
 
-    runs, folds = [], _folds(study, values)
+    runs = []
     for seed, (split, division) in itertools.product(study.seeds, study.splits.items()):
-        for fold, (arm, start) in itertools.product(range(folds[split]), study.arms.items()):
-            of_fold = {"split.fold": fold} if folds[split] > 1 else {}
-            runs.append(run(arm, split, fold, seed, start | division | of_fold))
+        of_split = []
+        for arm, start in study.arms.items():
+            alone = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)
+            folds = [{"split.fold": fold} for fold in range(alone["split"]["folds"])]
+            for fold, of_fold in enumerate(folds if len(folds) > 1 else [{}]):
+                of_split.append(run(arm, split, fold, seed, start | division | of_fold))
+        runs += sorted(of_split, key=lambda run: run.fold)
     if study.probes:
         given = study.probes
         first, *others = given.starts
@@ -126,32 +131,10 @@ def plan(study, path="params.yaml"):
         for name, seed in order:
             targets = ("series", f"features@{CONTROL if name == RANDOM else CANDIDATE}")
             runs.append(run(name, PROBES, 0, seed, given.settings | given.starts.get(name, {}), targets))
-    doubled = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
-    if doubled:
-        raise InputError(f"study: expected a name for each run, found {doubled[0]} twice; give each arm and seed once")
+    (name, count), *_ = Counter(run.name for run in runs).most_common(1)
+    if count > 1:
+        raise InputError(f"study: expected a name for each run, found {name} twice; give each arm and seed once")
     return runs
-
-
-def _folds(study, values):
-    """How many folds each way of splitting has, name -> number; InputError where the study is none that can be run."""
-    folds = {}
-    for (split, division), (arm, start) in itertools.product(study.splits.items(), study.arms.items()):
-        own = _checked(values, study.settings | start | division | {"split.fold": 0}, arm, split)["split"]["folds"]
-        if folds.setdefault(split, own) != own:
-            expected = f"expected {folds[split]}, as the other arms have, found {own}"
-            raise InputError(f"arm {arm}, split {split}: split.folds: {expected}")
-    return folds
-
-
-def starts(study, split, values):
-    """Arm -> its weights, and what else it changes of the split's, the study's and `values`, those of params.yaml."""
-    division = study.splits[split]
-    usual = changed(values, study.settings | division)
-
-    def own(changes):
-        return {k: value for k, value in changes.items() if k == "weights" or changed(usual, {k: value}) != usual}
-
-    return {arm: own(start | division) for arm, start in study.arms.items()}
 
 
 def without_folders(tree):
@@ -176,10 +159,7 @@ def changed(values, changes):
     values = json.loads(json.dumps(values))
     for key, value in changes.items():
         *sections, name = key.split(".")
-        target = values
-        for section in sections:
-            target = target[section]
-        target[name] = value
+        functools.reduce(operator.getitem, sections, values)[name] = value
     return values
 
 
@@ -198,23 +178,17 @@ def stages(*targets):
     `check` is left out, as it reads every parameter and decides no number.
     """
     found = {}
-
-    def visit(stage):
-        before = sorted(graph.successors(stage), key=lambda other: other.addressing)
-        before = [visit(other) for other in before if other.addressing != "check"]
-        if stage.addressing not in found:
-            keys = sorted({key for dep in stage.params for key in dep.params})
-            files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
-            code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
-            found[stage.addressing] = Stage(stage.cmd, keys, code, before)
-        return stage.addressing
-
     try:
         with Repo(uninitialized=True) as repo:
             graph = repo.index.graph
-            for stage in graph:
-                if stage.addressing in targets:
-                    visit(stage)
+            ends = [stage for stage in graph if stage.addressing in targets]
+            for stage in itertools.chain(*(networkx.dfs_postorder_nodes(graph, end) for end in ends)):
+                if stage.addressing != "check":
+                    before = sorted(other.addressing for other in graph.successors(stage))
+                    keys = sorted({key for dep in stage.params for key in dep.params})
+                    files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
+                    code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+                    found[stage.addressing] = Stage(stage.cmd, keys, code, [name for name in before if name != "check"])
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
     return found
@@ -228,10 +202,16 @@ def digests(stages, values):
     """A digest of each of `stages`, by name: of its command, code and nested parameters, and of those before it."""
     found = {}
     for name, stage in stages.items():
-        read = [functools.reduce(lambda part, word: part[word], key.split("."), values) for key in stage.parameters]
+        read = [functools.reduce(operator.getitem, key.split("."), values) for key in stage.parameters]
         made_of = [stage.command, stage.parameters, read, stage.code, [found[other] for other in stage.before]]
         found[name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
     return found
+
+
+def table(files, path):
+    """A table of images of an experiment, from its DVCFileSystem."""
+    with files.open(path, "r") as file:
+        return index.read(file)
 
 
 def outcome(revision):
@@ -242,18 +222,11 @@ def outcome(revision):
     epoch), collapsed (it predicts one class only), training_accuracy and untrained, as in evaluation.json.
     """
     files = DVCFileSystem(".", rev=revision)
-
-    def table(path):
-        with files.open(path, "r") as file:
-            return index.read(file)
-
-    predictions = {role: table(f"models/{role}/predictions.csv") for role in ROLES}
-    result = predictions[CANDIDATE][["image", "label"]].assign(
-        **{role: own["predicted"].to_numpy() for role, own in predictions.items()}
-    )
-    result = result.merge(table("data/series.csv")[["image", "series"]], on="image", validate="one_to_one")
-    baselines = table("metrics/leakage/baselines.csv")[["image", *index.BASELINES]]
-    result = result.merge(baselines, on="image", validate="one_to_one")
+    predictions = {role: table(files, f"models/{role}/predictions.csv") for role in ROLES}
+    result = predictions[CANDIDATE][["image", "label"]]
+    result = result.assign(**{role: own["predicted"].to_numpy() for role, own in predictions.items()})
+    for path, columns in (("data/series.csv", ["series"]), ("metrics/leakage/baselines.csv", index.BASELINES)):
+        result = result.merge(table(files, path)[["image", *columns]], on="image", validate="one_to_one")
     trainings = {}
     for role in ROLES:
         with files.open(f"models/{role}/rates.csv", "r") as file:
@@ -261,25 +234,28 @@ def outcome(revision):
         with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
             evaluation = json.load(file)
         trainings[role] = {
-            "learning_rate": float(kept["learning_rate"]),
+            "learning_rate": kept["learning_rate"],
             "edge": kept["edge"],
             "stopped": bool(kept["stopped"]),
-            **{name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")},
         }
+        trainings[role] |= {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
     return result, trainings
 
 
 def pooled(runs, revisions):
-    """Out-of-fold predictions of the finished runs, (arm, split) -> {seed: (table, trainings)}.
+    """Out-of-fold predictions of the finished runs, split -> arm -> {seed: (table, trainings)}, and what is missing.
 
     Folds are pooled in one table; a seed counts where all its folds are there. `trainings` is a list, a fold each.
+    Missing are those "arm, split" of which no seed is whole.
     """
-    folds = {}
+    folds, results, missing = {}, {}, {}
     for run in runs:
-        folds.setdefault((run.arm, run.split, run.seed), []).append(revisions.get(run.name))
-    results = {}
-    for (arm, split, seed), each in folds.items():
-        if all(each):
-            tables, trainings = zip(*map(outcome, each), strict=True)
-            results.setdefault((arm, split), {})[seed] = pd.concat(tables, ignore_index=True), list(trainings)
-    return results
+        folds.setdefault((run.split, run.arm, run.seed), []).append(revisions.get(run.name))
+        missing[f"{run.arm}, {run.split}"] = None
+    for (split, arm, seed), of_seed in folds.items():
+        if all(of_seed):
+            tables, trainings = zip(*map(outcome, of_seed), strict=True)
+            whole = pd.concat(tables, ignore_index=True), list(trainings)
+            results.setdefault(split, {}).setdefault(arm, {})[seed] = whole
+            missing.pop(f"{arm}, {split}", None)
+    return results, list(missing)

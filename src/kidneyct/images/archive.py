@@ -38,7 +38,7 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
     of no such kind.
     """
     places, wanted = defaultdict(set), set(classes)
-    same = _normalized(classes)
+    same = {unicodedata.normalize("NFC", label): label for label in classes}  # an accent is one character or two
     for name in names:
         folders = [same.get(unicodedata.normalize("NFC", part), part) for part in PurePosixPath(name).parts[:-1]]
         for depth in range(0 if deep else max(0, len(folders) - 1), len(folders)):
@@ -50,7 +50,7 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
         folders = sorted(set().union(*places.values()))
         missing = ", ".join(sorted(wanted - set(folders)))
         found = f"{container.listed(folders, 20) or 'no such folder'}; {missing or 'none'} missing or empty"
-        if kinds := Counter(map(_ending, others)):
+        if kinds := Counter(PurePosixPath(name.lower()).suffix or "no ending" for name in others):
             lying = ", ".join(f"{count} of {shown(kind)}" for kind, count in kinds.most_common(5))
             found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
         advice = f"change data.classes or {key}{', or give a table as data.labels' * (not some)}"
@@ -67,25 +67,14 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
             f"{where}: expected folders with the names of data.classes, found {container.listed(beside)} and none of "
             f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
         )
-    inside = [name for name in names if deep or PurePosixPath(name).parts[:-2] == place]
-    return {name: label for name in inside if (label := in_folder(name, place, classes))}, place, beside
-
-
-def in_folder(name, place, classes):
-    """The class below whose folder, of those at a place, a file lies, or None."""
-    parts = PurePosixPath(name).parts
-    below = parts[len(place) : -1] if parts[: len(place)] == place else ()
-    return _normalized(classes).get(unicodedata.normalize("NFC", below[0])) if below else None
-
-
-def _ending(name):
-    *_, before, last = ["", "", *PurePosixPath(name.lower()).suffixes]
-    return f"{before}{last}" if last == ".gz" else last or "no ending"
-
-
-def _normalized(classes):
-    """Classes by names that are the same however an accent is written, as one character or as two."""
-    return {unicodedata.normalize("NFC", label): label for label in classes}
+    labels = {}
+    for name in names:
+        *folders, _ = PurePosixPath(name).parts
+        below = folders[len(place) :] if tuple(folders[: len(place)]) == place else []
+        label = same.get(unicodedata.normalize("NFC", below[0])) if below else None
+        if label and (deep or len(below) == 1):
+            labels[name] = label
+    return labels, place, beside
 
 
 def in_class_folders(names, classes, where, key="data.source", some=False):
@@ -125,18 +114,17 @@ def is_image(path):
 def left_out(names, images):
     """Files in the class folders of `images`, or below, that are none of these: not of SUFFIXES, or too deep."""
     taken = {image.member for image in images}
-    folders = {f"{PurePosixPath(member).parent}/" for member in taken}
-    files = (name for name in names if name not in taken and not name.endswith("/"))
-    return sorted(name for name in files if any(name.startswith(folder) for folder in folders))
+    folders = tuple({f"{PurePosixPath(member).parent}/" for member in taken})
+    return sorted(name for name in names if name not in taken and name.startswith(folders))
 
 
 def images(path, classes, some=False):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie.
 
-    InputError where one of `classes` has none, or where all are without with `some`.
+    InputError where one of `classes` has none; with `some`, where all are without in a zip that holds anything.
     """
     with container.opened(path) as archive:
-        return in_class_folders(archive.names, classes, path, some=some)[0]
+        return in_class_folders(archive.names, classes, path, some=some)[0] if archive.names or not some else []
 
 
 def patients(path):

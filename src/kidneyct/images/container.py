@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import zipfile
-from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -38,11 +37,10 @@ def _walk(top):
     seen, found, pending = set(), [], [top]
     for start in pending:
         for folder, folders, files in os.walk(start, onerror=refuse):
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
+            if (real := os.path.realpath(folder)) in seen:
                 folders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(real)
             found += [(Path(folder) / name).relative_to(top).as_posix() for name in files]
             pending += [path for name in sorted(folders) if os.path.islink(path := os.path.join(folder, name))]
     return found
@@ -77,22 +75,18 @@ def _zip(path):
     except OSError as error:
         raise InputError(f"{shown(path)}: can't be read ({error.strerror or error}); change that") from None
     except Exception as error:  # damage can make it fail in any way
-        raise InputError(
-            f"{shown(path)}: expected a zip of class folders, found none or a truncated one ({shown(error)}); fetch it "
-            "again"
-        ) from None
+        raise InputError(f"{shown(path)}: no zip, or a truncated one ({shown(error)}); fetch it again") from None
     with file:
-        members = [(_name(info, path), info) for info in file.infolist()]
-        members = [(name, info) for name, info in members if not name.endswith("/")]
-        for name, _ in members:
+        members = {}
+        for info in file.infolist():
+            name = _name(info, path)
             if ".." in PurePosixPath(name).parts or re.match("/|[A-Za-z]:/", name):
                 raise InputError(f"{shown(path)}: expected files inside the zip, found {shown(name)}; pack it anew")
-        twice = [name for name, count in Counter(name for name, _ in members).items() if count > 1]
-        if twice:
-            raise InputError(
-                f"{shown(path)}: expected different names, found {listed(twice)} more than once; keep one of each"
-            )
-        yield dict(members), file
+            if name in members:
+                raise InputError(f"{shown(path)}: expected different names, found {shown(name)} twice; keep one")
+            if not name.endswith("/"):
+                members[name] = info
+        yield members, file
 
 
 def _name(info, path):
@@ -111,11 +105,9 @@ def _from_zip(file, path, name, info):
     _check_size(where, info.file_size)  # zipfile unpacks no more than that
     try:
         return file.read(info)
-    except (RuntimeError, NotImplementedError) as error:  # encrypted, or compressed in an unusual way
-        raise InputError(f"{where}: can't be unpacked ({shown(error)}); pack it anew, without a password") from None
-    except Exception as error:  # as above
+    except Exception as error:  # damaged, encrypted, or compressed in an unusual way
         reason = shown(error) or type(error).__name__
-        raise InputError(f"{where}: damaged ({reason}); fetch it again") from None
+        raise InputError(f"{where}: can't be unpacked ({reason}); fetch or pack it anew, without a password") from None
 
 
 def listed(names, most=5):

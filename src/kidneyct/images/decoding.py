@@ -2,14 +2,12 @@
 
 import hashlib
 import io
-import json
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from kidneyct.files import arrays, index, parallel
-from kidneyct.files.atomic import atomic_write
 from kidneyct.images import container, window
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
@@ -17,7 +15,6 @@ from kidneyct.pipeline.errors import InputError, shown
 THUMBNAIL_SIZE = 25
 FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as EPS, are programs that would be run
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
-PROGRESS = "progress"  # what is kept under this name: how far both arrays are whole, and the lines of both tables
 MOST_SCANNED = 20 * Image.MAX_IMAGE_PIXELS  # pixels times scans of a JPEG; some seconds
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
@@ -88,15 +85,14 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=lambda same: same, work=None):
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=lambda same: same):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
     where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
-    16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back. In
-    `work`, a `checkpoint.Checkpoint`, an interrupted run's images are found and this one's are left.
+    16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back.
     """
 
     def row(entry):
@@ -105,30 +101,23 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
         digest = hashlib.sha256(content).hexdigest()
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 
-    place = work.writing if work else atomic_write
+    lines, rejected = [], []
     with (
         container.opened(archive) as opened,
-        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images), place) as pictures,
-        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images), place) as thumbnails,
+        arrays.written(folder / "images.npy", np.uint8, (image_size, image_size, 3), len(images)) as pictures,
+        arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images)) as thumbnails,
     ):
-        both = pictures, thumbnails
-        lines, rejected = _resume(both, work) if work else ([], [])
-        done = len(lines) + len(rejected)
-        if 0 < done < len(images):
-            work.say(f"goes on at image {done + 1:,} of {len(images):,}")
-        with parallel.in_order(row, images[done:]) as found:  # Pillow leaves the other threads running
-            for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images), done=done):
+        with parallel.in_order(row, images) as found:  # Pillow leaves the other threads running
+            for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images)):
                 try:
-                    *pixels, about = result()
+                    tensors, small, about = result()
                 except InputError as error:
                     reason = str(error).removeprefix(f"{archive}: ").removeprefix(f"{shown(entry.member)}: ")
                     rejected.append((entry.image, entry.label, reason.removeprefix(f"{entry.image}: ")))
                     continue
-                for rows, values in zip(both, pixels, strict=True):
-                    rows.append(values[None])
+                pictures.append(tensors[None])
+                thumbnails.append(small[None])
                 lines.append((entry.image, entry.label, *about))
-                if work:
-                    work.now_and_then(lambda: _save(both, lines, rejected, work))
         # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
         index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
         _check_rejected(archive, images, rejected, allowed, folder)
@@ -136,37 +125,10 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     return len(lines), len(rejected)
 
 
-def _save(both, lines, rejected, work):
-    for rows in both:
-        rows.to_disk()
-    text = json.dumps([lines, rejected]).encode()
-    work.save(PROGRESS, tables=np.frombuffer(text, np.uint8), checksums=[rows.checksum for rows in both])
-
-
-def _resume(both, work):
-    """Keep what rows of both arrays an interrupted run left; its lines of both tables, none where rows are damaged."""
-    kept = work.load(PROGRESS)
-    if not kept:
-        return [], []
-    lines, rejected = json.loads(kept["tables"].tobytes())
-    damaged = [
-        rows.file.name
-        for rows, checksum in zip(both, kept["checksums"], strict=True)
-        if not rows.keep(len(lines), checksum)
-    ]
-    if damaged:
-        for rows in both:
-            rows.keep(0, 0)
-        work.damaged(PROGRESS, damaged[0])
-        return [], []
-    return lines, rejected
-
-
 def _check_rejected(archive, images, rejected, allowed, folder):
     """InputError where images that can't be read are more than `allowed`, or all of a class."""
-    shown_ones = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
-    more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
-    found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {shown_ones}{more}"
+    reasons = "; ".join(f"{image}: {reason}" for image, _, reason in rejected[:5])
+    found = f"{archive}: {len(rejected)} of {len(images)} images can't be read: {reasons}"
     if len(rejected) > allowed:
         raise InputError(
             f"{found}; all are listed in {folder / 'rejected.csv'}; mend them, or leave them out with "

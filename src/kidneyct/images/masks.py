@@ -21,12 +21,11 @@ def read(path, images):
     with container.opened(path) as opened:
         names = _named(opened.names, path)
         of_image = [names.get(_stem(image)) for image in images]
-        found = {name: _mask(opened, path, name) for name in of_image if name}
-    _one_size({name: mask.shape for name, mask in found.items()}, path)
+        found = _each(opened, path, filter(None, of_image), lambda mask: np.asarray(mask.convert("RGB")).any(axis=-1))
     if not found:
         return None
-    size = next(iter(found.values())).shape
-    return np.stack([found[name] if name else np.zeros(size, bool) for name in of_image])
+    nothing = np.zeros_like(next(iter(found.values())))
+    return np.stack([found.get(name, nothing) for name in of_image])
 
 
 def check(path, images):
@@ -35,33 +34,22 @@ def check(path, images):
     InputError where `read` would raise one, for whatever images, or where a mask's image can't be told. Masks of no
     image are named.
     """
-    with container.opened(path) as opened:
-        names = _fitting(opened.names, images, path)
-        with parallel.in_order(lambda name: _picture(opened, path, name).size[::-1], names) as found:
-            _one_size({name: result() for name, result in found}, path)
-    return len(names)
-
-
-def _fitting(members, images, path):
-    """The masks, unread, among the names of an archive's members."""
-    names = _named(members, path)
-    of_image, nearly = defaultdict(list), {}
+    of_image, nearly, others = defaultdict(list), {}, []
     for entry in images:
         of_image[_stem(entry.image)].append(entry.image)
         nearly[_folded(_stem(entry.image))] = entry.image
-    others = []
-    for stem, name in names.items():
-        if len(of_image[stem]) > 1:
-            raise InputError(f"{path}: expected one image for {shown(name)}, found {container.listed(of_image[stem])}")
-        if not of_image[stem] and _folded(stem) in nearly:
-            raise InputError(
-                f"{path}: expected {name!a} to be called as its image is, {nearly[_folded(stem)]!a}; rename one"
-            )
-        if not of_image[stem]:
-            others.append(name)
-    if others:
-        print(f"{path}: masks of no image, not used: {container.listed(others)}", flush=True)
-    return list(names.values())
+    with container.opened(path) as opened:
+        names = _named(opened.names, path)
+        for stem, name in names.items():
+            own = of_image[stem]
+            if len(own) > 1:
+                raise InputError(f"{path}: expected one image for {shown(name)}, found {container.listed(own)}")
+            if not own and (near := nearly.get(_folded(stem))):
+                raise InputError(f"{path}: expected {name!a} to be called as its image is, {near!a}; rename one")
+            others += [] if own else [name]
+        if others:
+            print(f"{path}: masks of no image, not used: {container.listed(others)}", flush=True)
+        return len(_each(opened, path, names.values(), lambda mask: None))
 
 
 def _stem(name):
@@ -91,17 +79,19 @@ def _named(names, where):
     return found
 
 
-def _mask(opened, where, name):
-    return np.asarray(_picture(opened, where, name).convert("RGB")).any(axis=-1)
+def _each(opened, where, names, made):
+    """What is `made` of each mask's picture, by name; InputError where one can't be read, or is of another size."""
 
+    def read(name):
+        picture = decode_lean(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
+        return picture.size[::-1], made(picture)
 
-def _picture(opened, where, name):
-    return decode_lean(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
-
-
-def _one_size(sizes, where):
-    """InputError where the sizes of masks, name -> (H, W), differ."""
-    examples = {size: name for name, size in sizes.items()}
+    results, examples = {}, {}  # by name, and the name of one mask of each size
+    with parallel.in_order(read, names) as found:
+        for name, result in found:
+            size, results[name] = result()
+            examples[size] = name
     if len(examples) > 1:
-        found = ", ".join(f"{size} ({shown(examples[size])})" for size in sorted(examples)[:5])
-        raise InputError(f"{where}: expected lesion masks of one size, found {found}")
+        sizes = ", ".join(f"{size} ({shown(examples[size])})" for size in sorted(examples)[:5])
+        raise InputError(f"{where}: expected lesion masks of one size, found {sizes}")
+    return results

@@ -69,20 +69,16 @@ def own(picture, name):
 
     InputError where what it says of itself is none.
     """
-    said = [picture.info.get(keyword) for keyword in (MARK, CENTRE, WIDTH)]
-    if said[0] is None:
+    offset, *said = (picture.info.get(keyword) for keyword in (MARK, CENTRE, WIDTH))
+    if offset is None:
         return False, None
-    if said[0] != str(OFFSET):
-        raise InputError(f"{name}: expected {MARK} {OFFSET} in its text, found {shown(said[0])}; convert it anew")
-    if said[1:] == [None, None]:
-        return True, None
     try:
-        centre, width = map(float, said[1:])
-        if valid(centre, width):
-            return True, (centre, width)
+        its = None if said == [None, None] else tuple(map(float, said))
+        if offset == str(OFFSET) and (its is None or valid(*its)):
+            return True, its
     except (TypeError, ValueError):
         pass
-    raise InputError(f"{name}: expected a window in its text, found {shown(said[1:])}; convert it anew")
+    raise InputError(f"{name}: expected {MARK} {OFFSET} and a window in its text, found {shown([offset, *said])}")
 
 
 def grey(picture, name, window):

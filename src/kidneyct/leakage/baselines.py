@@ -13,12 +13,9 @@ def acquisition(thumbnails, widths, heights):
     """
     border = np.ones(thumbnails.shape[1:], bool)
     border[1:-1, 1:-1] = False
-    greys = np.empty((len(thumbnails), 3))
-    for start in range(0, len(thumbnails), inference.BLOCK):
-        pixels = np.asarray(thumbnails[start : start + inference.BLOCK], float)  # (b, 25, 25)
-        values = pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)
-        greys[start : start + inference.BLOCK] = np.column_stack(values)
-    return np.column_stack([widths, heights, greys])
+    pixels = np.asarray(thumbnails, float)
+    greys = pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)
+    return np.column_stack([widths, heights, *greys])
 
 
 def features(thumbnails, widths, heights):

@@ -8,6 +8,7 @@ import copy
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -49,16 +50,14 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     folds = dealt(codes, units, FOLDS, seed)
     if folds is None:
         return fit(features, codes, weights, classes, STRENGTHS[UNTUNED])._replace(edge="untuned")
-    held = [folds == fold for fold in range(folds.max() + 1)]
-    paths = [path(features[~rows], codes[~rows], weights[~rows], classes, STRENGTHS) for rows in held]
-    losses = np.empty(len(STRENGTHS))
-    for number, models in enumerate(zip(*paths, strict=True)):
-        if number == 0:  # what a fold's models see of the held-out rows is the same at every strength
-            seen = [projected(model, features[rows]) for model, rows in zip(models, held, strict=True)]
-        told = np.empty(len(codes))
-        for model, rows, own in zip(models, held, seen, strict=True):
-            told[rows] = log_losses(_probabilities(model, own), codes[rows])
-        losses[number] = np.average(told, weights=weights)
+    told = np.empty((len(STRENGTHS), len(codes)))
+    for held in (folds == fold for fold in range(folds.max() + 1)):
+        models = path(features[~held], codes[~held], weights[~held], classes, STRENGTHS)
+        for number, model in enumerate(models):
+            if number == 0:  # what the models see of the held-out rows is the same at every strength
+                seen = projected(model, features[held])
+            told[number, held] = log_losses(_probabilities(model, seen), codes[held])
+    losses = np.average(told, axis=1, weights=weights)
     best = int(losses.argmin())
     edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
     model = fit(features, codes, weights, classes, STRENGTHS[best])
@@ -97,28 +96,11 @@ def path(features, codes, weights, classes, strengths):
     standard = scaler.transform(features)
     basis = np.linalg.qr(standard.T)[0] if len(standard) < standard.shape[1] else None
     standard = standard if basis is None else standard @ basis
-    regression = LogisticRegression(warm_start=True, max_iter=2000)
-    if len(np.unique(codes)) == 1:
-        regression = _Constant(codes[0])
+    several = len(np.unique(codes)) > 1
+    regression = LogisticRegression(warm_start=True, max_iter=2000) if several else DummyClassifier()
     for strength in strengths:
-        regression.set_params(C=strength).fit(standard, codes, sample_weight=weights)
+        regression.set_params(**({"C": strength} if several else {})).fit(standard, codes, sample_weight=weights)
         yield Model(scaler, basis, copy.copy(regression), classes, float(strength))
-
-
-class _Constant:
-    """What is fitted where all rows are of one class."""
-
-    def __init__(self, code):
-        self.classes_ = np.array([code])
-
-    def set_params(self, C):
-        return self
-
-    def fit(self, *given, **weights):
-        return self
-
-    def predict_proba(self, features):
-        return np.ones((len(features), 1))
 
 
 def probabilities(model, features):

@@ -68,7 +68,7 @@ def reliability_pair(tables, titles):
 def similarity_curve(table, similarity):
     """By threshold of similarity the number of series, of series of two classes, and a look-up among other series.
 
-    `table` is `thresholds.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
+    `table` is `leakage.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
     the picture says why.
     """
     figure = canvas.figure(8.5, 2.9)

@@ -20,12 +20,11 @@ def plan(index, series, classes, settings, fraction, seed):
         refuse_contradictory(index)
     kept = ~contradictory(index) if settings.contradictory == "drop" else np.ones(len(index), bool)
     labels = index["label"].to_numpy()
-    for label in classes:
-        if not np.any(labels[kept] == label):
-            raise InputError(
-                f"split.contradictory: drop leaves no image of class {label}, each is filed under another class too; "
-                "remove the wrong ones"
-            )
+    if lost := sorted(set(classes) - set(labels[kept])):
+        raise InputError(
+            f"split.contradictory: drop leaves no image of class {', '.join(lost)}, each is filed under another class "
+            "too; remove the wrong ones"
+        )
     table = index[["image", "label"]].assign(split=DROPPED)
     table.loc[kept, "split"] = divide(labels[kept], series[kept], index["image"].to_numpy()[kept], settings)
     training = rows(table, "train")
@@ -42,14 +41,16 @@ def divide(labels, series, images, settings):
     a class.
     """
     labels, series, folds = np.asarray(labels), np.asarray(series), settings.folds
+    test, validation, fold, seed = settings.test, settings.validation, settings.fold, settings.seed
+    if settings.by != "image" and folds > 1 and validation >= 1 - 1 / folds:
+        raise InputError(f"split.validation: expected less than {1 - 1 / folds:g} beside a fold, found {validation}")
     if settings.by == "image":
-        parts = _by_image(labels, settings)
+        parts = by_image(labels, test, validation, seed, folds, fold)
     elif settings.by == "series":
-        parts = _by_series(labels, series, settings)
+        parts = _by_series(labels, series, test, validation, seed, folds, fold)
     else:
-        shares = [settings.test, settings.validation]
-        runs = [1 / folds] * folds if folds > 1 else [*shares, 1 - sum(shares)]
-        parts = by_block(labels, series, images, runs, settings.fold, settings.validation, settings.seed)
+        runs = [1 / folds] * folds if folds > 1 else [test, validation, 1 - test - validation]
+        parts = by_block(labels, series, images, runs, fold, validation, seed)
     for label in np.unique(labels):
         missing = [part for part in PARTS if not np.any((labels == label) & (parts == part))]
         if missing:
@@ -60,40 +61,44 @@ def divide(labels, series, images, settings):
     return parts
 
 
-def _by_image(labels, settings):
-    """The paper's way: images drawn at random, in the classes' proportions; shares are rounded to whole images."""
-    parts = np.full(len(labels), "train", dtype=object)
-    if settings.folds > 1:
-        names, counts = np.unique(labels, return_counts=True)
-        if counts.min() < settings.folds:
-            raise InputError(
-                f"split.folds: expected at most {counts.min()}, the images of class {names[counts.argmin()]}; found "
-                f"{settings.folds}"
-            )
-        splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-        rest, test = list(splitter.split(labels, labels))[settings.fold]
-        parts[test] = "test"
-    else:
-        rest = _draw_images(parts, "test", np.arange(len(labels)), labels, settings.test, settings.seed)
-    _draw_images(parts, "validation", rest, labels, settings.validation, settings.seed)
+def by_image(labels, test, validation, seed, folds=1, fold=0):
+    """The paper's way: images drawn at random, in the classes' proportions; shares are rounded to whole images.
+
+    Returns (n,) strings of PARTS; `folds` and `fold` as in `divide`.
+    """
+    parts, rest = np.full(len(labels), "train", dtype=object), np.arange(len(labels))
+    shares = {"test": test, "validation": validation}
+    smallest = np.unique(labels, return_counts=True)[1].min()
+    if smallest < folds:
+        raise InputError(f"split.folds: expected at most {smallest}, the images of the smallest class; found {folds}")
+    if folds > 1:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        rest, tested = list(splitter.split(labels, labels))[fold]
+        parts[tested] = "test"
+        del shares["test"]
+    try:
+        for part, share in shares.items():
+            size = round(share * len(labels))
+            rest, chosen = train_test_split(rest, test_size=size, stratify=labels[rest], random_state=seed)
+            parts[chosen] = part
+    except ValueError as error:
+        raise InputError(
+            f"split.{part}: {size} of {len(labels)} images can't be drawn in the classes' proportions ({error}); add "
+            f"images or change split.{part}"
+        ) from None
     return parts
 
 
-def _by_series(labels, series, settings):
+def _by_series(labels, series, test, validation, seed, folds, fold):
     """Whole series drawn at random, each on one side, the classes' proportions as near as whole series allow."""
-    test, validation, folds = settings.test, settings.validation, settings.folds
     if folds == 1:
         shares = {"train": 1 - test - validation, "validation": validation, "test": test}
-        return np.array(list(shares), object)[_assign(labels, series, list(shares.values()), settings.seed)]
-    parts = np.full(len(labels), "train", dtype=object)
-    in_test = _assign(labels, series, [1 / folds] * folds, settings.seed) == settings.fold
-    parts[in_test] = "test"
-    rest = np.flatnonzero(~in_test)
+        return np.array(list(shares), object)[_assign(labels, series, list(shares.values()), seed)]
+    parts = np.full(len(labels), "test", dtype=object)
+    rest = np.flatnonzero(_assign(labels, series, [1 / folds] * folds, seed) != fold)
     share = validation * len(labels) / len(rest)
-    if share >= 1:
-        raise _too_much(validation, 1 - 1 / folds)
-    chosen = _assign(labels[rest], series[rest], [1 - share, share], settings.seed)
-    parts[rest[chosen == 1]] = "validation"
+    chosen = _assign(labels[rest], series[rest], [1 - share, share], seed)
+    parts[rest] = np.array(["train", "validation"], object)[chosen]
     return parts
 
 
@@ -106,8 +111,6 @@ def by_block(labels, series, images, runs, fold, validation, seed):
     PARTS. InputError where a class has too few series.
     """
     labels, generator = np.asarray(labels), np.random.default_rng(seed)
-    if validation >= 1 - runs[fold]:
-        raise _too_much(validation, 1 - runs[fold])
     parts = np.full(len(labels), "train", dtype=object)
     rows = names.order(images)
     _, first, members, sizes = np.unique(np.asarray(series)[rows], True, True, True)
@@ -144,29 +147,11 @@ def _cuts(sizes, shares):
     return cuts[1:]
 
 
-def _too_much(validation, beside):
-    return InputError(f"split.validation: found {validation}, expected less than the {beside:g} beside a fold")
-
-
 def _too_few(parts, found, label):
     return InputError(
         f"split.by: this needs {parts} series or more of each class here, one for each part; found {found} "
         f"of class {label}; add scans, lower split.folds, raise series.similarity, or set split.by: image"
     )
-
-
-def _draw_images(parts, part, rest, labels, share, seed):
-    """Set `share` of all images to `part`, drawn from the rows `rest`; returns the rows that are left."""
-    count = round(share * len(labels))
-    try:
-        rest, chosen = train_test_split(rest, test_size=count, stratify=labels[rest], random_state=seed)
-    except ValueError as error:
-        raise InputError(
-            f"split.{part}: {count} of {len(labels)} images can't be drawn in the classes' proportions "
-            f"({error}); add images or change split.{part}"
-        ) from None
-    parts[chosen] = part
-    return rest
 
 
 def _assign(labels, series, shares, seed):
@@ -181,8 +166,7 @@ def _assign(labels, series, shares, seed):
     np.add.at(counts, (groups, codes), 1)
     held_by = (counts > 0).sum(axis=0)
     if held_by.min() < len(shares):
-        name, found = names[held_by.argmin()], held_by.min()
-        raise _too_few(len(shares), found, name)
+        raise _too_few(len(shares), held_by.min(), names[held_by.argmin()])
     targets = np.outer(shares, counts.sum(axis=0))  # (parts, classes)
     generator = np.random.default_rng(seed)
     best, best_distance = None, np.inf
@@ -222,10 +206,9 @@ def refuse_contradictory(index, path="data/images/index.csv"):
     doubled = index[contradictory(index)]
     if len(doubled):
         groups = [" = ".join(group) for _, group in doubled.groupby("sha256", sort=False)["image"]]
-        more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
         raise InputError(
-            f"{path}: the same file under two classes: {', '.join(groups[:5])}{more}; remove the wrong ones, "
-            "or set split.contradictory: drop to use none of them, keep to use all"
+            f"{path}: the same file under two classes: {', '.join(groups[:5])}; remove the wrong ones, or set "
+            "split.contradictory: drop to use none of them, keep to use all"
         )
 
 

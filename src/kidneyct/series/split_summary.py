@@ -13,19 +13,13 @@ def counts(table, series, classes):
     `table` is the split, `series` (n,) numbers. Keys: label, images, series, and under "parts" a pair (images, series)
     for train, validation, test and, of what no part uses, "without".
     """
-    found = []
+    found, in_part = [], table["split"].where(table["split"].isin(index.PARTS), "without")
     for label in [*classes, None]:
         chosen = np.ones(len(table), bool) if label is None else (table["label"] == label).to_numpy()
-        parts = {part: chosen & (table["split"] == part).to_numpy() for part in index.PARTS}
-        parts["without"] = chosen & ~table["split"].isin(index.PARTS).to_numpy()
-        found.append(
-            {
-                "label": label,
-                "images": int(chosen.sum()),
-                "series": len(np.unique(series[chosen])),
-                "parts": {name: (int(part.sum()), len(np.unique(series[part]))) for name, part in parts.items()},
-            }
-        )
+        parts = {name: series[chosen & (in_part == name)] for name in (*index.PARTS, "without")}
+        parts = {name: (len(own), len(np.unique(own))) for name, own in parts.items()}
+        own = series[chosen]
+        found.append({"label": label, "images": len(own), "series": len(np.unique(own)), "parts": parts})
     return found
 
 

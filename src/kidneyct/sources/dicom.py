@@ -1,4 +1,4 @@
-"""One DICOM file: its CT slices in Hounsfield units, and what of its header groups and orders them.
+"""One DICOM file: its CT slice in Hounsfield units, and what of its header groups and orders it.
 
 Chapters of the standard are PS3.3's. Nothing here prints or keeps a name, an identifier or a date.
 """
@@ -21,8 +21,8 @@ SUFFIX = ".dcm"
 DIRECTORY = "DICOMDIR"  # the name of a list of files, which is none itself
 PREAMBLE, MAGIC = 128, b"DICM"
 START = PREAMBLE + len(MAGIC)  # bytes that show whether a file is DICOM
-CT = "1.2.840.10008.5.1.4.1.1.2"  # CT Image Storage; .1 and .2 are the enhanced ones of many frames
-CTS = {CT, f"{CT}.1", f"{CT}.2"}
+CT = "1.2.840.10008.5.1.4.1.1.2"  # CT Image Storage
+ENHANCED = {f"{CT}.1", f"{CT}.2"}  # of many frames
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 AIR = -1000  # HU; what padding becomes
@@ -36,12 +36,11 @@ class NoSlice(InputError):
 
 
 class Slice(NamedTuple):
-    frame: int  # its number in the file, from 0
     patient: str  # PatientID, may be empty
     study: str  # StudyInstanceUID, may be empty
     series: str  # SeriesInstanceUID, may be empty
     height: float | None  # mm along the body, from ImagePositionPatient
-    number: int  # InstanceNumber, or the frame's
+    number: int  # InstanceNumber
     window: tuple | None  # the file's first centre and width, HU
     digest: bytes  # of its stored pixels
     remarks: tuple  # what is worth telling, in words
@@ -52,70 +51,70 @@ def is_dicom(content):
     return content[PREAMBLE:START] == MAGIC
 
 
-def slices(content):
-    """The CT slices in a file's bytes, a list of Slice.
+def header(content):
+    """The `Slice` that a file's bytes hold.
 
-    NoSlice says what else a sound file is; InputError what is wrong with one that should hold slices. Neither names
+    NoSlice says what else a sound file is; InputError what is wrong with one that should hold a slice. Neither names
     the file.
     """
+    from pydicom import uid
+
     with _told():
         data = _parsed(content)
         kind = data.get("SOPClassUID", "")
-        if kind not in CTS and (kind or data.get("Modality") != "CT"):
-            raise NoSlice(f"no CT image but {_kind(data)}")
-        if _is_localizer(data):
+        if kind not in (CT, *ENHANCED) and (kind or data.get("Modality") != "CT"):
+            known = uid.UID(str(kind)).name or f"of modality {data.get('Modality') or 'unknown'}"
+            raise NoSlice(f"no CT image but {shown(known)}")
+        if "LOCALIZER" in [str(value).strip().upper() for value in _several(data.get("ImageType"))]:
             raise NoSlice("a localizer (ImageType)")
         if data.get("SamplesPerPixel", 1) != 1 or "PALETTE" in str(data.get("PhotometricInterpretation", "")):
             raise NoSlice(f"a colour picture ({shown(data.get('PhotometricInterpretation', 'no interpretation'))})")
         if str(data.get("BurnedInAnnotation", "")).upper() == "YES":
             raise NoSlice("a picture with text in its pixels (BurnedInAnnotation), which may be a name")
-        if "PixelData" not in data:
-            raise InputError("no pixel data, perhaps as it is cut short; fetch it again")
+        if kind in ENHANCED or int(data.get("NumberOfFrames") or 1) != 1:
+            raise InputError("many frames in one file; save each as a file of its own (dcm4che's emf2sf does it)")
         _check_pixels(data)
-        pixels = hashlib.sha256(data.PixelData)
-        return [_slice(data, frame, pixels) for frame in range(_frames(data))]
+        _rescale(data)
+        remarks = _remarks(data)
+        position = _numbers(data.get("ImagePositionPatient"), 3)
+        return Slice(
+            *(str(data.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
+            position[2] if position else None,
+            int(data.get("InstanceNumber") or 0),
+            _window(data),
+            hashlib.sha256(data.PixelData + b"0").digest(),
+            remarks,
+        )
 
 
-def hounsfield(content, frames):
-    """Yield of some frames of a file's bytes the Hounsfield units, (H, W) int16, and how many did not fit into these.
+def hounsfield(content):
+    """The Hounsfield units of a file's bytes, (H, W) int16, and how many did not fit into these.
 
     Stored values are rescaled (C.11.1.1.2) and rounded to whole units; padding (C.7.5.1.1.2) becomes air. InputError
-    where a frame can't be decoded.
+    where they can't be decoded.
     """
-    with _told():
-        data = _parsed(content)
-    for frame in frames:
-        with _told():
-            units = _units(data, frame)
-            beyond = int(((units < LEAST) | (units > GREATEST)).sum())
-        yield units.clip(LEAST, GREATEST).astype(np.int16), beyond
-
-
-def _units(data, frame):
-    """The Hounsfield units of a frame, (H, W) float64 of whole numbers."""
     from pydicom.pixels import pixel_array
 
-    stored = pixel_array(data, index=frame, raw=True, correct_unused_bits=False)
-    if stored.shape != (data.Rows, data.Columns) or stored.dtype.kind not in "iu":
-        raise InputError(f"its pixels are {stored.dtype} {stored.shape}, not {data.Rows}x{data.Columns}")
-    padding = _padding(data, stored)
-    unused = data.BitsAllocated - data.BitsStored  # what stands there, such as an old overlay, is no part of the value
-    slope, intercept = _rescale(data, frame)
-    units = np.floor(((stored << unused) >> unused) * slope + intercept + 0.5)
-    units[padding] = AIR
-    return units
+    with _told():
+        data = _parsed(content)
+        stored = pixel_array(data, raw=True, correct_unused_bits=False)
+        if stored.shape != (data.Rows, data.Columns) or stored.dtype.kind not in "iu":
+            raise InputError(f"its pixels are {stored.dtype} {stored.shape}, not {data.Rows}x{data.Columns}")
+        unused = data.BitsAllocated - data.BitsStored  # what stands there, such as an old overlay, is no value's part
+        slope, intercept = _rescale(data)
+        units = np.floor(((stored << unused) >> unused) * slope + intercept + 0.5)
+        units[_padding(data, stored)] = AIR
+        beyond = int(((units < LEAST) | (units > GREATEST)).sum())
+        return units.clip(LEAST, GREATEST).astype(np.int16), beyond
 
 
 def picture(content, name, chosen=window.FILE):
-    """A DICOM file's one slice as an RGB picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
+    """A DICOM file's slice as an RGB picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
     try:
-        found = slices(content)
-        if len(found) > 1:
-            raise InputError(f"expected one slice, found {len(found)} frames; save one of them")
-        ((units, _),) = hounsfield(content, [0])
+        own, (units, _) = header(content).window, hounsfield(content)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    centre, width = (found[0].window or window.SOFT_TISSUE) if chosen == window.FILE else chosen
+    centre, width = (own or window.SOFT_TISSUE) if chosen == window.FILE else chosen
     return Image.fromarray(window.linear(units, centre, width)).convert("RGB")
 
 
@@ -161,52 +160,16 @@ def _parsed(content):
     return data
 
 
-def _kind(data):
-    """What a file is that is no CT image, in words."""
-    from pydicom import uid
-
-    known = uid.UID(str(data.get("SOPClassUID", ""))).name
-    return shown(known) if known else f"of modality {shown(data.get('Modality', '') or 'unknown')}"
-
-
-def _is_localizer(data):
-    values = [*_several(data.get("ImageType")), *_several(_of(data, 0, "CTImageFrameTypeSequence", "FrameType"))]
-    return "LOCALIZER" in [str(value).strip().upper() for value in values]
-
-
 def _several(value):
     return [] if value is None else [value] if isinstance(value, (str, int, float)) else list(value)
 
 
-def _groups(data, frame):
-    """The functional groups of a frame of an enhanced image (C.7.6.16), its own before those of all frames."""
-    own, shared = data.get("PerFrameFunctionalGroupsSequence"), data.get("SharedFunctionalGroupsSequence")
-    return [*([own[frame]] if own and frame < len(own) else []), *(list(shared[:1]) if shared else [])]
-
-
-def _of(data, frame, sequence, keyword):
-    """An attribute of a frame: from its functional groups, else of the whole file; None where there is none."""
-    for groups in _groups(data, frame):
-        items = groups.get(sequence)
-        if items and items[0].get(keyword) is not None:
-            return items[0].get(keyword)
-    return data.get(keyword)
-
-
-def _frames(data):
-    count = int(data.get("NumberOfFrames") or 1)
-    if count < 1:
-        raise InputError(f"expected 1 frame or more, found {count}; fetch it again")
-    return count
-
-
 def _check_pixels(data):
-    from pydicom.encaps import parse_fragments
     from pydicom.pixels import get_decoder
 
     rows, columns = int(data.Rows), int(data.Columns)
-    if rows < 1 or columns < 1:
-        raise InputError(f"expected rows and columns, found {rows}x{columns}; fetch it again")
+    if "PixelData" not in data or rows < 1 or columns < 1:
+        raise InputError(f"no pixels ({rows}x{columns}), perhaps as it is cut short; fetch it again")
     if rows * columns > 2 * Image.MAX_IMAGE_PIXELS:
         raise InputError(f"larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels ({rows}x{columns}); make it smaller")
     if data.HighBit != data.BitsStored - 1 or data.BitsStored > data.BitsAllocated:
@@ -215,30 +178,20 @@ def _check_pixels(data):
             f"{data.HighBit}; convert it first"
         )
     syntax = data.file_meta.TransferSyntaxUID
-    if syntax.is_private:
-        raise InputError(f"its transfer syntax is its maker's own ({shown(syntax)}); save it uncompressed")
     try:
         available = get_decoder(syntax).is_available
-    except NotImplementedError:
+    except NotImplementedError:  # such as a maker's own
         available = False
-    if not available and syntax.is_encapsulated:
-        raise InputError(f"its compression can't be read ({shown(syntax.name)}); save it uncompressed")
-    if syntax.is_encapsulated:
-        there = parse_fragments(data.PixelData)[0] - 1  # less the table of offsets; a frame has one or more
-        if _frames(data) > there:
-            raise InputError(f"expected {_frames(data):,} frames, found {there:,}, as it is cut short; fetch it again")
-        return
-    expected, there = rows * columns * _frames(data) * data.BitsAllocated // 8, len(data.PixelData)
-    if there < expected:
+    if not available:
+        raise InputError(f"its transfer syntax can't be read ({shown(syntax.name)}); save it uncompressed")
+    expected, there = rows * columns * data.BitsAllocated // 8, len(data.PixelData)
+    if there < expected and not syntax.is_encapsulated:
         raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
 
 
-def _rescale(data, frame):
+def _rescale(data):
     """Slope and intercept to Hounsfield units; InputError where the file has none."""
-    slope, intercept, units = (
-        _of(data, frame, "PixelValueTransformationSequence", f"Rescale{name}")
-        for name in ("Slope", "Intercept", "Type")
-    )
+    slope, intercept, units = (data.get(f"Rescale{name}") for name in ("Slope", "Intercept", "Type"))
     if slope is None or intercept is None:
         raise InputError("no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first")
     slope, intercept = float(slope), float(intercept)
@@ -260,11 +213,9 @@ def _padding(data, stored):
     return (stored >= low) & (stored <= high)
 
 
-def _slice(data, frame, pixels):
-    _rescale(data, frame)
-    orientation = _numbers(_of(data, frame, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
-    position = _numbers(_of(data, frame, "PlanePositionSequence", "ImagePositionPatient"), 3)
-    remarks = []
+def _remarks(data):
+    """What is worth telling of a slice, in words; NoSlice where it is no axial one."""
+    orientation, remarks = _numbers(data.get("ImageOrientationPatient"), 6), []
     if orientation is None and "SECONDARY" in _several(data.get("ImageType")):
         raise NoSlice("a secondary capture without ImageOrientationPatient")
     if orientation is None:
@@ -277,18 +228,11 @@ def _slice(data, frame, pixels):
             remarks.append("stored turned or mirrored (ImageOrientationPatient), taken as stored")
     if data.get("PhotometricInterpretation") == "MONOCHROME1":  # C.7.6.3.1.2: how it is shown, not what is measured
         remarks.append("of MONOCHROME1, whose Hounsfield units are taken as they are, not inverted")
-    number = data.get("InstanceNumber") if _frames(data) == 1 else None
-    digest = pixels.copy()
-    digest.update(str(frame).encode())
-    return Slice(
-        frame,
-        *(str(data.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")),
-        position[2] if position else None,
-        frame if number is None else int(number),
-        _window(data, frame),
-        digest.digest(),
-        tuple(remarks),
-    )
+    if not data.get("PatientID"):
+        remarks.append("without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID")
+    if not _window(data):
+        remarks.append("without a window; preprocess.window: file takes 40, 400")
+    return tuple(remarks)
 
 
 def _numbers(value, count):
@@ -300,11 +244,10 @@ def _numbers(value, count):
     return values
 
 
-def _window(data, frame):
-    """The first window of a frame; None where it has none, or what is none."""
-    given = (_several(_of(data, frame, "FrameVOILUTSequence", f"Window{name}")) for name in ("Center", "Width"))
+def _window(data):
+    """The first window of a file; None where it has none, or what is none."""
     try:
-        centre, width = (float(values[0]) for values in given)
+        centre, width = (float(_several(data.get(f"Window{name}"))[0]) for name in ("Center", "Width"))
     except (IndexError, TypeError, ValueError):
         return None
     return (centre, width) if window.valid(centre, width) else None

@@ -1,11 +1,8 @@
 """Fetching the data set with Kaggle's own command, and proving that it is whole."""
 
 import contextlib
-import errno
 import hashlib
-import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,8 +34,7 @@ main()
 COPY = "or set data.source to a copy that you have"
 # What a line of the client's tells, in the order in which it is looked for.
 FAILURES = {
-    "No space left|Disk quota exceeded|File too large": "there is no room for the data set: make some",
-    r"\[Errno (5|13|30)\]": "the data set can't be written: check that you may write there, and the disk",
+    r"No space left|Disk quota exceeded|File too large|\[Errno (5|13|30)\]": "the data set can't be written: make room",
     r"\b429\b|too many requests": "Kaggle is busy or has had too many requests from here: try again later",
     r"\b404\b|not found": "Kaggle has no such data set: check data.kaggle (owner/name, or owner/name/version)",
     r"\b40[13]\b|denied|forbidden|unauth|^Authentication required": (
@@ -46,8 +42,7 @@ FAILURES = {
         "(https://www.kaggle.com/settings) and keep it in KAGGLE_API_TOKEN or ~/.kaggle"
     ),
     r"Expecting value|JSONDecode|Exceeded \d+ redirects|No connection adapters|Invalid URL": (
-        "what answers is not Kaggle's data but something else, such as a login page of the network or a proxy: check "
-        f"the network, {COPY}"
+        f"what answers is not Kaggle's data but something else, such as a login page: check the network, {COPY}"
     ),
     "broken|IncompleteRead|expected size": "the connection broke off: try again",
     "connection ?error|max retries|name resolution|proxyerror|timed? ?out|connection (refused|reset|aborted)": (
@@ -102,57 +97,41 @@ def _fetch(dataset, path):
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=words, stderr=words) as client,
     ):
         try:
-            failure = _follow(client, path, words)
+            silent = _silent(client, path, words)
         finally:
             client.kill()
-        if not failure and (client.returncode or not path.exists()):
-            words.seek(0)
-            failure = reason(words.read().decode(errors="replace"))
-    if failure:
-        raise InputError(f"data.kaggle: {dataset}: {failure}{_kept(path)}")
+        if not silent and not client.returncode and path.exists():
+            return
+        words.seek(0)
+        told = f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
+        failure = told if silent else reason(words.read().decode(errors="replace"))
+    if path.exists():
+        with path.open("rb") as file:
+            begins = file.read(4)
+        if begins != b"PK\3\4":  # such as a refusal's body
+            _step_aside(path)
+    kept = f"; {path.stat().st_size:,} bytes stay in {path} for the next try" if path.exists() else ""
+    raise InputError(f"data.kaggle: {dataset}: {failure}{kept}")
 
 
-def _follow(client, path, words):
-    """Wait for the client's end, or until waiting is of no use: then, why."""
+def _silent(client, path, words):
+    """Wait for the client's end, or until nothing has come for SILENCE seconds; whether it is that."""
     before, alive = None, time.monotonic()
-    while client.poll() is None:
+    while client.poll() is None and time.monotonic() - alive <= SILENCE:
         with contextlib.suppress(subprocess.TimeoutExpired):
             client.wait(GLANCE)
         if sys.stderr.isatty():
             words.seek(max(0, words.seek(0, 2) - 200))
             sys.stderr.write("\r" + re.split("[\r\n]", words.read().decode(errors="replace"))[-1])
-        free = shutil.disk_usage(path.parent).free  # before the size: what is written in between counts as free
-        size = path.stat().st_size if path.exists() else 0
-        with contextlib.suppress(OSError, ValueError):  # no note yet, or half of one
-            if (missing := json.loads(_note(path).read_text())["size"] - size) > free:
-                return f"there is no room for the data set: {missing:,} bytes more are needed, {free:,} are free"
-        if (now := (size, words.seek(0, 2))) != before:
+        if (now := (path.stat().st_size if path.exists() else 0, words.seek(0, 2))) != before:
             before, alive = now, time.monotonic()
-        if time.monotonic() - alive > SILENCE:
-            return f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
-    return None
-
-
-def _note(path):
-    """Where the client notes of which file, and of how many bytes, a zip is a part."""
-    return path.with_name(f"{path.name}.kaggle-partial")
+    return client.poll() is None
 
 
 def _step_aside(path):
     """Rename a file that is not what was asked for; its new path. The client's note of it goes."""
-    _note(path).unlink(missing_ok=True)
+    path.with_name(f"{path.name}.kaggle-partial").unlink(missing_ok=True)
     return path.replace(path.with_name(f"{path.name}.damaged"))
-
-
-def _kept(path):
-    """What is told of the part that a failure left behind; the body of a refusal, say, is no part and steps aside."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        if file.read(4) != b"PK\3\4":
-            _step_aside(path)
-            return ""
-    return f"; {path.stat().st_size:,} bytes stay in {path} for the next try"
 
 
 def reason(words):
@@ -172,15 +151,11 @@ def check_zip(path):
         with zipfile.ZipFile(path) as container:
             damaged = container.testzip()
     except Exception as error:  # damaged bytes make zipfile and its decompressors raise nearly anything
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault; but a place before the file's start, which a zip can name, is EINVAL
         damaged = str(error) or type(error).__name__
     if damaged:
-        with path.open("rb") as file:
-            found = "a web page" if file.read(512).lstrip().startswith(b"<") else "a truncated or altered one"
         raise InputError(
-            f"{path}: expected a whole zip from Kaggle, found {found} ({shown(damaged)}); try again, it is fetched "
-            f"anew (the damaged one stays in {_step_aside(path)})"
+            f"{path}: expected a whole zip from Kaggle, found none, or a truncated or altered one ({shown(damaged)}); "
+            f"try again, it is fetched anew (the damaged one stays in {_step_aside(path)})"
         )
 
 

@@ -14,7 +14,7 @@ KEYS = ("file", "series", "patient")
 
 
 class Labels(NamedTuple):
-    path: str
+    where: str  # what an error calls the table
     key: str  # one of KEYS: what the lines name
     lines: dict  # value of the key -> (label, number of its line)
 
@@ -30,10 +30,9 @@ def read(path, classes):
     header, rows = tables.user_lines(Path(path).read_bytes(), where)
     keys = [key for key in KEYS if key in header]
     if header.count("label") != 1 or len(keys) != 1 or header.count(keys[0]) != 1:
-        advice = "save it with commas" if ";" in "".join(header) else "rename or remove columns"
         raise InputError(
             f"{where}: expected a column label and one of {', '.join(KEYS)}, found columns "
-            f"{container.listed(header, 10) or 'none'}; {advice}"
+            f"{container.listed(header, 10) or 'none'}; rename or remove columns, and save it with commas"
         )
     lines, faults = {}, []
     for number, row in rows.items():
@@ -48,7 +47,7 @@ def read(path, classes):
             lines[value] = label, number
     if faults:
         raise InputError(f"{where}: {container.listed(faults)}; mend the table")
-    return Labels(path, keys[0], lines)
+    return Labels(where, keys[0], lines)
 
 
 def given(labels, files):
@@ -58,17 +57,14 @@ def given(labels, files):
     """
     absent = [file for file, value in files.items() if value not in labels.lines]
     if absent:
-        bare = any(files[file].lstrip("0") in labels.lines for file in absent)
-        advice = "it lost leading zeros: save that column as text" if bare else "add them, or take the files away"
         raise InputError(
-            f"data.labels: {shown(labels.path)}: expected a line for the {labels.key} of each file, found none for "
-            f"{container.listed(absent)}; {advice}"
+            f"{labels.where}: expected a line for the {labels.key} of each file, found none for "
+            f"{container.listed(absent)}; add them, save leading zeros as text, or take the files away"
         )
     taken = Counter(files.values())
-    unknown = [f"line {number}" for value, (_, number) in labels.lines.items() if not taken[value]]
-    if unknown:
+    if unknown := [f"line {number}" for value, (_, number) in labels.lines.items() if not taken[value]]:
         raise InputError(
-            f"data.labels: {shown(labels.path)}: expected each {labels.key} to be in data.source, found none for "
+            f"{labels.where}: expected each {labels.key} to be in data.source, found none for "
             f"{container.listed(unknown)}; remove or mend them"
         )
     return {file: labels.lines[value][0] for file, value in files.items()}

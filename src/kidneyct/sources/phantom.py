@@ -8,7 +8,6 @@ are millimetres, x to the picture's right (the patient's left), y towards the ba
 import io
 import itertools
 import math
-import shutil
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +25,6 @@ SLICE_DISTANCE = 1.0  # mm between neighbouring slices
 WINDOW_CENTRE, WINDOW_WIDTH = 45, 380  # HU; a soft-tissue window
 JPEG_QUALITY = 92
 CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
-SLICE_BYTES = 70_000  # in the archive, with its mask; a little more than the largest
 
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
@@ -188,16 +186,12 @@ class Patch:
 
 
 def nearby(x, y, centre, reach):
-    """The rows and columns, two slices, that hold every pixel at most `reach` from a point; x and y as `grid` gives
-    them, turned and shifted at will."""
-    found = []
-    for last in ((-1, 0), (0, -1)):
-        across, down = float(x[last] - x[0, 0]), float(y[last] - y[0, 0])
-        length, steps = math.hypot(across, down), x.shape[len(found)] - 1
-        distance = ((centre[0] - float(x[0, 0])) * across + (centre[1] - float(y[0, 0])) * down) / length
-        ends = ((distance - reach) / length * steps - 1, (distance + reach) / length * steps + 2)
-        found.append(slice(*(max(0, math.ceil(end)) for end in ends)))
-    return tuple(found)
+    """Rows and columns, two slices, that hold every pixel at most `reach` mm from a point.
+
+    x and y are turned by 0.05 at most, so that at a picture's edge, 190 mm from its middle, they are off by 10 mm.
+    """
+    axes = ((y[:, SIZE // 2], centre[1]), (x[SIZE // 2], centre[0]))
+    return tuple(slice(*np.searchsorted(axis, (at - reach - 11, at + reach + 11))) for axis, at in axes)
 
 
 def draw_body(body, x, y, z):
@@ -230,10 +224,9 @@ def draw_body(body, x, y, z):
         psoas = at.ellipse(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
         at.fill(psoas < 1, (MUSCLE + 5 + 5 * at.fine).astype("float32"))
 
-    bulge = 1 / (1 + 0.08 * middle.min())  # how far a loop's edge may reach beyond its ellipse
     for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
         centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
-        at = whole.around(centre, bulge * max(wide, high))
+        at = whole.around(centre, 2 * max(wide, high))  # its grain moves the edge
         loop = at.ellipse(centre, (wide, high), phase) * (1 + 0.08 * at.middle)
         inside = (at.skin < cavity) & (loop < 1)
         at.fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine).astype("float32"))
@@ -243,11 +236,10 @@ def draw_body(body, x, y, z):
         elif gas < 0.25:
             at.fill(inside & (loop < 0.8) & (at.y < centre[1] - 0.1 * high), -880)
 
-    ripple = 1 - 0.03 * coarse.min()  # the same for the liver and the spleen
     liver_size = 0.6 + 0.4 * shrink(z, 20, 75)
     reach, height = body.liver
     centre, radii = (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size)
-    at = whole.around(centre, ripple * math.hypot(*radii))
+    at = whole.around(centre, 1.3 * math.hypot(*radii))
     liver = at.ellipse(centre, radii, -0.25, 2.3)
     tissue = (LIVER + liver_gain + 5 * at.fine + 3 * at.coarse).astype("float32")
     at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
@@ -256,7 +248,7 @@ def draw_body(body, x, y, z):
     spleen_size = body.spleen * shrink(z, 30, 62)
     if spleen_size > 0.1:
         centre = (width * 0.70, depth * 0.05)
-        at = whole.around(centre, ripple * 46 * spleen_size)
+        at = whole.around(centre, 1.3 * 46 * spleen_size)
         spleen = at.ellipse(centre, (22 * spleen_size, 46 * spleen_size), -0.15)
         tissue = (SPLEEN + spleen_gain + 5 * at.fine).astype("float32")
         at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
@@ -337,18 +329,12 @@ class Lesion:
         self.half_length = 1.25 * self.radius + 9  # mm; the lesion outlasts the series
         self.lobes = [(number, draw(0, 6.28), draw(0.03, 0.10)) for number in (2, 3, 5, 7)]
         self.fields = [texture(generator, scale) for scale in (5, 14)]
-        fine, coarse = self.fields  # how far the edge may reach beyond a circle
-        self.reach = 1.0
-        if label == "Stone":
-            self.reach = 1 + 0.15 * float(fine.max())
-        elif label == "Tumor":
-            self.reach = (1 - 0.05 * float(coarse.min())) / math.prod(1 - depth for *_, depth in self.lobes)
 
     def draw(self, hu, cavity, x, y, z):
         """Put the lesion into the slice at height z, inside the cavity; returns its mask, (512, 512) bool."""
         size = self.radius * max(shrink(z, self.middle, self.half_length), 0.5)
         centre = self.kidney.place(self.middle, self.along, self.turn)
-        box = nearby(x, y, centre, self.reach * size)
+        box = nearby(x, y, centre, 2.2 * size)  # lobes and grain move the edge of a circle
         edge = np.hypot(x[box] - centre[0], y[box] - centre[1]) / size
         angles = np.arctan2(y[box] - centre[1], x[box] - centre[0])
         fine, coarse = (field[box] for field in self.fields)
@@ -378,13 +364,12 @@ def patient(label, number, slices, seed):
     The pictures depend on the class, the number and the seed alone. Lesions apart, every class draws its
     patients from the same distribution.
     """
-    _check_classes([label])
+    if label not in CLASSES:
+        raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {label}")
     entropy = [seed, CLASSES.index(label), number]
     body = Body(np.random.default_rng([*entropy, 0]))
     middle = body.start + SLICE_DISTANCE * (slices - 1) / 2
-    lesion = None
-    if label != "Normal":
-        lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, middle)
+    lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, middle) if label != "Normal" else None
     across, down = grid()
     x, y = across - body.shift[0], down - body.shift[1]
     cos, sin = math.cos(body.turn), math.sin(body.turn)
@@ -396,27 +381,6 @@ def patient(label, number, slices, seed):
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
         yield Slice(label, number, position, to_grey(hu), mask, hu.round().astype(np.int16))
-
-
-def _check_classes(classes):
-    unknown = [label for label in classes if label not in CLASSES]
-    if unknown:
-        raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {', '.join(unknown[:5])}")
-
-
-def announce(classes, patients_per_class, slices_per_patient, folder):
-    """InputError where the phantom does not know a class, or where `folder` has no room for the archive and its copy.
-
-    DVC keeps the copy.
-    """
-    _check_classes(classes)
-    slices = len(classes) * patients_per_class * slices_per_patient
-    needed, free = 2 * slices * SLICE_BYTES, shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"phantom: {slices:,} slices and DVC's copy of them need about {needed / 1e9:,.1f} GB, found "
-            f"{free / 1e9:,.1f} GB free on this disk; lower phantom.patients_per_class or phantom.slices_per_patient"
-        )
 
 
 def _encode(array, kind, **options):
@@ -436,13 +400,9 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     def drawn(which):
         return list(map(files, patient(*which, slices_per_patient, seed)))
 
-    each_patient = itertools.product(classes, range(1, patients_per_class + 1))
-    total = len(classes) * patients_per_class * slices_per_patient
-    with (
-        progress.shown(what="phantom", unit="slice", total=total) as told,
-        parallel.in_order(drawn, each_patient) as found,
-    ):
-        for (label, number), slices in found:
+    every = list(itertools.product(classes, range(1, patients_per_class + 1)))
+    with parallel.in_order(drawn, every) as found:
+        for (label, number), slices in progress.shown(found, what="phantom", unit="patient", total=len(every)):
             for position, (picture, mask) in enumerate(slices()):
                 count = (number - 1) * slices_per_patient + position + 1
                 stem = f"{label}/{label}- ({count})"
@@ -451,7 +411,6 @@ def members(classes, patients_per_class, slices_per_patient, seed):
                 row, target = len(listed) - 1, classes.index(label)
                 listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
                 patients.append(f"{stem}.jpg,{label}-{number},{label},{position}")
-                told.update()
     yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()
     yield "patients.csv", ("\n".join(patients) + "\n").encode()
 

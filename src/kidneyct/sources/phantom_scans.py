@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 from pathlib import Path
 
 from kidneyct.images.archive import MASKS
@@ -22,12 +23,9 @@ def encode(one):
     data = pydicom.Dataset()
     data.SOPClassUID, data.SOPInstanceUID = dicom.CT, _uid(who, "slice", hashlib.sha256(pixels).hexdigest())
     data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    data.Modality, data.Manufacturer = "CT", "kidneyct phantom"
-    data.PatientName, data.PatientID = f"Phantom^{who}", who
-    data.PatientBirthDate = data.PatientSex = data.StudyDate = data.StudyTime = data.AccessionNumber = ""
+    data.Modality, data.PatientName, data.PatientID = "CT", f"Phantom^{who}", who
     data.StudyInstanceUID, data.SeriesInstanceUID = _uid(who, "study"), _uid(who, "series")
-    data.FrameOfReferenceUID = _uid(who, "frame")
-    data.StudyID, data.SeriesNumber, data.InstanceNumber = "1", 1, one.position + 1
+    data.InstanceNumber = one.position + 1
     corner = -(phantom.SIZE - 1) / 2 * phantom.PIXEL
     data.ImagePositionPatient = [f"{corner:.3f}", f"{corner:.3f}", f"{one.position * phantom.SLICE_DISTANCE:.3f}"]
     data.ImageOrientationPatient = list(dicom.AS_SEEN)
@@ -58,19 +56,11 @@ def write(folder, classes, patients_per_class, slices_per_patient, seed):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{shown(folder)}: expected a new or empty folder, found another; choose another name")
     folder.mkdir(parents=True, exist_ok=True)
-    phantom.announce(classes, patients_per_class, slices_per_patient, folder)
-    total = len(classes) * patients_per_class * slices_per_patient
-    with progress.shown(what="phantom", unit="slice", total=total) as told:
-        for label in classes:
-            for number in range(1, patients_per_class + 1):
-                for one in phantom.patient(label, number, slices_per_patient, seed):
-                    name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
-                    _put(folder / name, encode(one))
-                    _put(folder / MASKS / f"{name}.png", phantom.files(one)[1])
-                    told.update()
-    return total
-
-
-def _put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    every = list(itertools.product(classes, range(1, patients_per_class + 1)))
+    for label, number in progress.shown(every, what="phantom", unit="patient"):
+        for one in phantom.patient(label, number, slices_per_patient, seed):
+            name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
+            for path, content in ((name, encode(one)), (f"{MASKS}/{name}.png", phantom.files(one)[1])):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+    return len(every) * slices_per_patient

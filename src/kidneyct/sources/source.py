@@ -62,21 +62,16 @@ def _holds(out, source):
 def watch(table, folder):
     """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
 
-    A copy where the file system has no links. InputError where there is no such file.
+    InputError where there is no such file.
     """
     if table not in TABLES and not os.path.isfile(table):
-        found = "a folder or a device" if os.path.exists(table) else "nothing"
         raise InputError(
-            f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found {found} at "
+            f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found no file at "
             f"{shown(table)} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         )
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir(parents=True)
     if table in TABLES:
         (Path(folder) / "none.txt").write_text("series.table names no file.\n")  # DVC warns of an empty folder
-        return
-    try:
+    else:
         os.symlink(os.path.abspath(table), Path(folder) / LINK)
-    except OSError:
-        shutil.copyfile(table, Path(folder) / LINK)

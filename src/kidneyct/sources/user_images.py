@@ -7,7 +7,15 @@ from kidneyct.images import archive, container
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom_folder, labels
 
-OTHERWISE = {"data.source": "kaggle, phantom", "data.external": "none"}  # what a parameter may say beside a path
+NONE = "none"  # data.external: no external test set
+
+
+def external(source, classes):
+    """The members (name, bytes) of the archive of the external test set, `data.external`, which lacks classes or all.
+
+    Its images are from elsewhere: no model was trained on them.
+    """
+    return () if source == NONE else members(source, classes, key="data.external", some=True)
 
 
 def members(source, classes, table=labels.NONE, key="data.source", some=False):
@@ -19,24 +27,20 @@ def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """
     if not os.path.lexists(source):
         raise InputError(
-            f"{key}: expected {OTHERWISE[key]}, or the path of a folder or zip, found nothing at {shown(source)} "
-            f"(seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
+            f"{key}: expected {'none' if some else 'kaggle, phantom'} or the path of a folder or zip, found nothing at "
+            f"{shown(source)} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         )
     where = shown(source)
     with container.opened(source) as opened:
-        if table != labels.NONE:
-            given = labels.read(table, classes)
-            if dicom_folder.present(*opened):
-                yield from dicom_folder.members(*opened, classes, where, given)
-            else:
-                yield from archive.repack(opened, archive.labelled(_labels(opened.names, given), where), where)
-        elif taken := _pictures(opened, classes, where, key, some):
+        given = labels.read(table, classes) if table != labels.NONE else None
+        taken = _labelled(opened, given, where) if given else _in_folders(opened, classes, where, key, some)
+        if taken:
             yield from archive.repack(opened, taken, where)
         else:
-            yield from dicom_folder.members(*opened, classes, where, key=key, some=some)
+            yield from dicom_folder.members(*opened, classes, where, given, key, some)
 
 
-def _pictures(opened, classes, source, key, some):
+def _in_folders(opened, classes, source, key, some):
     """The images in class folders, None where these hold DICOM files; InputError where they hold both, or neither."""
     try:
         taken, beside = archive.in_class_folders(opened.names, classes, source, key, some)
@@ -61,10 +65,11 @@ def _pictures(opened, classes, source, key, some):
     return taken
 
 
-def _labels(names, table):
-    """The label of each picture, name -> label, by a table of files."""
+def _labelled(opened, table, source):
+    """The images that a table of files labels, None where the source holds DICOM files."""
+    if dicom_folder.present(*opened):
+        return None
     if table.key != "file":
-        raise InputError(
-            f"data.labels: {shown(table.path)}: expected a column file, as only DICOM files know their {table.key}"
-        )
-    return labels.given(table, {name: name for name in names if archive.is_image(PurePosixPath(name))})
+        raise InputError(f"{table.where}: expected a column file, as only DICOM files know their {table.key}")
+    files = {name: name for name in opened.names if archive.is_image(PurePosixPath(name))}
+    return archive.labelled(labels.given(table, files), source)

@@ -73,12 +73,10 @@ def headline(evaluations, probes, comparison, leakage):
     that could not be had, such as the interval's ends over a single series, is left out.
     """
     accuracy = comparison["accuracy"]
-    aurocs = _aurocs(probes)
-    return {
-        role: {metric: evaluations[role][metric] for metric in PAIRED}
-        | ({"probe_macro_auroc": aurocs[role]} if role in aurocs else {})
-        for role in ROLES
-    } | {
+    roles = {role: {metric: evaluations[role][metric] for metric in PAIRED} for role in ROLES}
+    for role, auroc in _aurocs(probes).items():
+        roles[role]["probe_macro_auroc"] = auroc
+    return roles | {
         "gap": {"accuracy": accuracy["gap"]}
         | {end: accuracy[f"gap_{end}"] for end in ("low", "high") if f"gap_{end}" in accuracy},
         "leak": {"near_duplicates": leakage["near_duplicates"]["share"]},

@@ -31,9 +31,8 @@ def evaluate(codes, probabilities, classes):
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(classes))
     one_hot = np.eye(len(classes))[codes]  # (n, classes)
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        codes, predicted, labels=labels, zero_division=0
-    )
+    by_class = metrics.precision_recall_fscore_support(codes, predicted, labels=labels, zero_division=0)
+    _, recall, f1, _ = by_class
     result = {
         "loss": metrics.log_loss(codes, probabilities, labels=labels),
         "accuracy": metrics.accuracy_score(codes, predicted),
@@ -43,16 +42,9 @@ def evaluate(codes, probabilities, classes):
     }
     result["collapsed"] = len(np.unique(predicted)) == 1
     result["weakest_class"] = classes[f1.argmin()]  # by F1, the first of equals
-    result["classes"] = {
-        name: {
-            "precision": precision[label],
-            "recall": recall[label],
-            "f1": f1[label],
-            "support": int(support[label]),
-        }
-        for label, name in enumerate(classes)
-    }
-    return rounded(result)
+    rows = zip(*map(np.ndarray.tolist, by_class), strict=True)
+    columns = [dict(zip(("precision", "recall", "f1", "support"), row, strict=True)) for row in rows]
+    return rounded(result | {"classes": dict(zip(classes, columns, strict=True))})
 
 
 def learning(training_accuracy, codes):

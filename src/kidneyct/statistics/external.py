@@ -1,5 +1,7 @@
 """Two models on an external test set: metrics of each and their gap, with intervals over its series."""
 
+import itertools
+
 import numpy as np
 
 from kidneyct.files.rounding import rounded
@@ -7,6 +9,7 @@ from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import bootstrap, calibration, paired, pooled
 
 RECALL = "recall of "  # and the class
+METRICS = ("accuracy", "macro_f1", "recall", "expected_calibration_error", "brier_score")
 
 
 def measure(codes, predicted, probabilities, series, classes, seed, resamples=bootstrap.RESAMPLES):
@@ -24,8 +27,13 @@ def measure(codes, predicted, probabilities, series, classes, seed, resamples=bo
     sums = {role: _sums(codes, predicted[role], probabilities[role], members) for role in ROLES}
 
     def statistic(times):
-        """Metrics of candidate, control and the gap, (d, 3, m)."""
-        of_role = [_statistic(times, sums[role]) for role in ROLES]
+        """Metrics of candidate, control and the gap, (d, 3, m), series taken `times` (d, g)."""
+        of_role = []
+        for counts, excess, distances in sums.values():
+            confusion = np.einsum("dg,gij->dij", times, counts)
+            images = confusion.sum(axis=(1, 2))[:, None]
+            calibrated = np.abs(times @ excess).sum(axis=1, keepdims=True), (times @ distances)[:, None]
+            of_role.append(np.hstack([pooled.metrics(confusion), *(total / images for total in calibrated)]))
         return np.stack([*of_role, of_role[0] - of_role[1]], axis=1)
 
     ones = np.ones(len(names), int)
@@ -66,29 +74,14 @@ def _sums(codes, predicted, probabilities, members):
     return counts, excess, np.bincount(members, distances, minlength=len(counts))
 
 
-def _statistic(times, sums):
-    """Accuracy, macro F1, recalls, calibration error and Brier score (d, 2 + c + 2), series taken `times` (d, g)."""
-    counts, excess, distances = sums
-    confusion = np.einsum("dg,gij->dij", times, counts)
-    images = confusion.sum(axis=(1, 2))[:, None]
-    error = np.abs(times @ excess).sum(axis=1, keepdims=True) / images
-    return np.concatenate([pooled.metrics(confusion), error, (times @ distances)[:, None] / images], axis=1)
-
-
 def _tree(values, ends, deciding, classes):
     """Metrics (m,) and the ends of their intervals (m, 2) as nested dictionaries; `deciding` series decide each."""
-    names = [*pooled.names(classes), "expected_calibration_error", "brier_score"]
-    tree = {}
-    for number, name in enumerate(names):
-        cell = {"value": values[number]}
-        if deciding[number] > 1:
-            cell |= dict(zip(("low", "high"), ends[number], strict=True))
-        cell = rounded(cell) if deciding[number] else None
-        if 2 <= number < 2 + len(classes):  # after accuracy and macro F1
-            tree.setdefault("recall", {})[classes[number - 2]] = cell
-        else:
-            tree[name] = cell
-    return tree
+    cells = []
+    for value, (low, high), holding in zip(values, ends, deciding, strict=True):
+        cell = rounded({"value": value} | ({"low": low, "high": high} if holding > 1 else {}))
+        cells.append(cell if holding else None)
+    accuracy, macro_f1, *recalls, error, brier = cells
+    return dict(zip(METRICS, (accuracy, macro_f1, dict(zip(classes, recalls, strict=True)), error, brier), strict=True))
 
 
 def beside(measured, evaluations):
@@ -97,17 +90,14 @@ def beside(measured, evaluations):
     `measured` is `measure`'s, `evaluations` role -> evaluation.json; an undefined number is None.
     """
     lines = []
-    for name in ("accuracy", "macro_f1", "recall", "expected_calibration_error", "brier_score"):
-        for role in ROLES:
-            external, own = measured["models"][role][name], evaluations[role].get(name)
-            if name == "recall":
-                own = {label: values["recall"] for label, values in evaluations[role]["classes"].items()}
-                cells = [(RECALL + label, cell, own[label]) for label, cell in external.items()]
-            else:
-                cells = [(name, external, own)]
-            for title, cell, value in cells:
-                found = [(cell or {}).get(key) for key in ("value", "low", "high")]
-                lines.append((title, role, *found, value))
+    for name, role in itertools.product(METRICS, ROLES):
+        external, own = measured["models"][role][name], evaluations[role]
+        if name == "recall":
+            cells = {RECALL + label: (cell or {}, own["classes"][label]["recall"]) for label, cell in external.items()}
+        else:
+            cells = {name: (external, own[name])}
+        for title, (cell, value) in cells.items():
+            lines.append((title, role, *map(cell.get, ("value", "low", "high")), value))
     return lines
 
 

@@ -1,10 +1,8 @@
-"""A study's probes as pictures: how far the starts lie apart, and which scans nobody gets."""
+"""A study as pictures: how far its starts lie apart, which scans nobody gets, and what its arms reach."""
 
-import itertools
 import textwrap
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from kidneyct.experiments import starts
 from kidneyct.report import canvas
@@ -19,9 +17,16 @@ NAMES = {  # in a chart; others bear the study's names
     "acquisition": "three grey values",
     "acquisition, size": "grey values and size",
 }
-# Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
+# Of Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
 PRIMARY, RANDOM, BASELINE = ("#0072B2", "o"), ("#D55E00", "s"), ("0.45", "d")
-OTHERS = (("#56B4E9", "v"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "P"))
+METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
+LINES = {  # baseline -> what to call it, line, colour
+    "majority_class": ("majority class", ":", "0.35"),
+    "nearest_thumbnail": ("nearest thumbnail", "--", "#009E73"),
+    "linear_model": ("linear model on thumbnails", "-.", "#CC79A7"),
+    "acquisition": ("acquisition", (0, (3, 1, 1, 1, 1, 1)), "#56B4E9"),
+    "acquisition_size": ("acquisition with size", (0, (1, 3)), "#56B4E9"),
+}
 DARK = "0.15"
 LINE = 0.36  # inches a row of a chart is high
 
@@ -31,21 +36,21 @@ def draw(path, result):
 
     `result` is what `starts.summarise` gives. The random draws are dots behind their mean.
     """
-    styles = _styles(result)
-    curved = {model: style for model, style in styles.items() if model in result["blocks"]}
-    height = LINE * len(styles) + 0.8
+    order = _ordered({model: estimates[starts.PRIMARY]["value"] for model, estimates in result["models"].items()})
+    curved = dict(zip(result["blocks"], (PRIMARY, RANDOM), strict=True))
+    height = LINE * len(order) + 0.8
     figure = canvas.figure(9, height + 4.4)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
     above, below = figure.subfigures(2, height_ratios=(height, 4.4))
-    _title(figure, finding(result))
-    _models(above.subplots(), result, styles)
+    _title(figure, starts.sentences(result, NAMES)[0])
+    _models(above.subplots(), result, {model: curved.get(model, BASELINE) for model in order})
     blocks, shares = below.subplots(1, 2, sharey=True)
     _curves(blocks, result["blocks"], curved, lambda part: part.removeprefix("block ").removesuffix(" blocks"))
     _curves(shares, result["shares"], curved, lambda share: f"{100 * float(share):g} %")
     blocks.set_title("Each block of VGG-16 by itself", fontsize=11)
     blocks.set_ylabel("macro AUROC over series", fontsize=10.5)
     shares.set_title("All blocks, a share of the training series", fontsize=11)
-    _name(shares, result["shares"], curved)
+    shares.legend(fontsize=10.5, frameon=False)
     _note(
         figure,
         f"{result['series']} series, {result['images']:,} images. Linear probes on frozen features; each series is "
@@ -56,20 +61,6 @@ def draw(path, result):
         "what needs no network; the three grey values are a picture's mean, its deviation and the mean of its border.",
     )
     canvas.save(figure, path)
-
-
-def finding(result):
-    """The primary contrast as one sentence, in the plan's four cases."""
-    pair, estimates = next(iter(result["contrasts"].items()))
-    start = pair.split(" less ")[0]
-    name, gap = NAMES.get(start, start), estimates[starts.PRIMARY]
-    points, low, high = (100 * gap[key] for key in ("value", "low", "high"))
-    if low > 0 or high < 0:
-        side = "ahead of" if low > 0 else "behind"
-        return f"{name}'s features are {abs(points):.1f} points {side} random ones, by whole series"
-    if max(-gap["low"], gap["high"]) <= starts.MARGIN:
-        return f"{name}'s features and random ones are equivalent within {100 * starts.MARGIN:.0f} points"
-    return f"{name}'s features against random ones: not settled, {low:+.1f} to {high:+.1f} points"
 
 
 def _title(figure, text):
@@ -86,14 +77,6 @@ def _ordered(values):
     return sorted(values, key=lambda model: (group.get(model, 0), -values[model]))
 
 
-def _styles(result):
-    """Model -> (colour, marker), in their order."""
-    order = _ordered({model: estimates[starts.PRIMARY]["value"] for model, estimates in result["models"].items()})
-    primary, *others = (model for model in result["blocks"] if model != starts.RANDOM)
-    styles = {primary: PRIMARY, starts.RANDOM: RANDOM} | dict(zip(others, itertools.cycle(OTHERS), strict=False))
-    return {model: styles.get(model, BASELINE) for model in order}
-
-
 def _models(axes, result, styles):
     for place, (model, (colour, marker)) in enumerate(styles.items()):
         estimate = result["models"][model][starts.PRIMARY]
@@ -104,15 +87,9 @@ def _models(axes, result, styles):
             axes.axvline(estimate["value"], color=colour, linewidth=1, linestyle=":", zorder=0)
         axes.plot([estimate["low"], estimate["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(estimate["value"], place, marker, color=colour, markersize=9, markeredgecolor="white")
-        axes.text(
-            1.01,
-            place,
-            f"{estimate['value']:.3f}  ({estimate['low']:.2f} to {estimate['high']:.2f})",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=10.5,
-            color=DARK,
-        )
+        told = f"{estimate['value']:.3f}  ({estimate['low']:.2f} to {estimate['high']:.2f})"
+        beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
+        axes.text(1.01, place, told, fontsize=10.5, color=DARK, **beside)
     axes.axvline(0.5, color=DARK, linewidth=1, linestyle="--", zorder=0)
     axes.annotate("chance", (0.5, -0.5), (4, 0), textcoords="offset points", va="top", fontsize=10.5, color=DARK)
     axes.set_yticks(range(len(styles)), [NAMES.get(model, model) for model in styles], fontsize=11)
@@ -127,46 +104,13 @@ def _curves(axes, curves, styles, title):
     for number, (model, (colour, marker)) in enumerate(styles.items()):
         estimates = list(curves[model].values())
         places = np.arange(len(columns)) + 0.07 * (number - (len(styles) - 1) / 2)
-        ends = zip(*((estimate["low"], estimate["high"]) for estimate in estimates), strict=True)
+        values, *ends = ([estimate[key] for estimate in estimates] for key in ("value", "low", "high"))
         axes.vlines(places, *ends, color=colour, linewidth=1.2, alpha=0.7)
-        axes.plot(
-            places,
-            [estimate["value"] for estimate in estimates],
-            marker=marker,
-            color=colour,
-            markersize=7,
-            markeredgecolor="white",
-            linewidth=1.6,
-        )
+        look = {"marker": marker, "markersize": 7, "markeredgecolor": "white", "label": NAMES.get(model, model)}
+        axes.plot(places, values, color=colour, linewidth=1.6, **look)
     axes.set_xticks(range(len(columns)), [title(column) for column in columns], fontsize=10.5)
     axes.set_xlim(-0.4, len(columns) - 0.6)
     _plain(axes, "y")
-
-
-def _name(axes, curves, styles):
-    """Write each model's name at the right of its last point, apart from the others."""
-    last = {model: list(curves[model].values())[-1]["value"] for model in styles}
-    low, high = axes.get_ylim()
-    place = len(next(iter(curves.values()))) - 0.4
-    for (model, value), beside in zip(last.items(), spread(list(last.values()), 0.075 * (high - low)), strict=True):
-        axes.annotate(
-            NAMES.get(model, model),
-            (place - 0.35, value),
-            (place, beside),
-            va="center",
-            fontsize=10.5,
-            color=DARK,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": styles[model][0], "shrinkA": 1, "shrinkB": 0, "relpos": (0.0, 0.5)},
-        )
-
-
-def spread(values, gap):
-    """Values (n,) moved as little as can be (least squares) so that they keep their order and lie `gap` apart."""
-    order, steps = np.argsort(values, kind="stable"), gap * np.arange(len(values))
-    moved = np.empty(len(values))
-    moved[order] = isotonic_regression(np.asarray(values, float)[order] - steps).x + steps
-    return moved
 
 
 def _plain(axes, grid):
@@ -183,8 +127,9 @@ def heat(path, table):
     """
     models = _ordered(dict.fromkeys(table.columns[3:], 0))
     order = table[models].mean(axis=1).argsort(kind="stable")
-    table, lost = table.iloc[order], unseen(table)[order]
-    classes, chance = sorted(table["class"].unique()), 1 / table["class"].nunique()
+    table, classes = table.iloc[order], sorted(table["class"].unique())
+    chance = 1 / len(classes)
+    lost = (table[models].max(axis=1) <= chance).to_numpy()
     figure = canvas.figure(9, LINE * len(models) + 2.4)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.1, wspace=0)
     _title(figure, f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model")
@@ -193,17 +138,15 @@ def heat(path, table):
     for axes, label in zip(panels, classes, strict=True):
         own = (table["class"] == label).to_numpy()
         values = table.loc[own, models].to_numpy().T
-        drawn = axes.imshow(
-            values, "PuOr", canvas.matplotlib.colors.TwoSlopeNorm(chance, 0, 1), aspect="auto", interpolation="nearest"
-        )
+        scale = canvas.matplotlib.colors.TwoSlopeNorm(chance, 0, 1)
+        drawn = axes.imshow(values, "PuOr", scale, aspect="auto", interpolation="nearest")
         axes.bar(np.flatnonzero(lost[own]), 0.6, 0.8, -1.3, color="black")
         axes.set_xlabel(f"{label}\n{own.sum()} series\n{lost[own].sum()} lost", fontsize=10.5)
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    panels[0].set_yticks(
-        [-1, *range(len(models))], ["lost", *(NAMES.get(model, model) for model in models)], fontsize=11
-    )
+    names = ["lost", *(NAMES.get(model, model) for model in models)]
+    panels[0].set_yticks(range(-1, len(models)), names, fontsize=11)
     panels[0].set_ylim(len(models) - 0.5, -1.4)
     bar = figure.colorbar(drawn, ax=list(panels), pad=0.02, ticks=[0, chance, 1])
     bar.ax.set_yticklabels(["0", "chance", "1"])
@@ -216,6 +159,44 @@ def heat(path, table):
     canvas.save(figure, path)
 
 
-def unseen(table):
-    """Which series (g,) bool of `starts.heat` no model gives a higher probability of their own class than chance."""
-    return (table.iloc[:, 3:].max(axis=1) <= 1 / table["class"].nunique()).to_numpy()
+def forest(path, splits):
+    """Accuracy and macro F1 of arms and controls with their 95 % intervals; `splits` is study.json's, by name.
+
+    Arms, then controls, by rows, ways of splitting side by side, baselines as lines.
+    """
+    kinds = ("arms", "controls")
+    rows = list(dict.fromkeys((kind, name) for kind in kinds for split in splits.values() for name in split[kind]))
+    figure = canvas.figure(4.2 * len(splits) + 2.2, 2 * (0.36 * len(rows) + 1.1) + 0.7)
+    panels = figure.subplots(len(METRICS), len(splits), sharey=True, squeeze=False)
+    for line, (metric, title) in zip(panels, METRICS.items(), strict=True):
+        for axes, (name, split) in zip(line, splits.items(), strict=True):
+            for baseline, (label, dashes, colour) in LINES.items():
+                value = split["baselines"][baseline][metric]["value"]
+                axes.axvline(value, linestyle=dashes, color=colour, linewidth=1.3, label=label)
+            for place, (kind, label) in enumerate(rows):
+                if label in split[kind]:
+                    _estimate(axes, place, split[kind][label], metric, kind)
+            axes.set(xlim=(-0.02, 1.06), ylim=(len(rows) - 0.5, -0.5), xlabel=title)
+            axes.set_yticks(range(len(rows)), [label for _, label in rows])
+            axes.grid(axis="x", color="0.92")
+            axes.set_axisbelow(True)
+            if metric == "accuracy":
+                seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
+                axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES), fontsize=9, frameon=False)
+    canvas.save(figure, path)
+
+
+def _estimate(axes, place, model, metric, kind):
+    colour, marker, _, fill = canvas.STYLES["candidate" if kind == "arms" else "control"]
+    estimate = model[metric]
+    if "low" in estimate:
+        low, high = max(estimate["low"], 0), min(estimate["high"], 1)
+        axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
+    axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
+    lost = ", ".join(f"{model[word]} of {model['runs']} {word}" for word in ("collapsed", "untrained") if model[word])
+    told = f"{estimate['value']:.3f}" + f" ({lost})" * bool(lost)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    above = {"textcoords": "offset points", "ha": "center", "bbox": box}
+    axes.annotate(told, (estimate["value"], place), (0, 6), fontsize=7, **above)
