@@ -30,7 +30,7 @@ CHANGES = {
     "seed": ("seed", lambda value: value + 1),
     "number of explained images": ("explain.images_per_class", lambda value: value + 1),
     "a chart": ("src/kidneyct/report/charts.py", '"""', '"""Drawn anew. '),
-    "a map's docstring": ("src/kidneyct/maps/gradcam.py", '"""', '"""Told anew. '),
+    "a map's docstring": ("src/kidneyct/maps/explainer.py", '"""', '"""Told anew. '),
 }
 RUNNING = re.compile(r"^Running stage '(.+)':")
 

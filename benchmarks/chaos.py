@@ -41,7 +41,7 @@ KILLS = 200
 IN_A_ROW = 3
 PATIENCE = 600  # seconds that a process may take to end after its signal
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-OFTEN = {"preprocess": 4, "features": 4, "train": 4, "measure": 4}  # more kills than others, as these are resumed
+OFTEN = {"features": 4, "train": 4, "explain": 4}  # more kills than others, as these are resumed
 SETTINGS = {  # long enough that not all kills fall into the start of Python
     "phantom": {"patients_per_class": 6, "slices_per_patient": 4},
     "preprocess": {"image_size": 64},

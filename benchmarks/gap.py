@@ -25,7 +25,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kidneyct.backbone import devices, features, vgg, weights
-from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.classifier import batches, classifier
 from kidneyct.files import arrays, checkpoint, index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.images import archive, decoding
@@ -135,7 +135,7 @@ def trained(cell, inputs, codes, parts):
     network = classifier.network(vgg.base(cell.size), UNITS, len(CLASSES), "unit", cell.normalize, seed=cell.seed)
     model = vgg.part(network, after=vgg.boundary(vgg.BLOCKS))
     if cell.normalize == "features":
-        normalization.adapt(model, inputs, train)
+        classifier.adapt(model, inputs, train)
     model.compile(keras.optimizers.Adam(cell.rate), "categorical_crossentropy", metrics=["accuracy"])
     accuracies = []
 

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from benchmarks import forward, stopwatch
-from kidneyct.backbone import devices, gradients, interpolation, vgg
+from kidneyct.backbone import devices, gradients, vgg
 from kidneyct.backbone import forward as forward_pass
 from kidneyct.classifier import classifier
-from kidneyct.maps import explainer, saliency
+from kidneyct.maps import explainer, methods
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import evaluation, faithfulness, randomization
 
@@ -48,7 +48,7 @@ def keras_vis(model, images, classes):
 
     def maps():
         vis(score, pixels)
-        vis(score, pixels, smooth_samples=saliency.SAMPLES, smooth_noise=saliency.NOISE)
+        vis(score, pixels, smooth_samples=methods.SAMPLES, smooth_noise=methods.NOISE / 255)
         for cam in cams:
             cam(score, pixels, penultimate_layer=vgg.LAST_CONVOLUTION, seek_penultimate_conv_layer=False)
 
@@ -62,8 +62,8 @@ def xplique(model, images, classes):
     targets = np.eye(CLASSES, dtype="float32")[classes]
     made = [
         Saliency(model),
-        SmoothGrad(model, nb_samples=saliency.SAMPLES, noise=saliency.NOISE),
-        IntegratedGradients(model, steps=saliency.STEPS),
+        SmoothGrad(model, nb_samples=methods.SAMPLES, noise=methods.NOISE),
+        IntegratedGradients(model, steps=methods.STEPS),
         GradCAM(model, conv_layer=vgg.LAST_CONVOLUTION),
         GradCAMPP(model, conv_layer=vgg.LAST_CONVOLUTION),
     ]
@@ -107,11 +107,11 @@ def costs(network, images, classes, repetitions):
     """Rows of the table: what an image costs in this project, part by part."""
     backward = gradients.backward(vgg.part(network, until=classifier.SCORES))
     relevance = {
-        method: interpolation.resize(values, images.shape[1:3])
+        method: explainer.resize(values, images.shape[1:3])
         for method, values in explainer.explainer(network, batch_size=evaluation.BATCH_SIZE)(images, classes, 0).items()
     }
 
-    run = forward_pass.whole(network)
+    run = forward_pass.function(network)
 
     def predict(pictures):
         size = evaluation.BATCH_SIZE

@@ -88,14 +88,14 @@ def predicted(rows, classes, model):
     if not len(rows):
         return {role: np.empty((0, len(classes))) for role in ROLES}
     from kidneyct.backbone import devices
-    from kidneyct.classifier import classifier, external
+    from kidneyct.classifier import batches, classifier
 
     devices.prepare(seed=0)
     images, found = arrays.images(FOLDER / "images.npy"), {}
     head = (model.dense_units, len(classes), model.pixel_scaling, model.normalize, model.head)
     for role in ROLES:
         network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
-        found[role] = external.predict(network, images, rows, model.frozen_blocks, BATCH_SIZE)
+        found[role] = batches.predict_images(network, images, rows, model.frozen_blocks, BATCH_SIZE)
     return found
 
 

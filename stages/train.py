@@ -5,11 +5,11 @@ import numpy as np
 from stages import run
 
 from kidneyct.backbone import devices, features, vgg
-from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.classifier import batches, classifier
 from kidneyct.files import arrays, checkpoint, index, predictions, tables
 from kidneyct.pipeline import params
 from kidneyct.probe import balance
-from kidneyct.training import regularization, training
+from kidneyct.training import training
 
 BATCH_SIZE = 32  # of the prediction
 
@@ -41,10 +41,10 @@ def main(role):
         classifier.freeze(network, p.model.frozen_blocks)
         model, inputs = features.remainder(network, images, cache, p.model.frozen_blocks)
         if p.model.normalize == "features":
-            normalization.adapt(model, inputs, rows)
+            classifier.adapt(model, inputs, rows)
         if not cached:
             model, inputs = network, images
-        model = regularization.regularized(model, p.train.augment, p.model.dropout, p.seed)
+        model = training.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
     rates = p.train.learning_rate

@@ -11,13 +11,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kidneyct.backbone import devices, features, interpolation, vgg, weights
-from kidneyct.classifier import batches, classifier, normalization
+from kidneyct.backbone import devices, features, vgg, weights
+from kidneyct.classifier import batches, classifier
 from kidneyct.files import checkpoint
 from kidneyct.maps import explainer
 from kidneyct.training import training
 
 SIDE, CLASSES, BLOCKS, SCALING, BATCH = 32, 3, 4, "caffe", 5
+
+
+def pretend(setattr):
+    setattr(devices, "gpus", lambda: ["as if there were one"])
+    setattr(features, "cached", lambda *given: True)  # pictures so small take less room than their features
 
 
 def compute():
@@ -26,7 +31,6 @@ def compute():
     noise = np.random.default_rng(0).integers(0, 128, (15, SIDE, SIDE, 3))
     pixels = (noise + 60 * codes[:, None, None, None]).astype(np.uint8)
     devices.prepare(seed=3)
-    features.cached = lambda *given: True  # pictures so small take less room than their features
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "initial.weights.h5")
         weights.initial("none", "control", 3, SCALING).save_weights(path)
@@ -40,7 +44,7 @@ def compute():
 
     network = classifier.network(base, 16, CLASSES, SCALING, "features", seed=3)
     model = vgg.part(network, after=vgg.boundary(BLOCKS))
-    normalization.adapt(model, found["features"], range(10))
+    classifier.adapt(model, found["features"], range(10))
     found["normalized"] = batches.predict(model, found["features"], range(15), BATCH)
 
     network = classifier.network(base, 16, CLASSES, SCALING, seed=3)
@@ -55,7 +59,7 @@ def compute():
 
     explain = explainer.explainer(network, batch_size=2, samples=2, steps=2)
     found |= explain(pixels[-2:], codes[-2:], seed=3)
-    found["resized"] = interpolation.resize(found["gradcam"], (SIDE, SIDE))
+    found["resized"] = explainer.resize(found["gradcam"], (SIDE, SIDE))
     return found | {"history": history.to_numpy()}
 
 
@@ -72,6 +76,6 @@ if __name__ == "__main__" and len(sys.argv) == 3:
     for name, share in differences(*(dict(np.load(path)) for path in sys.argv[1:])).items():
         print(f"{name}: {share:.1g}")
 elif __name__ == "__main__":
-    devices.gpus = lambda: ["as if there were one"]
+    pretend(setattr)
     arrays = compute()
     np.savez(sys.argv[1], backend=keras.backend.backend(), loaded="tensorflow" in sys.modules, **arrays)

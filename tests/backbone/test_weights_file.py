@@ -61,16 +61,9 @@ PLACE = "second/kernel:0"
 SHAPES = "second expected shapes [(2, 3, 4), (4,)], found "
 
 
-def compressed(file):
-    file.create_dataset(PLACE, data=KERNEL, compression="gzip")
-
-
-def a_compressed_bomb(file):
-    file.create_dataset(PLACE, (10**6, 10**3, 10**3), "float32", chunks=(100, 100, 100), compression="gzip")
-
-
-def a_plain_bomb(file):
-    file.create_dataset(PLACE, (10**6, 10**3, 10**3), "float32")  # never written, so the file stays small
+def of(data=None, shape=KERNEL.shape, **options):
+    """Makes the kernel such a dataset."""
+    return lambda file: file.create_dataset(PLACE, data=data, shape=None if data is not None else shape, **options)
 
 
 def a_virtual_one(file):
@@ -79,38 +72,27 @@ def a_virtual_one(file):
     file.create_virtual_dataset(PLACE, layout)
 
 
-def one_kept_outside(file):
-    file.create_dataset(PLACE, KERNEL.shape, "float32", external=[("secret.bin", 0, KERNEL.nbytes)])
+def link(kind, *where):
+    return lambda file: file.update({PLACE: kind(*where)})
 
 
-def references(file):
-    file.create_dataset(PLACE, KERNEL.shape, h5py.ref_dtype)[...] = file["first"].ref
-
-
-def lists(file):
-    file.create_dataset(PLACE, KERNEL.shape, h5py.vlen_dtype("float32"))
-
-
-def filled(kind, value):
-    return lambda file: file.create_dataset(PLACE, KERNEL.shape, kind, fillvalue=value)
-
-
+BOMB = (10**6, 10**3, 10**3)
+PLAIN = "second expected plain numbers, found others"
 SPOILT = {
-    "compressed": (compressed, "second expected a plain array, found a compressed"),
-    "a compressed bomb": (a_compressed_bomb, SHAPES + "[(1000000, 1000, 1000), (4,)]"),
-    "a plain bomb": (a_plain_bomb, SHAPES + "[(1000000, 1000, 1000), (4,)]"),
-    "virtual": (a_virtual_one, "second expected a plain array"),
-    "kept outside": (one_kept_outside, "second expected a plain array"),
-    "references": (references, "second expected numbers, found another type"),
-    "lists": (lists, "second expected numbers, found another type"),
-    "texts": (filled(h5py.string_dtype(), None), "second expected numbers, found another type"),
-    "records": (filled(np.dtype([("a", "f4")]), None), "second expected numbers, found another type"),
-    "nothing": (lambda file: file.create_dataset(PLACE, data=h5py.Empty("f4")), SHAPES),
+    "compressed": (of(KERNEL, compression="gzip"), PLAIN),
+    "a compressed bomb": (of(shape=BOMB, chunks=(100, 100, 100), compression="gzip"), SHAPES + f"[{BOMB}, (4,)]"),
+    "a plain bomb": (of(shape=BOMB, dtype="float32"), SHAPES + f"[{BOMB}, (4,)]"),  # never written, so it is small
+    "virtual": (a_virtual_one, PLAIN),
+    "kept outside": (of(dtype="float32", external=[("secret.bin", 0, KERNEL.nbytes)]), PLAIN),
+    "references": (of(dtype=h5py.ref_dtype), PLAIN),
+    "lists": (of(dtype=h5py.vlen_dtype("float32")), PLAIN),
+    "texts": (of(dtype=h5py.string_dtype()), PLAIN),
+    "records": (of(dtype=np.dtype([("a", "f4")])), PLAIN),
+    "nothing": (of(h5py.Empty("f4")), SHAPES),
     "a group": (lambda file: file.create_group(PLACE), SHAPES + "[(4,)]"),
-    "beyond 32 bits": (filled("float64", 1e300), "second expected finite numbers"),
-    "dangling": (lambda file: file.update({PLACE: h5py.SoftLink("/nowhere")}), SHAPES + "[(4,)]"),
-    "a loop of links": (lambda file: file.update({PLACE: h5py.SoftLink("/" + PLACE)}), SHAPES + "[(4,)]"),
-    "a link to another file": (lambda file: file.update({PLACE: h5py.ExternalLink("w.h5", PLACE)}), SHAPES + "[(4,)]"),
+    "beyond 32 bits": (of(dtype="float64", fillvalue=1e300), "second expected finite numbers"),
+    "a loop of links": (link(h5py.SoftLink, "/" + PLACE), SHAPES + "[(4,)]"),
+    "a link to another file": (link(h5py.ExternalLink, "w.h5", PLACE), SHAPES + "[(4,)]"),
     "too many": (lambda file: [file["second"].create_group(f"{number}") for number in range(20)], SHAPES + "[]"),
 }
 
@@ -138,13 +120,6 @@ def test_a_link_in_place_of_a_layer_is_not_followed_nor_a_group_that_holds_itsel
     write(tmp_path / "w.h5")
     line = "found no such layer" if link else SHAPES + "[]"
     assert line in refusal(write(tmp_path / "linked.h5", replace))
-
-
-@pytest.mark.parametrize("share", [0, 0.3, 0.999])
-def test_a_cut_off_file(tmp_path, share):
-    content = write(tmp_path / "w.h5").read_bytes()
-    (tmp_path / "cut.h5").write_bytes(content[: int(len(content) * share)])
-    assert "cut.h5: expected an HDF5 weights file, found another or a damaged one (" in refusal(tmp_path / "cut.h5")
 
 
 @pytest.fixture(scope="module")
@@ -180,39 +155,34 @@ def test_changed_bytes_are_one_line_or_harmless(contents, tmp_path_factory, newe
         assert all(np.isfinite(array).all() for array in arrays)
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path):
+def test_what_is_no_such_file_is_one_line_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.h5")
-    assert "pipe.h5: expected an HDF5 weights file, found a pipe or a device" in refusal(tmp_path / "pipe.h5")
-    assert "/dev/zero: expected an HDF5 weights file, found a pipe or a device" in refusal("/dev/zero")
-    assert f"{tmp_path}: expected an HDF5 weights file, found a folder" in refusal(tmp_path)
-    assert "found No such file or directory" in refusal(tmp_path / "none.h5")
-
-
-def test_odd_paths(tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path / "w") + b"\xff\n.h5")
     assert len(weights_file.read(write(odd), LAYERS, "")) == 2
     Path(odd).write_bytes(b"")
-    assert r"w\udcff\n.h5': expected an HDF5 weights file" in refusal(odd)
-    assert "embedded null byte" in refusal("nul\0byte")
+    for path, found in (
+        (tmp_path / "pipe.h5", "found a pipe or a device"),
+        ("/dev/zero", "found a pipe or a device"),
+        (tmp_path, "found a folder"),
+        (tmp_path / "none.h5", "found No such file or directory"),
+        (odd, r"w\udcff\n.h5': expected an HDF5 weights file, found another or a damaged one ("),
+        ("nul\0byte", "embedded null byte"),
+    ):
+        assert found in refusal(path)
     assert len(refusal(tmp_path / ("x" * 5000))) < 400
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_the_code_of_a_lambda_layer_is_not_run(tmp_path, suffix):
-    path, marker = tmp_path / f"model{suffix}", tmp_path / "ran"
+def test_the_code_of_a_lambda_layer_is_not_run(tmp_path):
+    path, marker = tmp_path / "model.h5", tmp_path / "ran"
     text = str(marker)
     layer = keras.layers.Lambda(lambda x: (open(text, "w").close(), x)[1])  # which makes the marker when it is built
     keras.Sequential([keras.Input((2,)), layer]).save(path)
-    if suffix == ".h5":
-        with h5py.File(path, "a") as file:
-            for name, _, _ in LAYERS:
-                file[f"model_weights/{name}/kernel"], file[f"model_weights/{name}/bias"] = KERNEL, BIAS
+    with h5py.File(path, "a") as file:
+        for name, _, _ in LAYERS:
+            file[f"model_weights/{name}/kernel"], file[f"model_weights/{name}/bias"] = KERNEL, BIAS
     marker.unlink()
     keras.models.load_model(path, safe_mode=False)
     assert marker.exists()  # it is a live one
     marker.unlink()
-    if suffix == ".h5":
-        assert len(weights_file.read(path, LAYERS, "")) == 2
-    else:
-        assert "expected an HDF5 weights file" in refusal(path)
+    assert len(weights_file.read(path, LAYERS, "")) == 2
     assert not marker.exists()

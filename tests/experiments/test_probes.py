@@ -43,7 +43,7 @@ def test_every_model_by_one_cut_comes_before_the_next():
 def test_each_image_is_told_by_a_model_that_has_not_seen_its_fold(shared):
     values, task = features(shared, 1.0), probes.Task("imagenet", "block 1", 4)
     fold = logistic.dealt(shared.codes, shared.series, 3, 4)
-    found = probes.out_of_fold(task, values, shared, fold, 8)
+    found = probes.out_of_fold(task, values, shared, fold, 8, shared.series)
     for number in range(3):
         rest = np.flatnonzero(fold != number)
         own = shared.codes[rest], shared.series[rest], shared.series[rest]
@@ -56,7 +56,7 @@ def test_each_image_is_told_by_a_model_that_has_not_seen_its_fold(shared):
 def test_the_nearest_thumbnail_is_of_another_series(shared):
     fold = logistic.dealt(shared.codes, shared.series, 3, 0)
     task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
-    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8)["probabilities"]
+    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8, shared.series)["probabilities"]
     correlations = np.corrcoef(shared.thumbnails.reshape(24, -1).astype(float))
     for image in range(24):
         rest = np.flatnonzero(fold != fold[image])
@@ -64,12 +64,22 @@ def test_the_nearest_thumbnail_is_of_another_series(shared):
         assert found[image].tolist() == np.eye(2)[shared.codes[nearest]].tolist()
 
 
+def test_by_image_its_neighbour_gives_an_image_away(shared):
+    fold = probes.cut(shared, 3, 0, "image")
+    split = fold[::2] != fold[1::2]  # the series that do not lie in one fold
+    assert split.sum() > 0
+    task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
+    given = shared.thumbnails, shared, fold, 8, probes.units(shared, "image")
+    found = probes.out_of_fold(task, *given)["probabilities"]
+    assert (found.argmax(axis=1) == shared.codes)[np.repeat(split, 2)].all()
+
+
 def test_features_that_know_nothing_add_nothing_to_the_acquisition_and_such_that_know_do(shared):
     fold = logistic.dealt(shared.codes, shared.series, 2, 0)
 
     def loss(signal):
         task = probes.Task("imagenet", probes.BEYOND, 0)
-        found = probes.out_of_fold(task, features(shared, signal), shared, fold, 8)["probabilities"]
+        found = probes.out_of_fold(task, features(shared, signal), shared, fold, 8, shared.series)["probabilities"]
         return logistic.log_losses(found, shared.codes).mean()
 
     assert loss(5.0) < 0.3 < 0.5 < loss(0.0)
@@ -116,7 +126,7 @@ def test_what_is_there_is_not_computed_again_and_counts_where_all_models_have_it
     # Other features, folds or ways of cutting are another result.
     other = probes.places(wanted, models | {"random 1": models["random 0"] + 1}, shared, 3, 8)
     assert [task.model for task in wanted if other[task] != kept[task]] == ["random 1"] * 2
-    for how in ((2, 8), (3, 9), (3, 8, "block")):
+    for how in ((2, 8), (3, 9), (3, 8, "block"), (3, 8, "image")):
         assert not set(probes.places(wanted, models, shared, *how).values()) & set(kept.values())
 
 

@@ -1,4 +1,4 @@
-"""Insertion, deletion and ROAD on pictures and predictors whose right answer is known."""
+"""Insertion, deletion and ROAD on pictures and predictors whose right answer is known; imputation by hand."""
 
 import numpy as np
 import pytest
@@ -63,23 +63,6 @@ def test_insertion_by_hand_for_a_predictor_that_sees_one_bright_dot():
     assert found["insertion"]["wrong"] == pytest.approx(0.6 * left + 0.4 * (left + 1) / 2)
 
 
-def test_the_best_order_of_a_linear_model_beats_every_other():
-    """The class's score is a weighted sum of the pixels: weight times pixel ranks them best."""
-    generator = np.random.default_rng(0)
-    image = generator.integers(1, 256, (SIZE, SIZE, 3)).astype(np.uint8)
-    weights = generator.exponential(size=(SIZE, SIZE, 3))
-    whole = (weights * image).sum()
-
-    def predict(pictures):
-        return (weights * pictures).sum(axis=(1, 2, 3))[:, None] / whole
-
-    best = (weights * image).sum(axis=-1)
-    maps = {"best": best, "worst": -best, "weights": weights.sum(axis=-1), "noise": generator.random((SIZE, SIZE))}
-    found = faithfulness.measure(predict, image, 0, maps, seed=0)["deletion"]
-    assert min(found, key=found.get) == "best"
-    assert max(found, key=found.get) == "worst"
-
-
 def test_random_maps_are_smooth_distinct_and_of_no_sign():
     maps = faithfulness.random_maps(40, (64, 64), seed=0)
     assert np.array_equal(maps, faithfulness.random_maps(40, (64, 64), seed=0))
@@ -103,3 +86,40 @@ def test_road_is_high_for_the_right_map_its_negative_for_the_wrong_one_and_nil_o
     chance = np.array([found[name] for name in random])
     assert abs(chance.mean()) < 3 * chance.std() / np.sqrt(len(chance))
     assert found[faithfulness.RANDOM] == 0
+
+
+def dense_imputation(grey, removed):
+    """The same equations, a pixel at a time, as a dense system over the whole picture."""
+    height, width = grey.shape
+    matrix, right = np.eye(grey.size), grey.astype(float).ravel()
+    for row, column in np.argwhere(removed):
+        here = row * width + column
+        matrix[here], right[here] = 0, 0
+        for near in range(max(row - 1, 0), min(row + 2, height)):
+            for across in range(max(column - 1, 0), min(column + 2, width)):
+                if (near, across) != (row, column):
+                    weight = 1 / 6 if near == row or across == column else 1 / 12
+                    matrix[here, near * width + across] -= weight
+                    matrix[here, here] += weight
+    return np.linalg.solve(matrix, right).reshape(height, width)
+
+
+def test_imputation_agrees_with_a_dense_solution():
+    generator = np.random.default_rng(1)
+    image = generator.integers(0, 256, (12, 10, 3), np.uint8)
+    removed = generator.random((12, 10)) < 0.6  # at the edges and corners too
+    filled = faithfulness.impute(image, removed, noise=0, seed=0)
+    for channel in range(3):
+        assert np.allclose(filled[..., channel], dense_imputation(image[..., channel], removed), atol=1e-3)
+    assert np.array_equal(filled[~removed], image[~removed])
+
+
+def test_a_linear_picture_is_restored_exactly():
+    down, right = np.mgrid[:20, :20]
+    image = np.repeat((3.0 * down + 5 * right + 10)[..., None], 3, axis=-1)
+    removed = np.zeros((20, 20), bool)
+    removed[4:15, 3:18] = True
+    assert np.allclose(faithfulness.impute(image, removed, noise=0, seed=0), image, atol=1e-3)
+    noisy = faithfulness.impute(image, removed, noise=2, seed=0) - image
+    assert noisy[removed].std() == pytest.approx(2, rel=0.1)
+    assert np.abs(noisy[~removed]).max() < 1e-3

@@ -77,24 +77,16 @@ def sigmoid(score):
     return 1 / (1 + np.exp(-score))
 
 
-def quadrant_network():
-    """Class 0's score is the brightness of the upper left quarter, class 1's is 0.
-
-    A 1×1 convolution takes the mean of the channels; the scores see its upper left quarter alone.
-    """
-    convolution = keras.layers.Conv2D(1, 1, activation="relu", name=vgg.LAST_CONVOLUTION)
+def test_a_network_that_looks_at_one_quadrant():
+    """Class 0's score is the brightness of the upper left quarter, 8 where it is 200, less 4; class 1's is 0."""
+    convolution = keras.layers.Conv2D(1, 1, activation="relu", name=vgg.LAST_CONVOLUTION)  # the channels' mean
     scores = keras.layers.Dense(2, name=classifier.SCORES)
-    flat = keras.layers.Flatten()
-    network = vgg.chain((32, 32, 3), [convolution, flat, scores, keras.layers.Softmax()], "quadrant")
+    layers = [convolution, keras.layers.Flatten(), scores, keras.layers.Softmax()]
+    network = vgg.chain((32, 32, 3), layers, "quadrant")
     convolution.set_weights([np.full((1, 1, 3, 1), 1 / 3), np.zeros(1)])
     kernel = np.zeros((32, 32, 2))
-    kernel[:16, :16, 0] = 8 / 256 / 200  # 8 where the quarter is 200 throughout
+    kernel[:16, :16, 0] = 8 / 256 / 200
     scores.set_weights([kernel.reshape(-1, 2), np.array([-4, 0])])
-    return network
-
-
-def test_a_network_that_looks_at_one_quadrant():
-    network = quadrant_network()
     images = np.full((2, 32, 32, 3), 200, np.uint8)
     masks = np.zeros((2, 64, 64), bool)
     masks[:, :32, :32] = True

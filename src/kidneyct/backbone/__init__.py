@@ -4,10 +4,11 @@ Knows neither how rows were chosen nor the study's files. The one room that impo
 module of this room: its settings are those of this project, whatever the user's keras.json and environment say.
 """
 
+import contextlib
 import os
+import subprocess
 import sys
 
-from kidneyct.backbone import notices
 from kidneyct.pipeline.errors import InputError
 
 BACKENDS = ("tensorflow", "jax")
@@ -17,11 +18,38 @@ os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"  #
 # anew for the next one: half of the processor time of an Adam step on the paper's head, whose kernel alone has 75 MB.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
+# TensorFlow's notices that it finds no GPU, which no environment variable stops.
+FILTER = """
+import sys
+for line in sys.stdin.buffer:
+    if b"Could not find cuda drivers" not in line and b"before absl::InitializeLog" not in line:
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
+
+
+@contextlib.contextmanager
+def without_notices():
+    """Leave the notices out of standard error; another process does it, so that a crash's last words arrive as well."""
+    sys.stderr.flush()
+    command = [sys.executable, "-S", "-E", "-c", FILTER]
+    # In a session of its own, or a terminal's Ctrl-C would reach it too.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as filtering:
+        own = os.dup(2)
+        os.dup2(filtering.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(own, 2)
+            os.close(own)
+
+
 # Keras and TensorFlow import these only for what is not used here: a third of the processor time of a start.
 unused = {"sklearn", "matplotlib", "jax"} - {os.environ["KERAS_BACKEND"]} - sys.modules.keys()
 sys.modules.update(dict.fromkeys(unused))  # so that they look as if they were not installed
 try:
-    with notices.left_out():
+    with without_notices():
         import keras
 except (ImportError, ValueError) as error:
     raise InputError(

@@ -42,7 +42,7 @@ class _Chain:
 
     def __call__(self, inputs, chosen):
         self._renew()
-        scaled = keras.ops.convert_to_numpy(self.scaling(inputs)).astype("float32").transpose(0, 3, 1, 2)
+        scaled = forward.scaled(self.scaling, inputs)
         passed = list(self.pool.map(self._forward, scaled))
         outputs = [np.stack([_array(outputs[name]) for outputs in passed]) for name in (*self.ends, self.last)]
         _, (slope,) = self.rest(outputs.pop(), chosen)

@@ -50,7 +50,11 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
         for start in progress.shown(starts, what="features", unit="batch"):
             greatest = max(greatest, _batch(run, images[start : start + BATCH_SIZE], rows, means, path))
             work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
-        _check_signal(greatest, images, path)
+        if greatest < 1e-6:
+            raise InputError(
+                f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; the initial weights don't "
+                "pass a signal on, or each image is of one colour throughout: look at the pictures of data.source"
+            )
 
 
 def pooled(base, images, pixel_scaling, rows):
@@ -76,24 +80,10 @@ def _batch(run, images, rows, means, path):
     return greatest
 
 
-def _check_signal(greatest, images, path):
-    """InputError where all features of the images are below the steps of 16 bits."""
-    if greatest >= 1e-6:
-        return
-    starts = range(0, len(images), BATCH_SIZE)
-    plain = all(np.ptp(images[start : start + BATCH_SIZE], axis=(1, 2)).max() == 0 for start in starts)
-    reason = (
-        f"each of the {len(images):,} images is of one colour throughout; look at the pictures of data.source"
-        if plain
-        else "the initial weights don't pass a signal on"
-    )
-    raise InputError(f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; {reason}")
-
-
 def _save(rows, means, work, greatest):
     for each in (rows, means):
         each.to_disk()
-    work.save(PROGRESS, done=means.count, greatest=greatest, checksum=rows.checksum, pooled_checksum=means.checksum)
+    work.save(PROGRESS, done=means.count, greatest=greatest, checksums=[rows.checksum, means.checksum])
 
 
 def _resume(rows, means, kept, work):
@@ -101,9 +91,9 @@ def _resume(rows, means, kept, work):
     left = work.load(PROGRESS)
     if not left:
         return 0.0
-    done = int(left["done"])
-    for each, count, checksum in ((rows, done if kept else 0, "checksum"), (means, done, "pooled_checksum")):
-        if not each.keep(count, int(left[checksum])):
+    counts = int(left["done"]) if kept else 0, int(left["done"])
+    for each, count, checksum in zip((rows, means), counts, left["checksums"], strict=True):
+        if not each.keep(count, int(checksum)):
             work.damaged(PROGRESS, each.file.name)
             rows.keep(0, 0)
             return 0.0

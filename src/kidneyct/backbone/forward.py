@@ -20,13 +20,21 @@ INPUT = "pixels"
 
 
 def function(model):
-    """What runs `model`, a chain as `vgg.frozen_part` gives it: images (b, s, s, 3) -> (b, h, w, c) float32.
+    """What runs `model`, a plain chain from PixelScaling on: images (b, s, s, 3) -> its output (b, ...) float32.
 
-    Pixels are 0..255, of any number type. An image's output does not depend on the others in its batch.
+    Pixels are 0..255, of any number type. On a CPU ncnn runs the layers of the `front`, Keras those behind it. An
+    image's output does not depend on the others in its batch.
     """
-    if devices.gpus():
+    layers = model.layers[1:]
+    count = front(layers)
+    if not count:
         return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
-    return _on_cpu(model)
+    last = layers[count - 1].name
+    run = _on_cpu(layers[:count], lambda output: output(last).transpose(1, 2, 0))
+    if count == len(layers):
+        return lambda images: np.stack(run(images))
+    rest = vgg.part(model, after=last)
+    return lambda images: keras.ops.convert_to_numpy(rest.predict_on_batch(np.stack(run(images))))
 
 
 def pooled(base, pixel_scaling, kept):
@@ -35,65 +43,32 @@ def pooled(base, pixel_scaling, kept):
     `kept` is the block whose output is wanted, from 1; 0 wants none, and None comes in its place. Means are over the
     places of a block's pooled output, 64, 128, 256, 512 and 512 channels, float32.
     """
-    model = vgg.frozen_part(base, pixel_scaling, vgg.BLOCKS)
     names = [vgg.boundary(block) for block in range(1, vgg.BLOCKS + 1)]
-    taps = _taps_on_gpu(model, names) if devices.gpus() else _taps_on_cpu(model, names)
+    if devices.gpus():
+        blocks = [base.get_layer(name).output for name in names]
+        means = keras.ops.concatenate([keras.ops.mean(block, axis=(1, 2)) for block in blocks], axis=1)
+        taps = keras.Model(base.input, [*blocks[kept - 1 : kept], means])
+        inputs = keras.Input(base.input.shape[1:])
+        model = keras.Model(inputs, taps(vgg.PixelScaling(pixel_scaling)(inputs)))
+
+        def over(images):
+            *outputs, means = map(keras.ops.convert_to_numpy, model.predict_on_batch(images))
+            return outputs[0] if kept else None, means
+
+        return over
+
+    def of_image(output):
+        blocks = [output(name) for name in names]  # (c, h, w)
+        means = [block.mean(axis=(1, 2), dtype=float).astype("float32") for block in blocks]
+        return blocks[kept - 1].transpose(1, 2, 0) if kept else None, np.concatenate(means)
+
+    run = _on_cpu(vgg.frozen_part(base, pixel_scaling, vgg.BLOCKS).layers[1:], of_image)
 
     def over(images):
-        outputs = taps(images, kept)
-        means = [np.stack([mean for _, mean in per_image]) for per_image in zip(*outputs, strict=True)]
-        whole = np.stack([per_block[kept - 1][0] for per_block in outputs]) if kept else None
-        return whole, np.concatenate(means, axis=1)
+        outputs, means = zip(*run(images), strict=True)
+        return np.stack(outputs) if kept else None, np.stack(means)
 
     return over
-
-
-def _taps_on_cpu(model, names):
-    """See `pooled`: for each image a list of (output or None, mean), a block each."""
-    _, scaling, *layers = model.layers
-    made, pool = net(layers), ThreadPoolExecutor(threads())
-
-    def run(image, kept):  # (3, s, s) float32
-        extractor, found = made.create_extractor(), []
-        put(extractor, INPUT, image)
-        for number, name in enumerate(names, 1):
-            output = np.array(extracted(extractor, name))  # (c, h, w)
-            mean = output.mean(axis=(1, 2), dtype=float).astype("float32")
-            found.append((output.transpose(1, 2, 0) if number == kept else None, mean))
-        return found
-
-    def over(images, kept):
-        scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
-        return list(pool.map(lambda image: run(image, kept), np.ascontiguousarray(scaled)))
-
-    return over
-
-
-def _taps_on_gpu(model, names):
-    """As `_taps_on_cpu`, by Keras."""
-    x = inputs = keras.Input(model.input.shape[1:])
-    outputs = []
-    for layer in model.layers[1:]:
-        x = layer(x)
-        if layer.name in names:
-            outputs += [x, keras.ops.mean(x, axis=(1, 2))]
-    network = keras.Model(inputs, outputs)
-
-    def over(images, kept):
-        found = [keras.ops.convert_to_numpy(output) for output in network.predict_on_batch(images)]
-        return list(zip(*(zip(*found[at : at + 2], strict=True) for at in range(0, len(found), 2)), strict=True))
-
-    return over
-
-
-def whole(network):
-    """What runs a whole classifier, images (b, s, s, 3) -> probabilities (b, classes): its front as `function` does."""
-    count = front(network.layers[1:])
-    if not 0 < count < len(network.layers) - 1:
-        return lambda images: keras.ops.convert_to_numpy(network.predict_on_batch(images))
-    name = network.layers[count].name
-    first, rest = function(vgg.part(network, until=name)), vgg.part(network, after=name)
-    return lambda images: keras.ops.convert_to_numpy(rest.predict_on_batch(first(images)))
 
 
 def front(layers):
@@ -116,23 +91,22 @@ def _known(layer, at):
     return False
 
 
-def _on_cpu(model):
-    _, scaling, *layers = model.layers
-    if not isinstance(scaling, vgg.PixelScaling):
-        raise TypeError(f"expected PixelScaling first, got {type(scaling).__name__}")
-    made, output = net(layers), layers[-1].name
-    pool = ThreadPoolExecutor(threads())
+def _on_cpu(layers, finish):
+    """What gives a list, of each image `finish(output)`, where `output(name)` is a layer's, (c, h, w)."""
+    scaling, *layers = layers
+    made, pool = net(layers), ThreadPoolExecutor(threads())
 
     def run(image):  # (3, s, s) float32
         extractor = made.create_extractor()
         put(extractor, INPUT, image)
-        return np.array(extracted(extractor, output)).transpose(1, 2, 0)  # (h, w, c)
+        return finish(lambda name: np.array(extracted(extractor, name)))
 
-    def over(images):
-        scaled = keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
-        return np.stack(list(pool.map(run, np.ascontiguousarray(scaled))))
+    return lambda images: list(pool.map(run, scaled(scaling, images)))
 
-    return over
+
+def scaled(scaling, images):
+    """What a PixelScaling makes of images (b, h, w, 3), as ncnn takes it: (b, 3, h, w) float32."""
+    return keras.ops.convert_to_numpy(scaling(images)).astype("float32").transpose(0, 3, 1, 2)
 
 
 def threads():
@@ -166,11 +140,9 @@ def net(layers):
             lines.append(f"Convolution {layer.name} 1 1 {source} {layer.name} {settings}")
             # A zero says that plain float32 follow.
             weights += [np.zeros(1, "<u4"), np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), bias]
-        elif isinstance(layer, keras.layers.MaxPooling2D):
+        else:
             # 0: greatest, 1: side, 2: step, 5: a last row or column that is not full is left out
             lines.append(f"Pooling {layer.name} 1 1 {source} {layer.name} 0=0 1=2 2=2 5=1")
-        else:
-            raise TypeError(f"expected convolutions and poolings, got {type(layer).__name__}")
         source = layer.name
     return loaded(lines, weights)
 

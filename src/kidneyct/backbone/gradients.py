@@ -61,18 +61,16 @@ def _jax(parts):
 
     @jax.jit
     def compiled(weights, inputs, chosen):
-        values, pullbacks = [inputs], []
-        for part, variables in zip(parts, weights, strict=True):
-            value, pullback = jax.vjp(
-                lambda x, part=part, variables=variables: part.stateless_call(*variables, x, training=False)[0],
-                values[-1],
-            )
-            values.append(value)
-            pullbacks.append(pullback)
-        slopes = [jax.grad(lambda scores: _total(scores, chosen))(values.pop())]
-        for pullback in reversed(pullbacks):
-            slopes.append(pullback(slopes[-1])[0])
-        return values, slopes[:0:-1]
+        def score(shifts):
+            values, x = [], inputs
+            for part, variables, shift in zip(parts, weights, shifts, strict=True):
+                values.append(x + shift)
+                x, _ = part.stateless_call(*variables, values[-1], training=False)
+            return _total(x, chosen), values
+
+        shifts = [jax.numpy.zeros((len(inputs), *part.input.shape[1:])) for part in parts]
+        slopes, values = jax.grad(score, has_aux=True)(shifts)
+        return values, slopes
 
     def run(inputs, chosen):
         # Handed over, as what a compiled function finds for itself it takes for constant.

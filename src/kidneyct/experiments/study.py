@@ -49,7 +49,7 @@ class Probes(params.Section):
     draws: int = Field(ge=1, le=1000)  # of the control's random weights, by the seeds 0, 1, …
     cuts: int = Field(ge=1, le=1000)  # by the seeds 0, 1, …
     folds: int = Field(ge=2, le=1000)
-    by: Literal["series", "block"] = "series"  # block: neighbouring series stay together
+    by: Literal["series", "block", "image"] = "series"  # block: neighbouring series stay together
 
 
 class Study(params.Section):

@@ -2,15 +2,15 @@
 
 from functools import cache
 
+import keras
 import numpy as np
 
 from kidneyct.backbone import gradients, vgg
 from kidneyct.classifier import classifier
-from kidneyct.maps import saliency
-from kidneyct.maps.methods import METHODS, REGISTRY
+from kidneyct.maps.methods import METHODS, REGISTRY, SAMPLES, STEPS, batches
 
 
-def explainer(network, methods=METHODS, *, batch_size, samples=saliency.SAMPLES, steps=saliency.STEPS):
+def explainer(network, methods=METHODS, *, batch_size, samples=SAMPLES, steps=STEPS):
     """A function (images, classes, seed, first=0) -> maps, method -> (n, h', w') float32, 0 or above, as in `methods`.
 
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
@@ -33,13 +33,18 @@ def explainer(network, methods=METHODS, *, batch_size, samples=saliency.SAMPLES,
 
         @cache
         def shared():
-            found = [backward(images[at], classes[at]) for at in saliency.batches(len(images), batch_size)]
+            found = [backward(images[at], classes[at]) for at in batches(len(images), batch_size)]
             parts = zip(*((slopes, *inner) for (_, slopes), inner in found), strict=True)
             return [np.concatenate(part) for part in parts]
 
-        return {
-            name: method.from_pass(*shared()) if method.from_pass else method.from_gradient(given, **settings)
-            for name, method in ((name, REGISTRY[name]) for name in methods)
-        }
+        return {name: REGISTRY[name].compute(shared, given, **settings) for name in methods}
 
     return maps
+
+
+def resize(maps, size):
+    """Maps (n, h', w') brought to `size` (h, w) bilinearly, (n, h, w) float32."""
+    maps = np.asarray(maps, "float32")
+    if maps.shape[1:] == tuple(size):
+        return maps
+    return keras.ops.convert_to_numpy(keras.ops.image.resize(maps[..., None], size, interpolation="bilinear"))[..., 0]

@@ -7,10 +7,9 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from kidneyct.backbone import forward, interpolation
+from kidneyct.backbone import forward
 from kidneyct.files.rounding import rounded as rounded_to
-from kidneyct.maps import explainer, saliency
-from kidneyct.maps.methods import METHODS
+from kidneyct.maps import explainer, methods
 from kidneyct.measures import faithfulness, focus, randomization
 from kidneyct.pipeline import progress
 
@@ -22,8 +21,8 @@ BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "curve_points": len(faithfulness.SHARES) + 2,
     "road_shares": len(faithfulness.ROAD_SHARES),
-    "smoothgrad_samples": saliency.SAMPLES,
-    "integrated_gradients_steps": saliency.STEPS,
+    "smoothgrad_samples": methods.SAMPLES,
+    "integrated_gradients_steps": methods.STEPS,
     "randomised_images": RANDOMISED_IMAGES,
     "randomised_smoothgrad_samples": RANDOMISED_SAMPLES,
     "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
@@ -74,12 +73,10 @@ def judged(name, cell):
 
     By the interval of the gain; none for a single image, and none where neither direction is the good one.
     """
-    direction = BETTER.get(name)
-    if direction is None or "gain_low" not in cell:
+    if name not in BETTER or "gain_low" not in cell:
         return cell
-    if cell["gain_low"] <= 0 <= cell["gain_high"]:
-        return cell | {"verdict": "level"}
-    return cell | {"verdict": "better" if cell["gain"] * direction > 0 else "worse"}
+    level = cell["gain_low"] <= 0 <= cell["gain_high"]
+    return cell | {"verdict": "level" if level else "better" if cell["gain"] * BETTER[name] > 0 else "worse"}
 
 
 def mapped(network, images, classes, seed, batch_size, kept=anew):
@@ -90,9 +87,9 @@ def mapped(network, images, classes, seed, batch_size, kept=anew):
             f"maps of images from {at.start + 1:,} of {len(images):,}",
             lambda at=at: explain(images[at], classes[at], seed, first=at.start),
         )
-        for at in saliency.batches(len(images), batch_size)
+        for at in methods.batches(len(images), batch_size)
     ]
-    return {method: np.concatenate([part[method] for part in parts]) for method in METHODS}
+    return {method: np.concatenate([part[method] for part in parts]) for method in methods.METHODS}
 
 
 def faithful(predict, images, classes, relevance, seed, kept=anew):
@@ -193,7 +190,6 @@ def randomized(network, images, classes, seed, batch_size, kept=anew):
         return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed))
 
     table = randomization.cascade(network, maps, seed)
-    flags = randomization.uninformative(table)
     results = {}
     for method, rows in table.groupby("method", sort=False):
         rows = rows.dropna()
@@ -201,7 +197,8 @@ def randomized(network, images, classes, seed, batch_size, kept=anew):
         if len(rows):
             steps = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
             results[method]["steps"] = rounded({step: _interval("", values.to_numpy()) for step, values in steps})
-            results[method] |= rounded({"chance": rows["chance"].mean()}) | {"uninformative": flags[method]}
+            survives = rows[rows["step"] == rows["step"].iloc[-1]]["correlation"].mean() > randomization.UNINFORMATIVE
+            results[method] |= {"chance": rounded(rows["chance"].mean()), "uninformative": bool(survives)}
     return table, results
 
 
@@ -217,11 +214,11 @@ def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, 
     if not len(images):
         return {"images": 0, "settings": SETTINGS, "maps": {}}, pd.DataFrame(columns=randomization.COLUMNS)
     computed = mapped(network, images, classes, seed, batch_size, kept)
-    relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
-    run = forward.whole(network)
+    relevance = {method: explainer.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
+    run = forward.function(network)
 
     def predict(pictures):
-        return np.concatenate([run(pictures[at]) for at in saliency.batches(len(pictures), batch_size)])
+        return np.concatenate([run(pictures[at]) for at in methods.batches(len(pictures), batch_size)])
 
     faith = faithful(predict, images, classes, relevance, seed, kept)
     focal = focused(images, relevance, seed)

@@ -35,19 +35,15 @@ def randomize(layer, seed):
     )
 
 
-def correlation(maps, others):
-    """Spearman's rank correlation of the magnitudes of two sets of maps, (n, h, w) twice to (n,).
+def correlation(map, other):
+    """Spearman's rank correlation of the magnitudes of two maps (h, w).
 
-    NaN where a map is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
+    NaN where the first is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
     only the other is, whose order is lost.
     """
-    return np.array([_correlation(*pair) for pair in zip(np.abs(maps), np.abs(others), strict=True)])
-
-
-def _correlation(map, other):
-    if np.ptp(map) == 0:
+    if np.ptp(np.abs(map)) == 0:
         return np.nan
-    return 0.0 if np.ptp(other) == 0 else stats.spearmanr(map, other, axis=None).statistic
+    return 0.0 if np.ptp(np.abs(other)) == 0 else stats.spearmanr(np.abs(map), np.abs(other), axis=None).statistic
 
 
 def cascade(network, explain, seed):
@@ -71,21 +67,9 @@ def cascade(network, explain, seed):
             network.get_layer(name).set_weights(values)
     rows = []
     for method, trained in original.items():
-        chance = correlation(trained, faithfulness.random_maps(len(trained), trained.shape[1:], seed))
-        rows += [
-            pd.DataFrame(
-                {"method": method, "step": step, "correlation": correlation(trained, maps[method]), "chance": chance}
-            )
-            for step, maps in steps.items()
-        ]
-    table = pd.concat(rows).rename_axis("image").reset_index()
-    return table[COLUMNS]
-
-
-def uninformative(table):
-    """Does a method's map survive, on average, when all weights are random: method -> bool, of a cascade's table."""
-    flags = {}
-    for method, rows in table.groupby("method", sort=False):
-        last = rows[rows["step"] == rows["step"].iloc[-1]]["correlation"]
-        flags[method] = bool(last.mean() > UNINFORMATIVE)
-    return flags
+        random = faithfulness.random_maps(len(trained), trained.shape[1:], seed)
+        chances = list(map(correlation, trained, random))
+        for step, maps in steps.items():
+            values = map(correlation, trained, maps[method])
+            rows += [(method, step, *row) for row in zip(range(len(trained)), values, chances, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -11,12 +11,12 @@ from kidneyct.predict import model_file, trained_model
 def network(model):
     """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
     devices.prepare(seed=0)
-    classes = len(model.classes)
-    head = (model.dense_units, classes, model.pixel_scaling, model.normalize, model.head)
+    head = (model.dense_units, len(model.classes), model.pixel_scaling, model.normalize, model.head)
     if model.arrays is not None:
-        base = vgg.base(model.image_size)
-        check(model, classifier.shapes(base, model.dense_units, classes, model.normalize, model.head))
-        return classifier.filled(base, model.arrays, *head)
+        built = classifier.network(vgg.base(model.image_size), *head, seed=None)
+        check(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})
+        classifier.fill(built, model.arrays)
+        return built
     built = classifier.trained(model.weights, model.image_size, *head)
     trained_model.check_weights(model)
     return built

@@ -1,18 +1,71 @@
-"""Training what is not frozen."""
+"""Training what is not frozen: what is added lest images be learned by heart, one fit, a search over rates."""
 
+import itertools
 import sys
 
 import keras
 import numpy as np
 import pandas as pd
 
+from kidneyct.backbone import vgg
 from kidneyct.classifier.batches import Batches
+from kidneyct.classifier.classifier import SCORES
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.progress import Lines
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 HEAD_RATE = 0.001  # while the head trains alone; Keras's default
 STATE = "training"  # the name under which the state of an unfinished training is kept
+# What alters slices, as far as a scan of another patient differs; a mirrored one would have its liver on the left.
+TURN = 10 / 360  # of a full turn, either way
+SHIFT, ZOOM = 0.05, 0.1  # of the side
+CONTRAST, BRIGHTNESS, NOISE = 0.15, 0.06, 0.015  # of the range of grey values
+
+
+def regularized(model, augment, dropout, seed):
+    """The model to be trained: it shares the layers of `model`, which is what is kept and what others run.
+
+    `augment` "ct" has the slices altered before they enter, so `model` must run on pixels, 0..255; `dropout` is the
+    share of the units before the scores that a step leaves out. All is drawn from the seed, and nothing of it is done
+    outside training. `model` itself where neither is asked for.
+    """
+    layers = model.layers[1:]
+    if dropout:
+        place = [layer.name for layer in layers].index(SCORES)
+        layers.insert(place, keras.layers.Dropout(dropout, seed=_drawn(seed, 0)))
+    if augment == "ct":
+        layers = augmentation(seed) + layers
+    return vgg.chain(model.input.shape[1:], layers, "regularized") if layers != model.layers[1:] else model
+
+
+def augmentation(seed):
+    """The layers that alter slices (n, h, w, 3) of 0..255: geometry first, so that what comes in is black as air is."""
+    black = {"fill_mode": "constant", "fill_value": 0.0}
+    # Grey values in 32 bits, whatever the precision: 16 of them have steps of one grey value.
+    own = ({"dtype": "float32", "seed": _drawn(seed, number)} for number in itertools.count(1))
+    layers = [
+        keras.layers.RandomRotation(TURN, **black, **next(own)),
+        keras.layers.RandomTranslation(SHIFT, SHIFT, **black, **next(own)),
+        keras.layers.RandomZoom(ZOOM, **black, **next(own)),
+        keras.layers.RandomContrast((CONTRAST, CONTRAST), **next(own)),
+        keras.layers.RandomBrightness(BRIGHTNESS, **next(own)),
+        GreyNoise(NOISE, **next(own)),
+    ]
+    for layer in layers:
+        layer.supports_jit = True  # Keras denies it for TensorFlow's sake, and would not compile the step on JAX
+    return layers
+
+
+class GreyNoise(keras.layers.GaussianNoise):
+    """Gaussian noise on pixels 0..255, the same in all channels as in a grey picture; `stddev` is a share of 255."""
+
+    def call(self, images, training=False):
+        return images + 255 * super().call(keras.ops.zeros_like(images[..., :1]), training=training)
+
+
+def _drawn(seed, number):
+    """A seed for each layer: layers of one seed would turn, shift and zoom alike."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
 def search(build, codes, train_rows, validation_rows, *, learning_rates, work=None, **settings):
@@ -25,28 +78,22 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
     is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
-    for number, rate in enumerate(learning_rates):
-        name = f"rate {number + 1}"
-        finished = work.load(name) if work else None
+    for number, rate in enumerate(learning_rates, 1):
         # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
         network, model, inputs = build()
-        if finished and "failure" in finished:
-            failure = InputError(str(finished["failure"]))
-            work.say(f"learning rate {rate:g} was left out before the interruption: {failure}")
-            continue
-        if finished:
-            history = _table(finished["history"], int(finished["best_epoch"]))
+        result = work.load(f"rate {number}") if work else None
+        if result:
             work.say(f"learning rate {rate:g} was done before the interruption")
         else:
-            given = (model, inputs, codes, train_rows, validation_rows)
-            try:
-                history = fit(*given, learning_rate=rate, work=work, **settings)
-            except InputError as error:
-                failure = error
-                print(f"{error}; this rate is left out", flush=True)
-                if work:
-                    work.save(name, failure=str(error))
-                continue
+            result = _tried(model, inputs, codes, train_rows, validation_rows, rate, work, settings)
+            if work and number < len(learning_rates):
+                work.save(f"rate {number}", **result)
+                work.forget(STATE)
+        if "failure" in result:
+            failure = InputError(str(result["failure"]))
+            print(f"{failure}; this rate is left out", flush=True)
+            continue
+        history = _table(result["history"], int(result["best_epoch"]))
         kept = history[history["kept"] == 1].iloc[0]
         trials.append(
             {
@@ -59,24 +106,29 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
                 "edge": edge(rate, learning_rates),
             }
         )
-        better = best is None or kept["val_loss"] < best[0]
-        if finished and better:
-            model.set_weights(_numbered(finished, "weight"))
-        if work and not finished and rate != learning_rates[-1]:
-            weights = _named("weight", model.get_weights() if better else [])
-            best_epoch = int(kept["epoch"]) - 1
-            work.save(name, history=history[list(METRICS)].to_numpy(), best_epoch=best_epoch, **weights)
-            work.forget(STATE)
-        if better:
+        if best is None or kept["val_loss"] < best[0]:
+            model.set_weights(_numbered(result, "weight"))
             best = kept["val_loss"], network, history, rate
     if best is None:
-        for number in range(len(learning_rates) if work else 0):
-            work.forget(f"rate {number + 1}")  # a run that failed is tried anew
+        for number in range(1, len(learning_rates) if work else 0):
+            work.forget(f"rate {number}")  # a run that failed is tried anew
         raise failure
     _, network, history, rate = best
     trials = pd.DataFrame(trials)
     trials["kept"] = (trials["learning_rate"] == rate).astype(int)
     return network, history, trials
+
+
+def _tried(model, inputs, codes, train_rows, validation_rows, rate, work, settings):
+    """The arrays that tell what a learning rate came to: history, best epoch and weights, or the failure."""
+    try:
+        history = fit(model, inputs, codes, train_rows, validation_rows, learning_rate=rate, work=work, **settings)
+    except InputError as error:
+        return {"failure": str(error)}
+    best_epoch = int(history["kept"].argmax())
+    return {"history": history[list(METRICS)].to_numpy(), "best_epoch": best_epoch} | _named(
+        "weight", model.get_weights()
+    )
 
 
 def edge(rate, rates):
