@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from benchmarks import forward, stopwatch
-from kidneyct.backbone import devices, gradients, vgg
+from kidneyct.backbone import devices, gradients, interpolation, vgg
 from kidneyct.backbone import forward as forward_pass
 from kidneyct.classifier import classifier
 from kidneyct.maps import explainer, methods
@@ -107,7 +107,7 @@ def costs(network, images, classes, repetitions):
     """Rows of the table: what an image costs in this project, part by part."""
     backward = gradients.backward(vgg.part(network, until=classifier.SCORES))
     relevance = {
-        method: explainer.resize(values, images.shape[1:3])
+        method: interpolation.resize(values, images.shape[1:3])
         for method, values in explainer.explainer(network, batch_size=evaluation.BATCH_SIZE)(images, classes, 0).items()
     }
 

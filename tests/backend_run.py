@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kidneyct.backbone import devices, features, vgg, weights
+from kidneyct.backbone import devices, features, interpolation, vgg, weights
 from kidneyct.classifier import batches, classifier
 from kidneyct.files import checkpoint
 from kidneyct.maps import explainer
@@ -59,7 +59,7 @@ def compute():
 
     explain = explainer.explainer(network, batch_size=2, samples=2, steps=2)
     found |= explain(pixels[-2:], codes[-2:], seed=3)
-    found["resized"] = explainer.resize(found["gradcam"], (SIDE, SIDE))
+    found["resized"] = interpolation.resize(found["gradcam"], (SIDE, SIDE))
     return found | {"history": history.to_numpy()}
 
 

@@ -129,7 +129,7 @@ def test_arrows_between_rooms_go_one_way(module):
 
 def test_keras_is_imported_where_networks_are():
     importing = {module for module in MODULES if "keras" in {name.split(".")[0] for name in imports(module)}}
-    assert {room(module) for module in importing} == {"backbone", "classifier", "training", "maps"}
+    assert {room(module) for module in importing} == {"backbone", "classifier", "training"}
 
 
 @pytest.mark.parametrize(

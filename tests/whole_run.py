@@ -69,8 +69,7 @@ def write(folder):
     compared = comparison.compare(evaluations, told, histories, series[test], CLASSES)
     write_json(folder / f"{COMPARISON}/comparison.json", compared)
     write_json(folder / f"{COMPARISON}/external.json", {"images": 0})
-    chain = finished.pipeline()
-    finished.lock(folder, finished.read_by(WHOLE, PARAMETERS), {stage: chain[stage] for stage in WHOLE})
+    finished.lock(folder, finished.read_by(WHOLE, PARAMETERS))
     return networks[ROLES[0]]
 
 

@@ -10,15 +10,8 @@ if __name__ == "__main__" or sys.argv[0].endswith("kidneyct"):  # a program, not
 
 from kidneyct.commands import NOTICE, app, demo, export, phantom, predict, score, study
 
-COMMANDS = {
-    "app": app,
-    "demo": demo,
-    "export": export,
-    "phantom": phantom,
-    "predict": predict,
-    "score": score,
-    "study": study,
-}
+MODULES = (app, demo, export, phantom, predict, score, study)
+COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 DESCRIPTION = """\
 Does ImageNet pre-training transfer to kidney CT? The study itself is a DVC pipeline: `dvc repro` runs it, with the
 settings in params.yaml, and trains two models, a candidate from ImageNet's weights and a control from random ones.

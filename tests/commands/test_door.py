@@ -23,17 +23,16 @@ print("imported:", *(name for name in {HEAVY} if name in sys.modules))
 
 
 def test_help_says_what_there_is_and_imports_nothing_heavy():
-    for call in (["-c", IMPORTED], ["-m", "kidneyct", "--help"]):
-        environment = {"PYTHONPATH": "src", "COLUMNS": "120"}
-        done = subprocess.run([sys.executable, *call], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("usage: kidneyct [-h] COMMAND ...\n")
-        for name, module in door.COMMANDS.items():
-            assert f"\n  {name:<10}  {module.HELP}\n" in done.stdout
-        lines = done.stdout.splitlines()
-        assert lines.count("Research software, not for clinical use.") == done.stdout.count("usage: ")
-        assert max(map(len, lines)) <= 120
-        assert call[0] == "-m" or lines[-1] == "imported:"
+    call = [sys.executable, "-c", IMPORTED]
+    done = subprocess.run(call, capture_output=True, text=True, env={"PYTHONPATH": "src", "COLUMNS": "120"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: kidneyct [-h] COMMAND ...\n")
+    for name, module in door.COMMANDS.items():
+        assert f"\n  {name:<10}  {module.HELP}\n" in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines.count("Research software, not for clinical use.") == done.stdout.count("usage: ")
+    assert max(map(len, lines)) <= 120
+    assert lines[-1] == "imported:"
 
 
 @pytest.mark.parametrize(
@@ -41,14 +40,10 @@ def test_help_says_what_there_is_and_imports_nothing_heavy():
     [
         ([], "the following arguments are required: COMMAND"),
         (["show"], "invalid choice: 'show'"),
-        (["predict", "x", "--role", "teacher"], "argument --role: invalid choice: 'teacher'"),
         (["predict", ""], "argument FILE: expected a name, found an empty one"),
-        (["export", "x.zip", "--workspace="], "argument --workspace: expected a name, found an empty one"),
         (["predict", "x", "--model", "m", "--workspace", "."], "--workspace: not allowed with argument --model"),
-        (["app", "--port=-1"], "argument --port: expected a whole number from 0 to 65535, found '-1'"),
-        (["app", "--port=65536"], "found '65536'"),
+        (["app", "--port=65536"], "argument --port: expected a whole number from 0 to 65535, found '65536'"),
         (["app", "--port=²"], "found '²'"),
-        (["phantom", "x", "--slices", "0"], "argument --slices: expected a whole number from 1 to 100, found '0'"),
     ],
 )
 def test_a_mistake_in_the_arguments_is_status_2(arguments, line, capsys):
@@ -66,7 +61,6 @@ def test_a_mistake_in_the_arguments_is_status_2(arguments, line, capsys):
         (OSError(28, "No space left on device", "plots/a.csv"), 1, "error: plots/a.csv: No space left on device"),
         (PermissionError(13, "Permission denied"), 1, "error: Permission denied"),
         (MemoryError("Unable to allocate 7 TiB"), 1, "error: too little memory for this (Unable to allocate 7 TiB)"),
-        (MemoryError(), 1, "error: too little memory for this (no more is known)"),
     ],
 )
 def test_errors_are_one_line_but_not_those_of_ours(monkeypatch, capsys, error, status, line):
@@ -85,28 +79,29 @@ def test_errors_are_one_line_but_not_those_of_ours(monkeypatch, capsys, error, s
 def python(code, **options):
     """Start a program that ends as `kidneyct` does."""
     start = f"import os, signal, sys, time\nfrom kidneyct.pipeline import errors\n{code}"
-    return subprocess.Popen([sys.executable, "-c", start], env={"PYTHONPATH": "src"}, text=True, **options)
+    options |= {"stderr": subprocess.PIPE, "env": {"PYTHONPATH": "src"}, "text": True}
+    return subprocess.Popen([sys.executable, "-c", start], **options)
 
 
-def test_a_signal_is_one_line_and_the_shells_status():
-    kill = "sys.exit(errors.run_main(lambda: os.kill(os.getpid(), signal.SIG{}) or time.sleep(60)))"
-    for name, status, line in (("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")):
-        with python(kill.format(name), stderr=subprocess.PIPE) as process:
-            assert (process.communicate()[1], process.returncode) == (line, status)
+@pytest.mark.parametrize(("name", "status", "line"), [("INT", 130, "interrupted\n"), ("TERM", 143, "terminated\n")])
+def test_a_signal_is_one_line_and_the_shells_status(name, status, line):
+    kill = f"sys.exit(errors.run_main(lambda: os.kill(os.getpid(), signal.SIG{name}) or time.sleep(60)))"
+    with python(kill) as process:
+        assert (process.communicate()[1], process.returncode) == (line, status)
 
 
 def test_where_no_one_reads_it_ends_quietly():
     """As `kidneyct study --plan | head` does."""
     write = "print('x' * 9)\nsys.exit(errors.run_main(lambda: [print('x' * 9999) for _ in range(99)] and 0))"
-    with python(write, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with python(write, stdout=subprocess.PIPE) as process:
         process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait() == 141
+        assert (process.stderr.read(), process.wait()) == ("", 141)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_one_line_also_at_the_end():
-    code = "sys.exit(errors.run_main(lambda: print('x')))"
-    with open("/dev/full", "w") as full, python(code, stdout=full, stderr=subprocess.PIPE) as process:
-        assert process.communicate()[1] == "error: No space left on device\n"
-    assert process.returncode == 1
+    with (
+        open("/dev/full", "w") as full,
+        python("sys.exit(errors.run_main(lambda: print('x')))", stdout=full) as process,
+    ):
+        assert (process.communicate()[1], process.returncode) == ("error: No space left on device\n", 1)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kidneyct.backbone import devices, gradients, vgg
+from kidneyct.backbone import devices, gradients, interpolation, vgg
 from kidneyct.classifier import classifier
 from kidneyct.maps import explainer, methods
 
@@ -102,8 +102,8 @@ def test_grad_cam_plus_plus_by_hand():
 
 def test_resizing_is_bilinear():
     small = np.array([[[0.0, 4.0]]])
-    assert explainer.resize(small, (1, 4)).tolist() == [[[0, 1, 3, 4]]]
-    assert explainer.resize(small, (1, 2)).tolist() == small.tolist()
+    assert interpolation.resize(small, (1, 4)).tolist() == [[[0, 1, 3, 4]]]
+    assert interpolation.resize(small, (1, 2)).tolist() == small.tolist()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kidneyct.pipeline import lock
 from kidneyct.pipeline.errors import InputError
 
-PARAMETERS = {"train@candidate": {"train.learning_rate": 1e-05, "data.classes": ["a", "b"]}}
+PARAMETERS = {stage: {} for stage in ("preprocess", "series", "split", "features@candidate")}
+PARAMETERS |= {"train@candidate": {"train.learning_rate": 1e-05, "data.classes": ["a", "b"]}}
 
 
 def said(call, *arguments):

@@ -4,23 +4,15 @@ import errno
 import os
 
 import ct
+import finished
 import numpy as np
 import pytest
 from PIL import Image
 
-from kidneyct.images import window
+from kidneyct.images import decoding
 from kidneyct.pipeline.errors import InputError
 from kidneyct.predict import prediction
 from kidneyct.predict.trained_model import TrainedModel
-from kidneyct.sources import dicom
-
-
-def pictures(number, count):
-    """Smooth random thumbnails (count, 25, 25): all share a body, those of a series are nearly one picture."""
-    body = np.random.default_rng(0).integers(0, 200, (5, 5))
-    own = np.random.default_rng(number + 1).integers(0, 56, (5, 5))
-    noise = np.random.default_rng(number).integers(-6, 7, (count, 25, 25))
-    return np.clip(np.kron(body + own, np.ones((5, 5), int)) + noise, 0, 255).astype("uint8")
 
 
 class Network:
@@ -34,14 +26,16 @@ class Network:
         return np.tile(self.probabilities, (len(pixels), 1))
 
 
-MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", pictures(0, 3), 0.5)
+PICTURES = [Image.fromarray(picture) for picture in finished.slices(0, 5)]
+THUMBNAILS = np.stack([decoding.thumbnail(picture) for picture in PICTURES])
+MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", THUMBNAILS, 0.5)
 
 
 def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):
     monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
     files = [tmp_path / f"{name}.png" for name in "abcde"]
-    for file, picture in zip(files, pictures(0, 5), strict=True):
-        Image.fromarray(picture).save(file)
+    for file, picture in zip(files, PICTURES, strict=True):
+        picture.save(file)
     files[1].write_text("no picture")
     network, explained = Network(0.0, 1.0), []
     outcomes = dict(prediction.predict(MODEL, network, files, lambda *batch: explained.append(batch)))
@@ -60,64 +54,17 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
         list(prediction.predict(MODEL, Network(np.nan, np.nan), files[:1]))
 
 
-def test_files_are_searched_for_in_folders_each_once(tmp_path):
-    inside = tmp_path / "folder" / "below"
-    inside.mkdir(parents=True)
-    for name in ("b.png", "a.JPG", "notes.txt"):
+def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
+    """What can't be read is named, and the rest goes on."""
+    inside, closed, empty = tmp_path / "folder" / "below", tmp_path / "folder" / "closed", tmp_path / "empty"
+    for folder in (inside, closed, empty):
+        folder.mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "notes.txt", "../../unnamed"):
         (inside / name).touch()
     ct.put(inside, {"c.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "more.txt": b"x" * 200})
-    (tmp_path / "unnamed").touch()
-    (tmp_path / "empty").mkdir()
-    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", tmp_path / "empty", tmp_path / "none"]
-    files, problems = prediction.find(arguments)
-    found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
-    assert files == [tmp_path / "unnamed", *found]
-    assert problems == [
-        (str(tmp_path / "empty"), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
-        (str(tmp_path / "none"), "no such file or folder"),
-    ]
-
-
-def test_dicom_and_its_png_are_one_picture_to_the_model(tmp_path):
-    """Through the run's window, whatever the file is called."""
-    ct.put(tmp_path, {"scan": ct.file(WindowCenter=0, WindowWidth=900)})
-    units, _ = dicom.hounsfield(ct.file())
-    (tmp_path / "scan.png").write_bytes(window.encode(units, (0, 900)))
-    for chosen, expected in ((window.FILE, (0, 900)), ([-500, 1500], (-500, 1500))):
-        model = MODEL._replace(image_size=8, window=chosen)
-        found = [prediction.read(tmp_path / name, model) for name in ("scan", "scan.png")]
-        np.testing.assert_array_equal(found[0][0][..., 0], window.linear(units, *expected))
-        for one, other in zip(*found, strict=True):
-            np.testing.assert_array_equal(one, other)
-
-
-def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
-    ct.put(tmp_path, {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"})
-    with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(2**29 + 1)
-    lines = {
-        "mr.dcm": "no CT image but MR Image Storage",
-        "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
-        "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
-        "remove it",
-        "large.png": "expected an image, found 512 MiB; remove it or make it smaller",
-        "none.png": "No such file or directory",
-    }
-    for name, line in lines.items():
-        with pytest.raises(InputError) as caught:
-            prediction.read(tmp_path / name, MODEL)
-        assert str(caught.value) == f"{tmp_path / name}: {line}"
-
-
-def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
-    below, closed = tmp_path / "below", tmp_path / "closed"
-    below.mkdir()
-    closed.mkdir()
-    (below / "a.png").touch()
-    (below / "up").symlink_to(tmp_path)
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    (tmp_path / "gone.jpg").symlink_to("nowhere")
-    os.mkfifo(tmp_path / "pipe.png")
+    (inside / "up").symlink_to(tmp_path)
+    (inside / "loop.png").symlink_to("loop.png")
+    os.mkfifo(inside / "pipe.png")
     scandir = os.scandir
 
     def refused(path):
@@ -126,39 +73,38 @@ def test_what_can_t_be_read_in_a_folder_is_named_and_the_rest_goes_on(tmp_path, 
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    files, problems = prediction.find([tmp_path, tmp_path / "loop.png", tmp_path / "pipe.png"])
-    assert files == [below / "a.png"]
-    loop = (str(tmp_path / "loop.png"), "Too many levels of symbolic links")
-    pipe = (str(tmp_path / "pipe.png"), "expected a file or folder, found neither")
+    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", empty, tmp_path / "none"]
+    files, problems = prediction.find(arguments)
+    found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
+    assert files == [tmp_path / "unnamed", *found]
     assert problems == [
-        (str(below / "up"), "a link to a folder, not searched; name it by itself"),
+        (str(inside / "loop.png"), "Too many levels of symbolic links"),
+        (str(inside / "pipe.png"), "a pipe or a device"),
+        (str(inside / "up"), "a link to a folder, not searched; name it by itself"),
         (str(closed), "Permission denied"),
-        (str(tmp_path / "gone.jpg"), "no such file or folder"),
-        loop,
-        pipe,
-        loop,
-        pipe,
+        (str(empty), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
+        (str(tmp_path / "none"), "No such file or directory"),
     ]
 
 
-def test_files_of_one_name_get_pictures_of_their_own(tmp_path):
+def test_a_file_that_can_t_be_used_is_one_line(tmp_path):
+    ct.put(tmp_path, {"mr.dcm": ct.shipped("MR_small.dcm"), "cut": ct.file()[:-9], "text.dcm": b"text"})
+    lines = {
+        "mr.dcm": "no CT image but MR Image Storage",
+        "cut": "expected 128 bytes of pixels, found 119, as it is cut short; fetch it again",
+        "text.dcm": "not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
+        "remove it",
+        "none.png": "No such file or directory",
+    }
+    for name, line in lines.items():
+        path = tmp_path / name
+        assert list(prediction.predict(MODEL, None, [path])) == [(path, f"{path}: {line}")]
+
+
+def test_files_of_one_name_get_pictures_of_their_own_in_a_new_folder(tmp_path):
     names = ("a/scan.png", "b/scan.jpg", "scan-2.png", "1.2.840.10", "x.dcm")
     files = [tmp_path / name for name in names]
     places = prediction.pictures(files, tmp_path / "maps")
     assert [path.stem for path in places.values()] == ["scan", "scan-2", "scan-2-2", "1.2.840.10", "x"]
-    with pytest.raises(InputError, match="is one of the images"):
-        prediction.pictures(files, tmp_path / "a")
-    (tmp_path / "scan.png").symlink_to("scan.png")
-    with pytest.raises(InputError, match=r"scan\.png is there and no picture of maps; choose another folder"):
-        prediction.pictures(files[:1], tmp_path)
-
-
-def test_a_picture_is_marked_and_may_be_drawn_again(tmp_path):
-    drawn, picture = tmp_path / "drawn.png", tmp_path / "maps" / "a.png"
-    picture.parent.mkdir()
-    Image.fromarray(pictures(0, 1)[0]).save(drawn)
-    prediction.keep(drawn, picture)
-    assert list(prediction.pictures([tmp_path / "a.jpg"], picture.parent).values()) == [picture]
-    prediction.keep(drawn, picture)
-    assert [path.name for path in picture.parent.iterdir()] == ["a.png"]
-    assert Image.open(picture).info["Software"] == "kidneyct predict"
+    with pytest.raises(InputError, match="expected a new or empty folder, found another; choose another name"):
+        prediction.pictures(files, tmp_path)

@@ -4,22 +4,21 @@ import finished
 import numpy as np
 import pandas as pd
 import pytest
+import whole_run
 
 from kidneyct.leakage import ood_score
-from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
 
 WEIGHTS = "models/candidate/model.weights.h5"
-PARAMETERS = {
-    "data.classes": ["01", "NA"],
-    "model": {"dense_units": 16, "pixel_scaling": "caffe", "normalize": "none"},
-}
+STAGES = ["preprocess", "series", "split", *(f"{stage}@{role}" for stage in ("features", "train") for role in ROLES)]
+PARAMETERS = whole_run.PARAMETERS | {"data": whole_run.PARAMETERS["data"] | {"classes": ["01", "NA"]}}
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Four images, two of which train, and a lock whose learning rate is written as DVC does."""
+    """Four images, two of which train."""
     for folder in ("data/images", "models/candidate", "models/control"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / WEIGHTS).write_bytes(b"weights")
@@ -28,15 +27,9 @@ def run(tmp_path):
     table = pd.DataFrame({"image": list("abcd"), "label": ["01", "NA", "01", "NA"]})
     table.assign(split=["test", "train", "validation", "train"]).to_csv(tmp_path / "data/split.csv", index=False)
     table[["image"]].assign(series=[7, 8, 7, 9]).to_csv(tmp_path / "data/series.csv", index=False)
-    relock(tmp_path)
+    finished.lock(tmp_path, finished.read_by(STAGES, PARAMETERS))
     (tmp_path / "params.yaml").write_text("model: {dense_units: 1}")
     return tmp_path
-
-
-def relock(folder, **more):
-    values = {"preprocess": {"preprocess.image_size": 64}, "series": {"series.similarity": 0.9}}
-    values |= {f"train@{role}": PARAMETERS | more for role in ("candidate", "control")}
-    finished.lock(folder, values, finished.of_roles("candidate", "control"))
 
 
 def candidate(folder):
@@ -50,36 +43,21 @@ def refusal(folder):
     return line
 
 
-def edited(folder, change):
-    """Change the stages in the lock."""
-    tree = yaml12.read(folder / "dvc.lock")
-    change(tree["stages"])
-    finished.write(folder, tree)
-
-
-def rehashed(stage, kind, path, md5="f" * 32):
-    """A change that gives a file another hash in one place."""
-
-    def change(stages):
-        (entry,) = [entry for entry in stages[stage][kind] if entry["path"] == path]
-        entry["md5"] = md5
-
-    return change
-
-
 def test_what_it_was_run_with_and_the_training_images(run):
     models = trained_model.read(run)
     assert list(models) == ["candidate", "control"]
     assert models["control"].weights == run / "models/control/model.weights.h5"
     model = models["candidate"]
-    assert model[:6] == (run / WEIGHTS, ["01", "NA"], 64, 16, "caffe", "none")
-    assert (model.head, model.window, model.grey) == ("flatten", "file", "file")  # what an older run's lock lacks
-    assert (model.similarity, model.generated) == (0.9, False)
+    assert model[:6] == (run / WEIGHTS, ["01", "NA"], 32, 16, "unit", "features")
+    assert (model.head, model.window, model.grey) == ("flatten", "file", "file")
+    assert (model.similarity, model.generated) == (0.99, False)
     thumbnails = np.load(run / "data/images/thumbnails.npy")[[1, 3]]
     np.testing.assert_array_equal(model.thumbnails, thumbnails)
     assert model.threshold == ood_score.threshold(thumbnails, np.array([8, 9]))
-    relock(run, model=PARAMETERS["model"] | {"head": "average"})
-    assert candidate(run).head == "average"
+    trained_model.check_weights(model)
+    (run / WEIGHTS).write_bytes(b"another")
+    with pytest.raises(InputError, match=r"model\.weights\.h5: replaced while it was read; wait for dvc repro to end"):
+        trained_model.check_weights(model)
 
 
 @pytest.mark.parametrize(("md5", "known"), [("p", True), ("q", False)])
@@ -89,16 +67,8 @@ def test_generated_images_are_known_as_such_where_the_archive_is_the_one_that_wa
         stages["download"] = {"params": {"params.yaml": {"data.source": "phantom"}}, "outs": [out]}
         stages["preprocess"]["deps"] = [{"path": "data/archive.zip", "md5": "p"}]
 
-    edited(run, change)
+    finished.relocked(run, change)
     assert candidate(run).generated == known
-
-
-@pytest.mark.parametrize(("stage", "path"), [("preprocess", "data/images"), ("split", "data/split.csv")])
-def test_what_a_stage_wrote_anew_is_of_another_run(run, stage, path):
-    """As an interrupted repro leaves it: else the image size would be one run's and the model another's."""
-    edited(run, rehashed(stage, "outs", path))
-    line = f"dvc.lock: {path} is of another run: {stage} wrote it anew, and train@candidate has not been run on that"
-    assert line in refusal(run)
 
 
 @pytest.mark.parametrize("path", ["data/split.csv", "data/images/thumbnails.npy", WEIGHTS])
@@ -111,32 +81,28 @@ def test_every_file_is_the_one_that_the_lock_knows(run, path):
     assert f"{path}: not there; run dvc repro, or dvc pull" in refusal(run)
 
 
-def test_a_model_that_is_replaced_meanwhile_is_told(run):
-    model = candidate(run)
-    trained_model.check_weights(model)
-    (run / WEIGHTS).write_bytes(b"another")
-    with pytest.raises(InputError, match=r"model\.weights\.h5: replaced while it was read; wait for dvc repro to end"):
-        trained_model.check_weights(model)
+def rewritten(stages):
+    """As an interrupted repro leaves it: the image size would be one run's and the model another's."""
+    stages["preprocess"]["outs"][0]["md5"] = "f" * 32
+
+
+def given(**values):
+    return lambda stages: stages["train@candidate"]["params"]["params.yaml"].update(values)
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
+        (rewritten, "data/images is of another run: preprocess wrote it anew, and "),
         (dict.clear, "expected a finished stage train@candidate, found none; run dvc repro"),
-        (lambda stages: stages.pop("series"), "expected a stage that wrote data/series.csv, found none; run dvc repro"),
-        (lambda stages: stages.pop("preprocess"), "expected train@candidate to have read what preprocess wrote, found"),
-        (
-            lambda stages: stages["train@candidate"]["params"]["params.yaml"].update({"data.classes": "cyst"}),
-            "train@candidate: data.classes: Input should be a valid list; settle what",
-        ),
+        (lambda stages: stages.pop("series"), "train@candidate: series.similarity: Field required; settle what"),
+        (lambda stages: stages.pop("preprocess"), "train@candidate: preprocess.image_size: Field required; settle"),
+        (given(**{"model.head": "attention"}), "train@candidate: model.head: Input should be 'flatten' or 'average'"),
+        (given(seed=1), "split was run with seed: 0, train@candidate with 1; run dvc repro, or git checkout"),
     ],
 )
 def test_a_lock_that_lacks_something_is_one_line(run, change, line):
-    edited(run, change)
-    assert refusal(run).startswith(f"{run}/dvc.lock: {line}")
-
-
-def test_no_run_is_one_line(tmp_path):
-    assert refusal(tmp_path) == (
-        f"{tmp_path}/dvc.lock: not there; give the folder of a finished run with --workspace, or run dvc repro"
-    )
+    finished.relocked(run, change)
+    found = refusal(run)
+    assert found.startswith(f"{run}/dvc.lock: ")
+    assert line in found

@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 
 from kidneyct.files import index, predictions
+from kidneyct.leakage import overlap
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
 from kidneyct.report import pictures, report
+from kidneyct.statistics import external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
@@ -20,38 +22,27 @@ def size_of(tmp_path):
     """Draws twice, asks for the same bytes, which name no software, and gives the picture's (width, height)."""
 
     def size(draw):
-        contents = []
-        for name in ("first.png", "second.png"):
-            draw(tmp_path / name)
-            contents.append((tmp_path / name).read_bytes())
+        paths = [tmp_path / name for name in ("first.png", "second.png")]
+        for path in paths:
+            draw(path)
+        contents = [path.read_bytes() for path in paths]
         assert contents[0] == contents[1]
         assert b"Software" not in contents[0]
-        return Image.open(tmp_path / "first.png").size
+        return Image.open(paths[0]).size
 
     return size
 
 
 def measured(last):
-    """What a measure stage writes, the same for each map; `last` is what randomised weights leave of it."""
+    """What the explain stage measures, the same for each map; `last` is what randomised weights leave of it."""
+    steps = {"scores": {"value": 0.9}, "block1": {"value": last}}
     of_map = {
         "insertion": ABOVE | {"verdict": "better"},
         "deletion": ABOVE | {"verdict": "worse"},
         "road": ABOVE | {"gain_low": -0.1, "verdict": "level"},
         "focus": {"gini": ABOVE, "entropy": ABOVE, "body": ABOVE},
-        "randomisation": {
-            "images": 2,
-            "steps": {"scores": {"value": 0.9}, "block1": {"value": last}},
-            "chance": 0.0,
-            "uninformative": last > 0.5,
-        },
-        "localisation": {
-            "pointing": ABOVE | {"verdict": "better"},
-            "energy": BELOW | {"verdict": "worse"},
-            "ratio": 2.0,
-            "images": 2,
-            "smaller_lesions": {"pointing": {"value": 0.125, "chance": 0.25}, "energy": ABOVE},
-            "larger_lesions": {"pointing": ABOVE, "energy": BELOW},
-        },
+        "randomisation": {"images": 2, "steps": steps, "chance": 0.0, "uninformative": last > 0.5},
+        "localisation": {"pointing": ABOVE | {"verdict": "better"}, "energy": BELOW | {"verdict": "worse"}},
     }
     settings = {"curve_points": 5, "road_shares": 2, "smoothgrad_samples": 4, "integrated_gradients_steps": 6}
     settings |= {"randomised_images": 4, "uninformative_above": 0.5}
@@ -62,20 +53,14 @@ def compared():
     """What a compare stage writes of the run below."""
     accuracy = {"candidate": 0.875, "control": 0.5, "gap": 0.375, "gap_low": 0.125, "gap_high": 0.625}
     accuracy |= {"gap_low_imagewise": 0.0, "gap_high_imagewise": 0.75}
-    of_class = {
-        "images": 2,
-        "series": 1,
-        "recall": {"gap": 0.5, "gap_low_imagewise": 0.0, "gap_high_imagewise": 1.0},
-        "mcnemar": {"candidate_only": 1, "control_only": 0, "p": 1.0, "p_holm": 1.0},
-    }
+    mcnemar = {"candidate_only": 1, "control_only": 0, "p_holm": 1.0}
+    of_class = {"images": 2, "series": 1, "recall": {"gap": 0.5}, "mcnemar": mcnemar}
     return {
         "images": 8,
         "series": 4,
         "accuracy": accuracy,
         "macro_f1": accuracy,
         "probe": {"macro_auroc": {"candidate": 0.93, "control": 0.865, "gap": 0.065}},
-        "expected_calibration_error": {"candidate": 0.123, "control": 0.123, "gap": 0.0},
-        "brier_score": {"candidate": 0.456, "control": 0.456, "gap": 0.0},
         "mcnemar": {"candidate_only": 3, "control_only": 0, "p": 0.25},  # 2 · (1/2)³
         "agreement": {
             "same_class": {"observed": 0.625, "expected": 0.25, "kappa": 0.5},
@@ -88,20 +73,10 @@ def compared():
 
 def evaluated(accuracy):
     of_class = {"precision": 1.0, "recall": 0.5, "f1": 0.667, "support": 2}
-    return {
-        "loss": 0.1,
-        "accuracy": accuracy,
-        "balanced_accuracy": accuracy,
-        "macro_f1": accuracy,
-        "macro_auroc": 0.95,
-        "expected_calibration_error": 0.123,
-        "brier_score": 0.456,
-        "collapsed": False,
-        "training_accuracy": 0.9,
-        "untrained": False,
-        "weakest_class": "Stone",
-        "classes": dict.fromkeys(CLASSES, of_class) | {"Stone": of_class | {"recall": 0.25, "f1": 0.4}},
-    }
+    found = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), accuracy)
+    found |= {"loss": 0.1, "macro_auroc": 0.95, "expected_calibration_error": 0.123, "brier_score": 0.456}
+    found |= {"collapsed": False, "training_accuracy": 0.9, "untrained": False}
+    return found | {"classes": dict.fromkeys(CLASSES, of_class)}
 
 
 def probed(auroc):
@@ -181,6 +156,34 @@ def run():
 def written(run, tmp_path_factory):
     """A function that gives the page of a run, whose pictures are all one."""
     folder = tmp_path_factory.mktemp("pictures")
-    for name in [*pictures.pictures(run), "external"]:
+    for name in [*(name for name, _ in pictures.figures(run)), "external"]:
         Image.fromarray(run.images[0]).resize((300, 200)).save(folder / f"{name}.png")
     return lambda run: report.page(run, folder)
+
+
+@pytest.fixture(scope="session")
+def tested(run):
+    """The run with four external images of three series, no stone; the control takes all for cysts."""
+    codes, series, labels = np.array([0, 0, 1, 3]), np.array([0, 0, 1, 2]), ["Cyst", "Cyst", "Normal", "Tumor"]
+    predicted = {"candidate": codes, "control": np.zeros(4, int)}
+    given = {role: 0.1 + 0.6 * np.eye(4)[values] for role, values in predicted.items()}
+    images = pd.DataFrame({"image": [f"{label}/x{row}.png" for row, label in enumerate(labels)], "label": labels})
+    found = images.assign(study_label=labels, likeness=0.5, unlike=[1, 0, 0, 0], same_file=[0, 0, 0, 1])
+    found = found.assign(near_duplicate=["none", "training"] * 2, nearest_thumbnail=labels, linear_model="Stone")
+    found = found.assign(majority_class="Cyst", acquisition="Normal", acquisition_size="Normal")
+
+    def measure(rows):
+        chosen = [{role: values[rows] for role, values in each.items()} for each in (predicted, given)]
+        return external.measure(codes[rows], *chosen, series[rows], CLASSES, seed=0)
+
+    result = measure(slice(None)) | overlap.summary(found, series) | {"apart": measure(overlap.apart(found, series))}
+    tables = {
+        role: images.assign(predicted=np.array(CLASSES)[values], **{f"probability of {c}": 0.25 for c in CLASSES})
+        for role, values in predicted.items()
+    }
+    parameters = run.parameters | {"data": run.parameters["data"] | {"external": "/home/someone/theirs.zip"}}
+    return run._replace(
+        parameters=parameters,
+        external=result | {"left_out": {"unreadable": 2, "contradictory": 0}, "series_are": "inferred"},
+        external_predictions=tables,
+    )

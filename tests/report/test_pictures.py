@@ -1,6 +1,7 @@
 """Pictures: maps as colours, charts, the gallery, and that the user's own settings of Matplotlib change nothing."""
 
 import base64
+import functools
 import io
 import os
 import subprocess
@@ -9,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
-from PIL import EpsImagePlugin, Image
+from PIL import Image
 
 from kidneyct.maps.selection import Example
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import canvas, charts, gallery, heat, panels, titles
-from kidneyct.report.pictures import explained, pictures
+from kidneyct.report.pictures import explained, figures
+from kidneyct.statistics import external
 
 
-def test_headings_name_what_was_kept_and_what_collapsed(run, tmp_path, monkeypatch):
+def test_headings_name_what_was_kept_and_what_collapsed(run, monkeypatch):
     model = run.parameters["model"] | {"transferred_blocks": 3}
     evaluations = run.evaluations | {"control": run.evaluations["control"] | {"collapsed": True, "untrained": True}}
     rates = run.rates["control"]
@@ -26,33 +27,28 @@ def test_headings_name_what_was_kept_and_what_collapsed(run, tmp_path, monkeypat
     other = run._replace(
         parameters=run.parameters | {"model": model}, evaluations=evaluations, rates=run.rates | {"control": rates}
     )
-    said = {}
     for name in ("confusion_pair", "learning_curves"):
-        monkeypatch.setattr(charts, name, lambda *given, name=name: said.update({name: list(given[-1])}))
-    for name in ("comparison", "curves"):
-        pictures(other)[name](tmp_path)
+        monkeypatch.setattr(charts, name, lambda *given: given[-1])
+    drawn = dict(figures(other))
     first, second = "candidate (imagenet, 3 of 5 blocks)", "control (random weights)"
-    assert said["confusion_pair"] == [
+    assert drawn["comparison"] == [
         f"{first}\naccuracy 87.50% of 8 test images",
         f"{second}\naccuracy 50.00% of 8 test images, collapsed, untrained",
     ]
-    assert said["learning_curves"] == [f"{first}, learning rate 0.001", f"{second}, learning rate 0.01"]
+    assert drawn["curves"] == [f"{first}, learning rate 0.001", f"{second}, learning rate 0.01"]
 
 
 SETTINGS = "text.usetex: True\nfont.size: 40\naxes.facecolor: red\nsavefig.facecolor: blue\nbackend: qtagg\n"
-DRAW = "import sys; from kidneyct.report import canvas; canvas.message(sys.argv[1], 'a', 'b')"
+DRAW = "import sys; from kidneyct.report import canvas; canvas.save(canvas.message('a', 'b'), sys.argv[1])"
 
 
 def test_the_users_settings_change_nothing(tmp_path):
     """With Jupyter's MPLBACKEND and a matplotlibrc."""
     (tmp_path / "matplotlibrc").write_text(SETTINGS)
-    canvas.message(tmp_path / "expected.png", "a", "b")
-    told = os.environ | {
-        "PYTHONPATH": "src",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MATPLOTLIBRC": str(tmp_path),
-    }
-    subprocess.run([sys.executable, "-c", DRAW, tmp_path / "found.png"], env=told, check=True)
+    canvas.save(canvas.message("a", "b"), tmp_path / "expected.png")
+    own = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": str(tmp_path)}
+    call = [sys.executable, "-c", DRAW, tmp_path / "found.png"]
+    subprocess.run(call, env=os.environ | {"PYTHONPATH": "src"} | own, check=True)
     assert (tmp_path / "found.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
     words = ("import matplotlib", "from matplotlib")
     importing = {path.name for path in Path("src").rglob("*.py") if any(word in path.read_text() for word in words)}
@@ -63,39 +59,25 @@ def test_empty_maps_unknown_classes_and_no_example_are_drawn(size_of):
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     zeros = {"saliency": np.zeros((64, 64)), "gradcam": np.zeros((4, 4))}
     unknown = Example("$a$.png", images[0], None, "Stone", 0.51, zeros)
-    assert size_of(lambda path: panels.explanations(path, [unknown], "$a$.png: Stone")) == (1125, 517)
-    assert size_of(lambda path: panels.explanations(path, [], "Mistakes")) == (900, 240)
+    for examples, size in (([unknown], (1125, 517)), ([], (900, 240))):
+        figure = panels.explanations(examples, "$a$.png: Stone")
+        assert size_of(functools.partial(canvas.save, figure)) == size
 
 
-def test_confusion_headings_are_not_cut_off(tmp_path):
-    path = tmp_path / "confusion.png"
-    matrices = [np.array([[3, 1], [0, 0]])] * 2  # a class without an image too
-    charts.confusion_pair(path, matrices, ["x", "y"], ["candidate\naccuracy", "control\naccuracy"])
-    pixels = np.asarray(Image.open(path).convert("L"))
-    assert [edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])] == [255] * 4
-
-
-def test_the_curve_by_similarity(run, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(canvas, "save", lambda figure, _: drawn.append(figure))
-    charts.similarity_curve("", run.similarity, 0.95)
-    charts.similarity_curve("", run.similarity.iloc[:0], 0.95)
-    counts, look_up = drawn[0].axes
-    assert [line.get_ydata().tolist() for line in counts.lines[:2]] == [[7, 8], [1, 0]]
-    assert (look_up.lines[0].get_ydata()[1], look_up.lines[1].get_xdata()) == (0.5, [0.95, 0.95])
-    assert drawn[1].texts[0].get_text().startswith("not computed: ")
-
-
-def test_scaling_to_the_maximum_leaves_zeros_alone():
-    assert heat.to_unit(np.array([0.0, 1.0, 4.0])).tolist() == [0, 0.25, 1]
-    assert heat.to_unit(np.zeros(3)).tolist() == [0, 0, 0]
-    assert heat.to_unit(np.array([0.0, 1.0, 2.0, 100.0]), percentile=200 / 3).tolist() == [0, 0.5, 1, 1]
-    values = np.arange(100.0).reshape(10, 10)
-    assert heat.top(values, (10, 10)) == 98.01  # 99 % of the way from 0 to 99
-    assert heat.top(values, (20, 20)) == 99
+def test_the_chart_has_a_line_for_each_metric(tested, size_of):
+    columns = ["metric", "role", "value", "low", "high", "own_test"]
+    classes = {label: {"recall": 0.25} for label in tested.comparison["classes"]}
+    own = {"accuracy": 0.5, "macro_f1": 0.4, "expected_calibration_error": 0.1, "brier_score": 0.2, "classes": classes}
+    table = pd.DataFrame(external.beside(tested.external, dict.fromkeys(ROLES, own)), columns=columns)
+    names = {role: role for role in ROLES}
+    assert size_of(lambda path: canvas.save(charts.external(table, names), path)) == (1275, 984)
 
 
 def test_a_fine_map_is_shown_by_itself_and_a_coarse_one_over_its_image():
+    assert np.ptp(heat.colours(np.zeros((2, 2)), (4, 4)), axis=(0, 1)).tolist() == [0, 0, 0]
+    values = np.arange(100.0).reshape(10, 10)
+    assert heat.top(values, (10, 10)) == 98.01  # 99 % of the way from 0 to 99
+    assert heat.top(values, (20, 20)) == 99
     image = np.full((6, 6, 3), 200, np.uint8)
     picture = heat.picture(image[:2, :2], np.array([[0.0, 1.0], [1.0, 1.0]]))
     assert picture.dtype == np.uint8
@@ -105,41 +87,31 @@ def test_a_fine_map_is_shown_by_itself_and_a_coarse_one_over_its_image():
     assert np.unique(heat.picture(image, np.ones((2, 2))).reshape(-1, 3), axis=0).tolist() == [[229, 230, 180]]
 
 
-@pytest.fixture
-def shown(run):
-    """role -> the examples, then the mistakes."""
-    return {role: [*explained(run, role), *explained(run, role, mistakes=True)] for role in run.maps}
-
-
 def opened(source):
     head, content = source.split(",")
     assert head == "data:image/webp;base64"
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
 
-def test_the_gallery_shows_examples_and_mistakes_of_both_models_once(shown):
-    cards, left_out = gallery.cards(shown)
+def test_the_gallery_shows_examples_and_mistakes_of_both_models_once(run, monkeypatch):
+    shown = {role: [*explained(run, role), *explained(run, role, mistakes=True)] for role in run.maps}
+    cards, left_out = gallery.cards({role: [*of_role, of_role[0]] for role, of_role in shown.items()})
     assert left_out == 0
     assert [(card["role"], card["name"], card["right"]) for card in cards] == [
         (role, name, right)
         for role in ("candidate", "control")
         for name, right in (("3.jpg", True), ("7.jpg", True), ("2.jpg", False))
     ]
-    assert [title for title, _ in cards[0]["tiles"]] == ["original", *titles.MAPS.values()]
-    assert all(opened(source).size == (40, 40) for _, source in cards[0]["tiles"])
-    twice = {role: [*of_role, of_role[0]] for role, of_role in shown.items()}
-    assert gallery.cards(twice) == (cards, 0)
+    assert list(cards[0]["tiles"]) == ["original", *titles.MAPS.values()]
+    assert all(opened(source).size == (40, 40) for source in cards[0]["tiles"].values())
     empty = shown["candidate"][0]._replace(maps={"gradcam": np.zeros((4, 4))})
     (card,), _ = gallery.cards({"candidate": [empty]})
-    assert [title for title, _ in card["tiles"]] == ["original", "Grad-CAM (no evidence)"]
+    assert list(card["tiles"]) == ["original", "Grad-CAM (no evidence)"]
 
-
-def test_what_is_too_large_for_the_gallery_is_left_out(shown, monkeypatch):
-    sizes = [sum(len(source) for _, source in card["tiles"]) for card in gallery.cards(shown)[0]]
+    sizes = [sum(map(len, card["tiles"].values())) for card in cards]
     monkeypatch.setattr(gallery, "ROOM", sizes[0] + sizes[1])
     cards, left_out = gallery.cards(shown)
-    assert [card["name"] for card in cards] == ["3.jpg", "7.jpg"]
-    assert left_out == 4
+    assert ([card["name"] for card in cards], left_out) == (["3.jpg", "7.jpg"], 4)
 
 
 def test_a_wide_chart_is_made_smaller_and_keeps_its_colours(tmp_path):
@@ -147,29 +119,3 @@ def test_a_wide_chart_is_made_smaller_and_keeps_its_colours(tmp_path):
     chart = gallery.chart(tmp_path / "chart.png")
     assert (chart["width"], chart["height"]) == (1400, 200)
     assert opened(chart["source"]).convert("RGB").getcolors() == [(1400 * 200, (0, 70, 139))]
-
-
-def test_a_program_in_a_charts_place_is_not_run(tmp_path, monkeypatch):
-    """Pillow hands such to Ghostscript, whatever the file is called."""
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
-    (tmp_path / "chart.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n%%EOF\n")
-    with pytest.raises(InputError, match=r"chart\.png: expected a picture, found none \(cannot identify"):
-        gallery.chart(tmp_path / "chart.png")
-
-
-BLOCKS = "(in the first {} alone, Keras's random ones in the others)"
-
-
-@pytest.mark.parametrize(
-    ("weights", "blocks", "name", "words"),
-    [
-        ("imagenet", 5, "candidate (imagenet)", "ImageNet's weights"),
-        ("/a/b.h5", 5, "candidate (b.h5)", "b.h5"),
-        ("imagenet", 3, "candidate (imagenet, 3 of 5 blocks)", f"ImageNet's weights {BLOCKS.format('3 blocks')}"),
-        ("b.h5", 1, "candidate (b.h5, 1 of 5 blocks)", f"b.h5 {BLOCKS.format('block')}"),
-        ("imagenet", 0, "candidate (random weights)", "random weights"),
-    ],
-)
-def test_what_starts_and_models_are_called(weights, blocks, name, words):
-    assert titles.models(weights, blocks) == {"candidate": name, "control": "control (random weights)"}
-    assert titles.start(titles.actual(weights, blocks), blocks) == words

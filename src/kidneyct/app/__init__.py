@@ -1,4 +1,1 @@
-"""The page that is served on the user's own machine: its routes, who may ask, and what it says.
-
-Knows neither computing nor drawing.
-"""
+"""The page that is served on the user's own machine: its routes, who may ask, and what it says."""

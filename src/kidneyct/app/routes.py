@@ -1,6 +1,5 @@
 """What the page asks, and the answers, to this machine's own page alone: nothing is kept, or written to disk."""
 
-import base64
 import functools
 import io
 from pathlib import Path
@@ -12,16 +11,18 @@ from anyio import to_thread
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from kidneyct.images import decoding
+from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
-from kidneyct.predict import prediction
-from kidneyct.report import heat, report, titles
+from kidneyct.predict import models, prediction
+from kidneyct.report import gallery, heat, report, titles
 from kidneyct.sources import phantom
 
 ADDRESS = "127.0.0.1"
@@ -43,60 +44,68 @@ FOLDER = Path(__file__).parent
 GONE = 499  # the status for who has stopped waiting, and will not read it
 
 
-def application(classifiers, notice=""):
-    """The ASGI application that answers with `models.Classifier`s by role, which all see the same training images."""
+def application(trained, notice=""):
+    """The ASGI application that answers with TrainedModels by role, which all have the same training images."""
     turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
-    model = next(iter(classifiers.values())).model
+    networks = {role: models.network(model) for role, model in trained.items()}
+    size, (model, *_) = prediction.BATCH_SIZE, trained.values()
+    explainers = {role: explainer.explainer(network, batch_size=size) for role, network in networks.items()}
+
+    def answer(role, pixels, thumbnail, method):
+        (result,) = prediction.classify(trained[role], networks[role], pixels[None], thumbnail[None])
+        if not method:
+            return result
+        codes = np.array([model.classes.index(result["class"])])
+        values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
+        picture = _encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
+        top = float(heat.top(values, pixels.shape[:2]))
+        return result | {"map": picture, "top": top, "evidence": bool(np.any(values))}
 
     async def predict(request):
         """Results by role, each with the map of the `method` that is asked for; one role's at a time is computed."""
         method, answers = request.query_params.get("method", ""), {}
         if method not in ("", *METHODS):
-            raise _Refusal(400, f"expected a map of {', '.join(METHODS)}")
+            raise HTTPException(400, f"expected a map of {', '.join(METHODS)}")
         content = await _body(request)
         seen = functools.partial(prediction.seen, content, NAME, model)
         pixels, thumbnail = await to_thread.run_sync(seen, limiter=decoders)
-        for role, classifier in classifiers.items():
+        for role in trained:
             async with turn:
                 if await request.is_disconnected():
                     raise ClientDisconnect
-                answers[role] = await to_thread.run_sync(_answer, classifier, pixels, thumbnail, method)
-        return JSONResponse({"models": answers, "picture": _png(pixels)})
-
-    async def answered(request):
-        try:
-            return await predict(request)
-        except ClientDisconnect:
-            return Response(status_code=GONE)
-        except _Refusal as error:
-            return _refused(*error.args)
-        except InputError as error:
-            return _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), longest=1000))
-        except Exception as error:
-            if type(error).__name__ not in errors.NO_MEMORY:
-                raise
-            return _refused(507, "too little memory for this; close other programs, or make the image smaller")
-
-    async def amiss(request, error):
-        return _refused(500, f"a mistake in kidneyct ({type(error).__name__}); the terminal tells more")
-
-    async def sample(request):
-        return Response(await to_thread.run_sync(_sample), media_type="image/png")
+                answers[role] = await to_thread.run_sync(answer, role, pixels, thumbnail, method)
+        return JSONResponse({"models": answers, "picture": _encoded(pixels)})
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
-    texts = {
-        "/": (_page(classifiers, model, notice), "text/html"),
-        "/style.css": (style, "text/css"),
-        "/script.js": ((FOLDER / "script.js").read_text(encoding="utf-8"), "text/javascript"),
+    script = (FOLDER / "script.js").read_text(encoding="utf-8")
+    files = {
+        "/": HTMLResponse(_page(trained, model, notice)),
+        "/style.css": Response(style, media_type="text/css"),
+        "/script.js": Response(script, media_type="text/javascript"),
+        "/sample.png": Response(_sample(), media_type="image/png"),
     }
+    routes = [Route(path, file, methods=["GET"]) for path, file in files.items()]
+    routes.append(Route("/predict", predict, methods=["POST"]))
+    return guarded(Starlette(routes=routes, exception_handlers=REFUSALS))
 
-    async def text(request):
-        content, kind = texts[request.url.path]
-        return Response(content, media_type=kind)
 
-    routes = [Route("/predict", answered, methods=["POST"]), Route("/sample.png", sample)]
-    routes += [Route(path, text) for path in texts]
-    return guarded(Starlette(routes=routes, exception_handlers={Exception: amiss}))
+def _refused(status, line):
+    return JSONResponse({"error": line}, status_code=status)
+
+
+def _amiss(request, error):
+    kind = type(error).__name__
+    if kind in errors.NO_MEMORY:
+        return _refused(507, "too little memory for this; close other programs, or make the image smaller")
+    return _refused(500, f"a mistake in kidneyct ({kind}); the terminal tells more")
+
+
+REFUSALS = {
+    ClientDisconnect: lambda request, error: Response(status_code=GONE),
+    HTTPException: lambda request, error: _refused(error.status_code, error.detail),
+    InputError: lambda request, error: _refused(422, errors.shown(str(error).removeprefix(f"{NAME}: "), 1000)),
+    Exception: _amiss,
+}
 
 
 def guarded(app):
@@ -108,31 +117,26 @@ def guarded(app):
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        if scope["type"] != "http":
-            return await app(scope, receive, send)
-        asked = Headers(scope=scope)
-        own = f"http://{asked.get('host')}"
-        if asked.get("host", "").partition(":")[0] not in HOSTS:
-            return await _refused(400, f"expected a question to {' or '.join(HOSTS)}")(scope, receive, answer)
-        if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
-            line = f"expected a question from {own}, found another site's"
-            return await _refused(403, line)(scope, receive, answer)
-        await app(scope, receive, answer)
+        respond = _refusal(scope) if scope["type"] == "http" else None
+        await (respond or app)(scope, receive, answer)
 
     return call
 
 
-class _Refusal(Exception):
-    """A status and a line."""
-
-
-def _refused(status, line):
-    return JSONResponse({"error": line}, status_code=status)
+def _refusal(scope):
+    """The answer to another site's question; None where it is our own page's."""
+    asked = Headers(scope=scope)
+    own = f"http://{asked.get('host')}"
+    if asked.get("host", "").partition(":")[0] not in HOSTS:
+        return _refused(400, f"expected a question to {' or '.join(HOSTS)}")
+    if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
+        return _refused(403, f"expected a question from {own}, found another site's")
+    return None
 
 
 async def _body(request):
     """What was sent; never more of it in memory than LARGEST, and never waited for longer than SECONDS."""
-    too_large = _Refusal(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
+    too_large = HTTPException(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
     if int(request.headers.get("content-length", 0)) > LARGEST:
         raise too_large
     content = bytearray()
@@ -142,27 +146,14 @@ async def _body(request):
             if len(content) > LARGEST:
                 raise too_large
     if waited.cancelled_caught:
-        raise _Refusal(408, f"did not come within {SECONDS} seconds; try again")
+        raise HTTPException(408, f"did not come within {SECONDS} seconds; try again")
     return bytes(content)
 
 
-def _answer(classifier, pixels, thumbnail, method):
-    result = classifier.classify(pixels, thumbnail)
-    if not method:
-        return result
-    values, size = classifier.map(pixels, result["class"], method), pixels.shape[:2]
-    picture = _png(heat.colours(values, size).round().astype("uint8"))
-    return result | {"map": picture, "top": float(heat.top(values, size)), "evidence": bool(np.any(values))}
+def _encoded(pixels):
+    return gallery.encoded(Image.fromarray(pixels))
 
 
-def _png(pixels):
-    """Pixels as a data URI, without loss."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-@functools.cache
 def _sample():
     """A slice of a generated patient with a stone, as the bytes of a PNG."""
     (drawn,) = phantom.patient("Stone", 1, 1, seed=1)

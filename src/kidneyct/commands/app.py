@@ -1,6 +1,7 @@
 """`kidneyct app`: a page to drop images on."""
 
 import importlib.util
+import os
 import sys
 
 from kidneyct import commands
@@ -22,9 +23,6 @@ examples:
   kidneyct app --port 8501 --no-browser
       the same address each time, and no browser is opened
 
-  kidneyct app --model model.zip
-      the model of a file that kidneyct export wrote, alone
-
 It needs two more packages: pip install -e '.[app]'"""
 
 
@@ -39,33 +37,28 @@ def run(options):
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install -e '.[app]'")
     from kidneyct.app import routes
-    from kidneyct.predict import models
 
     with _bound(routes.ADDRESS, options.port) as listening:
-        classifiers = {role: models.Classifier(model) for role, model in commands.models(options, ROLES).items()}
-        _serve(routes.application(classifiers, commands.NOTICE), listening, browser=not options.no_browser)
+        application = routes.application(commands.models(options, ROLES), commands.NOTICE)
+        _serve(application, listening, browser=not options.no_browser)
     return 0
 
 
 def _bound(address, port):
-    """A socket that holds the port; InputError where it can't be had."""
+    """A socket that listens at the port; InputError where it can't be had."""
     import socket
 
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        held.bind((address, port))
+        return socket.create_server((address, port))  # a browser that comes early waits
     except OSError as error:
-        held.close()
         raise InputError(
-            f"--port {port}: can't be used ({error.strerror}); choose another, or leave it out for one that is free"
+            f"--port {port}: can't be used ({os.strerror(error.errno)}); choose another, or leave it out for one that "
+            "is free"
         ) from None
-    return held
 
 
 def _serve(application, listening, browser):
     """Answer until Ctrl-C, which ends the program at once: what is computed then is not waited for."""
-    import os
     import signal
     import threading
     import webbrowser
@@ -77,7 +70,6 @@ def _serve(application, listening, browser):
             os._exit(0 if number == signal.SIGINT else 128 + number)
 
     address, port = listening.getsockname()
-    listening.listen()  # a browser that comes early waits
     url = f"http://{address}:{port}/"
     print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
     print(commands.NOTICE, file=sys.stderr, flush=True)
@@ -89,8 +81,5 @@ def _serve(application, listening, browser):
         ws="none",
         log_config=None,  # Python's own: errors alone, on standard error
         log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
     )
     Server(config).run(sockets=[listening])

@@ -30,12 +30,8 @@ EXAMPLES = """\
 example:
   kidneyct demo
       Running: dvc exp run -S data.source=phantom -S weights=imagenet …
-      …
       Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
-        candidate (imagenet):       …
-        control (random weights):   …
-        gap:                        …
-      All of it on one page: plots/report.html"""
+      …"""
 
 
 def add_arguments(parser):
@@ -86,9 +82,8 @@ def summary(comparison, start):
     names = {role: f"{title}:" for role, title in titles.models(start).items()} | {"gap": "gap:"}
     width = max(map(len, names.values()))
     measures = comparison["accuracy"], comparison["macro_f1"], comparison["probe"]["macro_auroc"]
-    signs = {"gap": "+"}
     table = "\n".join(
-        f"  {name:<{width}}  " + " ".join(f"{measure[key]:{signs.get(key, '')}8.4f}" for measure in measures)
+        f"  {name:<{width}}  " + " ".join(f"{measure[key]:{'+' * (key == 'gap')}8.4f}" for measure in measures)
         for key, name in names.items()
     )
     return f"""

@@ -11,14 +11,11 @@ HELP = "write a finished run's trained model into one file, for others"
 DESCRIPTION = """\
 Write the model that a finished run trained into one file, with all that `kidneyct predict --model FILE` needs: no run,
 no data and no project have to be where it is used. It is a zip of the weights (safetensors), a model card to read, the
-training images' thumbnails and checksums. Opening it runs nothing."""
+training images' thumbnails. Opening it runs nothing."""
 EXAMPLES = """\
 examples:
   kidneyct export candidate.zip
       candidate.zip: the candidate of this run, 133 MiB, with the thumbnails of 8,712 training images: …
-
-  kidneyct export control.zip --role control --without-thumbnails
-      the other model, without the thumbnails
 
   kidneyct predict --model candidate.zip scan.png
       on another machine, in any folder
@@ -44,12 +41,8 @@ def run(options):
     finished = trained_model.finished(options.workspace, options.role)
     arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
     model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
-    images = len(finished.model.thumbnails)
-    content = f"without the thumbnails of the {images:,} training images: predict can't tell likeness"
-    if with_thumbnails:
-        content = f"with the thumbnails of {images:,} training images: pictures of patients, where those are; "
-        content += "--without-thumbnails leaves them out"
-    size = os.path.getsize(options.file) / 2**20
+    size, images = os.path.getsize(options.file) / 2**20, len(finished.model.thumbnails)
+    content = f"{'with' if with_thumbnails else 'without'} the thumbnails of {images:,} training images"
     print(f"{shown(options.file)}: the {options.role} of this run, {size:,.0f} MiB, {content}")
     print(f"Use it anywhere: kidneyct predict --model {shown(Path(options.file).name)} scan.png")
     print(NOTICE)

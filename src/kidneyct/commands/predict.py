@@ -4,8 +4,7 @@ import json
 import sys
 
 from kidneyct import commands
-from kidneyct.pipeline import errors
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.pipeline.roles import ROLES
 
 HELP = "classify images with the trained model of a finished run"
@@ -20,10 +19,7 @@ examples:
       folder/a.jpg  Normal         0.5127    0.2210  looks unlike the training images
 
   kidneyct predict scan.png --explain maps/
-      the same, and maps/scan.png shows the image, its saliency map and its Grad-CAM
-
-  kidneyct predict --model candidate.zip scan.png
-      with the model in a file that kidneyct export wrote; no run is needed here
+      the same, and maps/scan.png, in a new folder, shows the image, its saliency map and its Grad-CAM
 
 Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
 kind of picture, not an unusual finding.
@@ -38,14 +34,14 @@ def add_arguments(parser):
     parser.add_argument("--role", choices=ROLES, help=f"whose model ({ROLES[0]})")
     commands.add_source(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    explain = "write DIR/NAME.png for each file: image, saliency, Grad-CAM"
+    explain = "write NAME.png for each file into a new folder: image, saliency, Grad-CAM"
     parser.add_argument("--explain", type=commands.name, metavar="DIR", help=explain)
 
 
 def run(options):
     from tqdm import tqdm
 
-    from kidneyct.predict import prediction
+    from kidneyct.predict import models, prediction
 
     if options.model and options.role:
         raise InputError("--model: the file holds one model and needs no run; leave out --role")
@@ -64,8 +60,13 @@ def run(options):
     for name, reason in amiss:
         tell(name, reason)
     widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *model.classes))]
+    outcomes = ()
+    if files:
+        network = models.network(model)
+        draw = _drawing(network, model.classes, pictures, tell) if pictures else None
+        outcomes = prediction.predict(model, network, files, draw)
     try:
-        for file, outcome in _outcomes(model, files, pictures, tell) if files else ():
+        for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
             if not isinstance(outcome, dict):
                 tell(str(file), outcome.removeprefix(f"{file}: "))
                 continue
@@ -80,28 +81,13 @@ def run(options):
     return 1 if problems else 0
 
 
-def _outcomes(model, files, pictures, tell):
-    """What `prediction.predict` yields, under a bar; `pictures` None draws none, `tell` hears of those that fail."""
-    from tqdm import tqdm
-
-    from kidneyct.predict import models, prediction
-
-    network = models.network(model)
-    draw = _drawing(network, model.classes, pictures, tell) if pictures else None
-    outcomes = prediction.predict(model, network, files, draw)
-    return tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=None)
-
-
 def _drawing(network, classes, pictures, tell):
     """A function (files, tensors, results) that draws each file's maps; `pictures` says where, file -> path."""
-    import tempfile
-    from pathlib import Path
-
     import numpy as np
 
     from kidneyct.maps import explainer, methods, selection
     from kidneyct.predict import prediction
-    from kidneyct.report import panels
+    from kidneyct.report import canvas, panels
 
     explain = explainer.explainer(network, methods.PAPER, batch_size=prediction.BATCH_SIZE)
 
@@ -113,19 +99,11 @@ def _drawing(network, classes, pictures, tell):
             own = {method: values[number] for method, values in maps.items()}
             example = selection.Example(name, tensors[number], None, label, result["probability"], own)
             try:
-                with tempfile.TemporaryDirectory() as folder:
-                    drawn = Path(folder) / "maps.png"
-                    panels.explanations(drawn, [example], title=f"{name}: {label}")
-                    prediction.keep(drawn, pictures[file])
-            except OSError as error:
-                tell(str(file), f"its maps are not written: {errors.reason(error)}")
+                canvas.save(panels.explanations([example], title=f"{name}: {label}"), pictures[file])
+            except InputError as error:
+                tell(str(file), f"its maps are not written: {error}")
 
     return draw
-
-
-def shown(name):
-    """A file's or a class's name as one line that every terminal can print."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(name))
 
 
 def _print_row(results, first, second):

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import keras
 import numpy as np
 
 from kidneyct.backbone import gradients, vgg
@@ -40,11 +39,3 @@ def explainer(network, methods=METHODS, *, batch_size, samples=SAMPLES, steps=ST
         return {name: REGISTRY[name].compute(shared, given, **settings) for name in methods}
 
     return maps
-
-
-def resize(maps, size):
-    """Maps (n, h', w') brought to `size` (h, w) bilinearly, (n, h, w) float32."""
-    maps = np.asarray(maps, "float32")
-    if maps.shape[1:] == tuple(size):
-        return maps
-    return keras.ops.convert_to_numpy(keras.ops.image.resize(maps[..., None], size, interpolation="bilinear"))[..., 0]

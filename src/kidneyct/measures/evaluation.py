@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from kidneyct.backbone import forward
+from kidneyct.backbone import forward, interpolation
 from kidneyct.files.rounding import rounded as rounded_to
 from kidneyct.maps import explainer, methods
 from kidneyct.measures import faithfulness, focus, randomization
@@ -214,7 +214,7 @@ def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, 
     if not len(images):
         return {"images": 0, "settings": SETTINGS, "maps": {}}, pd.DataFrame(columns=randomization.COLUMNS)
     computed = mapped(network, images, classes, seed, batch_size, kept)
-    relevance = {method: explainer.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
+    relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
     run = forward.function(network)
 
     def predict(pictures):

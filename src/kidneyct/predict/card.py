@@ -21,19 +21,20 @@ def card(run, with_thumbnails):
     parameters = run.parameters
     weights, blocks = parameters["weights"], parameters["model.transferred_blocks"]
     start, texts = starts(titles.actual(weights, blocks))[run.role], report.flat(parameters)
-    source = parameters["data.source"]
+    sources = {"kaggle": f"Kaggle, {parameters['data.kaggle']}", "phantom": "generated here"}
+    environment = report.environment(Path(__file__).parent, keep_trailing_newline=True)
+    # Without what Markdown, or a table in it, would take for markup.
+    environment.filters["plain"] = lambda text: str(text).replace("<", "&lt;").replace("|", "\\|")
     try:
-        return _template().render(
+        return environment.get_template("card.md").render(
             run=run,
             p=parameters,
-            texts={name: texts[name] for name in sorted(texts)},
+            texts=dict(sorted(texts.items())),
             name=titles.models(weights, blocks)[run.role],
             start=start,
             start_in_words=titles.start(start, blocks),
             classes=", ".join(run.model.classes),
-            source={"kaggle": f"Kaggle, {parameters['data.kaggle']}", "phantom": "generated here"}.get(
-                source, f"a copy named {texts['data.source']}"
-            ),
+            source=sources.get(parameters["data.source"], f"a copy named {texts['data.source']}"),
             baselines=titles.BASELINES,
             verdict=verdict.verdict(run.comparison, run.leakage["accuracy"]),
             versions=record.versions(PACKAGES),
@@ -43,15 +44,3 @@ def card(run, with_thumbnails):
         raise InputError(
             f"metrics: expected what this version of kidneyct writes, found otherwise ({error}); run dvc repro"
         ) from None
-
-
-def plain(text):
-    """Text of others without what Markdown, or a table in it, would take for markup."""
-    return str(text).replace("<", "&lt;").replace("|", "\\|")
-
-
-def _template():
-    environment = report.environment(Path(__file__).parent, keep_trailing_newline=True)
-    environment.filters["plain"] = plain
-    environment.globals |= {"percent": report.percent, "decimal": report.decimal}  # for the macro
-    return environment.get_template("card.md")

@@ -1,40 +1,36 @@
-"""The networks of trained models, loaded once."""
+"""The networks of trained models."""
 
 import numpy as np
 
 from kidneyct.backbone import devices, vgg
 from kidneyct.classifier import classifier
-from kidneyct.maps import explainer
-from kidneyct.predict import model_file, prediction, trained_model
+from kidneyct.pipeline.errors import InputError, shown
+from kidneyct.predict import model_file, trained_model
 
 
 def network(model):
     """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
     devices.prepare(seed=0)
     head = (model.dense_units, len(model.classes), model.pixel_scaling, model.normalize, model.head)
-    if model.exported:
+    if model.arrays is not None:
         built = classifier.network(vgg.base(model.image_size), *head, seed=None)
-        shapes = {name: tuple(weight.shape) for name, weight in classifier.variables(built)}
-        classifier.fill(built, model_file.weights(model, shapes))
+        check(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})
+        classifier.fill(built, model.arrays)
         return built
     built = classifier.trained(model.weights, model.image_size, *head)
     trained_model.check_weights(model)
     return built
 
 
-class Classifier:
-    """One model that is asked about one image at a time. Not for several threads at once."""
-
-    def __init__(self, model):
-        """Load the network of a TrainedModel; InputErrors as `network` has them."""
-        self.model, self.network = model, network(model)
-        self.explain = explainer.explainer(self.network, batch_size=prediction.BATCH_SIZE)  # compiles when called
-
-    def classify(self, pixels, thumbnail):
-        """The result of pixels (s, s, 3) and thumbnail (25, 25), as `prediction.predict` has it."""
-        return prediction.classify(self.model, self.network, pixels[None], thumbnail[None])[0]
-
-    def map(self, pixels, label, method):
-        """The map (h', w') of pixels (s, s, 3) for a class, by one of `methods.METHODS`."""
-        codes = np.array([self.model.classes.index(label)])
-        return self.explain(pixels[None], codes, seed=0, methods=(method,))[method][0]
+def check(model, shapes):
+    """InputError where an exported model's arrays are not float32 of these names and `shapes`, or no finite numbers."""
+    expected = {name: ("float32", tuple(shape)) for name, shape in shapes.items()}
+    found = {name: (str(values.dtype), values.shape) for name, values in model.arrays.items()}
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            fault = f"expected {expected.get(name, 'none')} as {shown(name, 100)}, found {found.get(name, 'none')}"
+        elif not np.isfinite(model.arrays[name]).all():
+            fault = f"expected finite numbers in {name}, found NaN or an infinite one"
+        else:
+            continue
+        raise InputError(f"{shown(model.weights)}: {fault}; {model_file.AGAIN}")

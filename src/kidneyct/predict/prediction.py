@@ -1,23 +1,19 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
-import io
 import os
-import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin
 
 from kidneyct.files.rounding import rounded
 from kidneyct.images import decoding, grey
 from kidneyct.images.archive import SUFFIXES
-from kidneyct.images.container import LARGEST
 from kidneyct.leakage.ood_score import likeness
+from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import dicom
 
 BATCH_SIZE = 16
-SOFTWARE = "kidneyct predict"  # stands in every picture of maps, so that `pictures` lets no other be written over
 
 
 def find(paths):
@@ -26,52 +22,41 @@ def find(paths):
     Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
     count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
     """
-    files, problems = [], []
+    found = []
     for path in map(Path, paths):
-        kind = _kind(path)
-        if kind == "folder":
-            inside, amiss = _inside(path)
-            files += inside
-            problems += amiss
-            if not (inside or amiss):
-                problems.append((str(path), f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)"))
-        elif kind == "file":
-            files.append(path)
-        else:
-            problems.append((str(path), kind))
-    return list(dict.fromkeys(files)), problems
+        fault = _fault(path)
+        inside = _inside(path) if fault == "a folder" else [(path, fault)]
+        found += inside or [(path, f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)")]
+    files = dict.fromkeys(file for file, fault in found if not fault)
+    return list(files), [(str(file), fault) for file, fault in found if fault]
 
 
-def _kind(path):
-    """ "file", "folder", or what is amiss: reading a pipe or a device might never end."""
+def _fault(path):
+    """What is amiss with a file, None if nothing: reading a pipe or a device might never end."""
     try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return "no such file or folder"
+        return errors.no_file(path.stat().st_mode)
     except OSError as error:
         return error.strerror
-    kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
-    return kinds.get(stat.S_IFMT(mode), "expected a file or folder, found neither")
 
 
 def _inside(folder):
-    """Image files in a folder and below it, sorted, and what is amiss there; links to folders are not followed."""
-    files, problems = [], []
+    """Image files in a folder and below it and what can't be searched there, sorted, each with what is amiss or None.
+
+    Links to folders are not followed.
+    """
+    found = []
 
     def note(error):
-        problems.append((error.filename, error.strerror))
+        found.append((Path(error.filename), error.strerror))
 
     for top, below, names in os.walk(folder, onerror=note):
-        links = [Path(top, name) for name in below if Path(top, name).is_symlink()]
-        problems += [(str(link), "a link to a folder, not searched; name it by itself") for link in links]
+        links = [link for name in below if (link := Path(top, name)).is_symlink()]
+        found += [(link, "a link to a folder, not searched; name it by itself") for link in links]
         for file in (Path(top, name) for name in names):
-            kind = _kind(file)
-            if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (kind == "file" and _is_dicom(file)):
-                if kind == "file":
-                    files.append(file)
-                else:
-                    problems.append((str(file), kind))
-    return sorted(files), sorted(problems)
+            fault = _fault(file)
+            if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (not fault and _is_dicom(file)):
+                found.append((file, fault))
+    return sorted(found)
 
 
 def _is_dicom(file):
@@ -86,16 +71,15 @@ def _is_dicom(file):
 def pictures(files, folder):
     """Where the picture of each file goes, file -> path in `folder`, which is made: NAME.png, NAME-2.png, ….
 
-    InputError where that would overwrite one of the files, or a file that `keep` has not written.
+    InputError where the folder is not new or empty, so that no file is written over.
     """
     folder, places, taken = Path(folder), {}, set()
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--explain {folder}: expected a folder, found a file")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
     except OSError as error:
         raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
-    originals = {os.path.realpath(file) for file in files}
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
         stem = name = file.name if file.suffix[1:].isdecimal() else file.stem
@@ -104,51 +88,8 @@ def pictures(files, folder):
             count += 1
             name = f"{stem}-{count}"
         taken.add(name.casefold())
-        places[file] = picture = folder / f"{name}.png"
-        if os.path.realpath(picture) in originals:  # Path.resolve raises where links go in a circle
-            raise InputError(f"--explain {folder}: {picture} is one of the images; choose another folder")
-        if os.path.lexists(picture) and not _kept(picture):
-            raise InputError(f"--explain {folder}: {picture} is there and no picture of maps; choose another folder")
+        places[file] = folder / f"{name}.png"
     return places
-
-
-def _kept(picture):
-    """Whether `keep` has written this file."""
-    if picture.is_symlink() or not picture.is_file():
-        return False
-    try:
-        with Image.open(picture, formats=["PNG"]) as opened:
-            return opened.info.get("Software") == SOFTWARE
-    except Exception:  # a damaged file can make a decoder fail in any way
-        return False
-
-
-def keep(drawn, picture):
-    """Put a PNG file that was drawn into the place of a picture, whole, marked as written here; OSError if it can't."""
-    mark, content = PngImagePlugin.PngInfo(), io.BytesIO()
-    mark.add_text("Software", SOFTWARE)
-    with Image.open(drawn) as opened:
-        opened.save(content, "PNG", pnginfo=mark)
-    partial = picture.with_name(f".kidneyct-{os.getpid()}.png")  # another process may draw the same picture
-    try:
-        partial.write_bytes(content.getvalue())
-        partial.replace(picture)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(picture)) from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read(path, model):
-    """A file as `seen` gives its bytes; InputError names it."""
-    try:
-        size = Path(path).stat().st_size
-        if size > LARGEST:
-            raise InputError(f"{path}: expected an image, found {size / 2**20:,.0f} MiB; remove it or make it smaller")
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    return seen(content, str(path), model)
 
 
 def seen(content, name, model):
@@ -174,9 +115,11 @@ def predict(model, network, files, explain=None):
         for file in files[start : start + BATCH_SIZE]:
             outcomes[file] = None  # keeps the files' order
             try:
-                images[file] = read(file, model)
+                images[file] = seen(file.read_bytes(), str(file), model)
             except InputError as error:
                 outcomes[file] = str(error)
+            except OSError as error:
+                outcomes[file] = f"{file}: {error.strerror}"
         if images:
             tensors, thumbnails = map(np.stack, zip(*images.values(), strict=True))  # (b, s, s, 3), (b, 25, 25)
             outcomes |= dict(zip(images, classify(model, network, tensors, thumbnails), strict=True))

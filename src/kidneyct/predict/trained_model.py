@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, create_model
 
 from kidneyct.files import arrays, index
-from kidneyct.images import window
 from kidneyct.leakage import ood_score
-from kidneyct.pipeline import lock
+from kidneyct.pipeline import lock, params
 from kidneyct.pipeline.errors import InputError, corrupt
-from kidneyct.pipeline.params import Model, Preprocess, Section, Text
 from kidneyct.pipeline.roles import ROLES
 
-LOCK = "dvc.lock"
 # What is read of a run, in the places where its stages put it.
 SPLIT, SERIES, THUMBNAILS = "data/split.csv", "data/series.csv", "data/images/thumbnails.npy"
 WEIGHTS = "models/{role}/model.weights.h5"
@@ -26,6 +23,25 @@ METRICS = {
     "external": "metrics/comparison/external.json",
     "evaluation": "metrics/comparison/{role}/evaluation.json",
 }
+USED = {
+    params.Data: ("classes",),
+    params.Preprocess: ("image_size", "window", "grey"),
+    params.Model: ("dense_units", "pixel_scaling", "normalize", "head"),
+    params.Series: ("similarity",),
+}
+
+
+# The parameters of a run that a prediction needs, by their dotted names.
+Needed = create_model(
+    "Needed",
+    __base__=params.Section,
+    **{
+        name: (section.model_fields[name].rebuild_annotation(), Field(alias=f"{section.__name__.lower()}.{name}"))
+        for section, names in USED.items()
+        for name in names
+    },
+)
+FIELDS = Needed.model_fields
 
 
 class TrainedModel(NamedTuple):
@@ -40,12 +56,12 @@ class TrainedModel(NamedTuple):
     thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
     threshold: float  # `ood_score.threshold` of the training images
     head: str = "flatten"
-    window: str | list = window.FILE  # of 16-bit images, as preprocess.window
+    window: str | list = "file"  # of 16-bit images, as preprocess.window
     grey: str = "file"  # as preprocess.grey
-    digest: str = ""  # MD5 of the weights of a run's folder, SHA-256 of those in an exported file
-    exported: bool = False  # `weights` is an exported file
-    similarity: float | None = None  # as series.similarity, where it is known
+    similarity: float = 1.0  # as series.similarity
     generated: bool = False  # the training images were
+    digest: str = ""  # MD5 of the weights of a run's folder
+    arrays: dict | None = None  # the weights of an exported model, which `weights` is the file of
 
 
 class Finished(NamedTuple):
@@ -60,44 +76,19 @@ class Finished(NamedTuple):
     evaluation: dict
 
 
-class _Used(Section, extra="ignore"):
-    """Parameters of a run that a prediction needs, as dvc.lock has them; an older run lacks some."""
-
-    classes: list[Text] = Field(alias="data.classes", min_length=2)
-    image_size: PositiveInt = Field(alias="preprocess.image_size")
-    window: Preprocess.model_fields["window"].rebuild_annotation() = Field(window.FILE, alias="preprocess.window")
-    grey: Preprocess.model_fields["grey"].annotation = Field("file", alias="preprocess.grey")
-    dense_units: PositiveInt = Field(alias="model.dense_units")
-    pixel_scaling: Model.model_fields["pixel_scaling"].annotation = Field(alias="model.pixel_scaling")
-    normalize: Model.model_fields["normalize"].annotation = Field(alias="model.normalize")
-    head: Model.model_fields["head"].annotation = Field("flatten", alias="model.head")
-    similarity: float | None = Field(None, alias="series.similarity")
-
-
-def used(parameters, source):
-    """What a prediction needs of parameters by dotted name, as TrainedModel has it; InputError names the source."""
-    return lock.checked(_Used, parameters, source).model_dump()
-
-
 def read(folder, roles=ROLES):
     """The models of a finished run in a folder, role -> TrainedModel; InputError says what is missing, and what to do.
 
     The stages that each model came from, back to `preprocess`, must have read what the others wrote, and the files that
     are read here must be those: else the image size would be one run's and the model another's.
     """
-    return _read(Path(folder), roles, lock.read(Path(folder)))
-
-
-def _read(folder, roles, known):
-    source, md5s, parameters = folder / LOCK, {}, {}
+    folder = Path(folder)
+    known, source, md5s, parameters = lock.read(folder), folder / "dvc.lock", {}, {}
     for role in roles:
-        train = f"train@{role}"
-        stages = lock.one_run(known, train, folder, first=("preprocess",))
-        if "preprocess" not in stages:
-            raise InputError(f"{source}: expected {train} to have read what preprocess wrote, found not; run dvc repro")
-        own = [*stages.values(), stages["preprocess"], stages[train]]
-        values = {name: value for stage in own for name, value in stage.parameters.items()}
-        parameters[role] = used(values, f"{source}: {train}")
+        stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
+        own = _parameters(stages, source)
+        needed = {field.alias: own[field.alias] for field in FIELDS.values() if field.alias in own}
+        parameters[role] = lock.checked(Needed, needed, f"{source}: train@{role}").model_dump()
         md5s |= lock.written(stages)
     for path in (SPLIT, SERIES, THUMBNAILS, *(WEIGHTS.format(role=role) for role in roles)):
         lock.check_file(folder, path, md5s)
@@ -129,14 +120,17 @@ def finished(folder, role):
     from the archive on.
     """
     folder = Path(folder)
-    known = lock.read(folder)
-    model = _read(folder, [role], known)[role]
-    stages = lock.one_run(known, "compare", folder)
+    model = read(folder, [role])[role]
+    stages = lock.one_run(lock.read(folder), "compare", folder)
     md5s, metrics = lock.written(stages), {}
     for name, path in METRICS.items():
-        lock.check_file(folder, path.format(role=role), md5s)
-        metrics[name] = _json(folder / path.format(role=role))
-    return Finished(model, role, _parameters(stages, folder / LOCK), **metrics)
+        path = path.format(role=role)
+        lock.check_file(folder, path, md5s)
+        try:
+            metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise corrupt(folder / path, "metrics in JSON", error) from None
+    return Finished(model, role, _parameters(stages, folder / "dvc.lock"), **metrics)
 
 
 def _parameters(stages, source):
@@ -156,10 +150,3 @@ def check_weights(model):
     """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
     if lock.digest(model.weights) != model.digest:
         raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
-
-
-def _json(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise corrupt(path, "metrics in JSON", error) from None

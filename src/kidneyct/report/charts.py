@@ -17,7 +17,7 @@ EXTERNAL = {
 APART = 0.17  # of a line's height, between the two models
 
 
-def confusion_pair(path, matrices, classes, titles):
+def confusion_pair(matrices, classes, titles):
     """Both confusion matrices side by side, as figures 3 and 4: counts, coloured by share of the row.
 
     `matrices` are (classes, classes) int, rows the actual class; `titles` stand above the panels.
@@ -28,24 +28,17 @@ def confusion_pair(path, matrices, classes, titles):
         shares = predictions.shares(matrix)
         drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(matrix.shape):
-            axes.text(
-                column,
-                row,
-                f"{matrix[row, column]}\n{shares[row, column]:.0%}",
-                ha="center",
-                va="center",
-                color="white" if shares[row, column] > 0.5 else "black",
-            )
+            style = {"ha": "center", "va": "center", "color": "white" if shares[row, column] > 0.5 else "black"}
+            axes.text(column, row, f"{matrix[row, column]}\n{shares[row, column]:.0%}", **style)
         axes.set_xticks(range(len(classes)), classes)
         axes.set_yticks(range(len(classes)), classes)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("actual")
+        axes.set(xlabel="predicted", ylabel="actual")
         axes.set_title(title, fontsize=11)
     figure.colorbar(drawn, ax=panels, shrink=0.85, label="share of the actual class")
-    canvas.save(figure, path)
+    return figure
 
 
-def reliability_pair(path, tables, titles):
+def reliability_pair(tables, titles):
     """Both models' reliability side by side, above a histogram of their confidences.
 
     `tables` are `calibration.reliability`'s, `titles` stand above the panels.
@@ -56,14 +49,12 @@ def reliability_pair(path, tables, titles):
     for column, table, title, (colour, marker, _, _) in zip(panels.T, tables, titles, styles, strict=True):
         chart, histogram = column
         width, centre = table["high"] - table["low"], (table["low"] + table["high"]) / 2
+        confidence, accuracy = table["confidence"], table["accuracy"]
         chart.plot([0, 1], [0, 1], color="0.4", linewidth=1, linestyle=":", label="confidence = accuracy")
-        chart.vlines(
-            table["confidence"], table["confidence"], table["accuracy"], color="0.6", linewidth=3, label="error"
-        )
-        chart.plot(table["confidence"], table["accuracy"], marker, color=colour, markersize=7, label="images of a bin")
+        chart.vlines(confidence, confidence, accuracy, color="0.6", linewidth=3, label="error")
+        chart.plot(confidence, accuracy, marker, color=colour, markersize=7, label="images of a bin")
         chart.set_title(title, fontsize=11)
-        chart.set_xlim(-0.02, 1.02)
-        chart.set_ylim(-0.02, 1.02)
+        chart.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         chart.legend(loc="upper left", fontsize=8, frameon=False)
         bars = histogram.bar(centre, table["count"], width * 0.92, color=colour)
         histogram.bar_label(bars, fontsize=7)
@@ -71,10 +62,10 @@ def reliability_pair(path, tables, titles):
         histogram.set_xlabel("confidence: probability of the predicted class")
     panels[0][0].set_ylabel("accuracy")
     panels[1][0].set_ylabel("test images")
-    canvas.save(figure, path)
+    return figure
 
 
-def similarity_curve(path, table, similarity):
+def similarity_curve(table, similarity):
     """By threshold of similarity the number of series, of series of two classes, and a look-up among other series.
 
     `table` is `leakage.curve`'s; `similarity`, the run's own threshold, is a line across. Of a table without lines
@@ -83,24 +74,23 @@ def similarity_curve(path, table, similarity):
     figure = canvas.figure(8.5, 2.9)
     if not len(table):
         figure.text(0.5, 0.5, "not computed: too many images, its time grows with their square", ha="center")
-        return canvas.save(figure, path)
+        return figure
     counts, look_up = figure.subplots(1, 2)
     counts.plot(table["similarity"], table["series"], "o-", color="#0072B2", markersize=4, label="series")
     counts.plot(table["similarity"], table["mixed"], "s--", color="#D55E00", markersize=4, label="of several classes")
     counts.set_ylabel("inferred series")
     look_up.plot(table["similarity"], table["nearest_thumbnail"], "o-", color="#009E73", markersize=4)
-    look_up.set_ylabel("accuracy of the nearest\nthumbnail of another series")
-    look_up.set_ylim(-0.02, 1.02)
+    look_up.set(ylabel="accuracy of the nearest\nthumbnail of another series", ylim=(-0.02, 1.02))
     for axes in (counts, look_up):
         axes.axvline(similarity, color="0.5", linestyle=":", label="series.similarity here")
         axes.set_xlabel("series.similarity")
         axes.grid(axis="y", color="0.92")
     counts.set_ylim(0, None)
     counts.legend(fontsize=8, frameon=False)
-    canvas.save(figure, path)
+    return figure
 
 
-def learning_curves(path, histories, names):
+def learning_curves(histories, names):
     """Accuracy and loss by epoch of both models: training light, validation strong."""
     figure = canvas.figure(10.5, 4.4)
     panels = figure.subplots(1, 2)
@@ -110,22 +100,22 @@ def learning_curves(path, histories, names):
             style = {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 4}
             axes.plot(history["epoch"], history[f"val_{metric}"], line, **style, label=f"{name}, validation")
         axes.set_title(title, fontsize=11)
-        axes.set_xlabel("epoch")
+        axes.set(xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylim(-0.02, 1.02)
     _legend(figure, panels[0])
-    canvas.save(figure, path)
+    return figure
 
 
-def randomization_chart(path, table, name, threshold):
+def randomization_chart(table, name, threshold):
     """How the maps' likeness to the trained network's falls as blocks are randomised.
 
     `table` is a cascade (method, step, image, correlation), steps in order; lines are means over the images. Above
     `threshold` at the last step a map is uninformative.
     """
     if not len(table):
-        return canvas.message(path, name, "none measured")
+        return canvas.message(name, "none measured")
     figure = canvas.figure(5.2, 4.2)
     axes = figure.subplots()
     means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
@@ -137,14 +127,13 @@ def randomization_chart(path, table, name, threshold):
     axes.axhline(0, color="0.4", linewidth=0.8, linestyle="--")
     axes.set_ylim(min(-0.25, np.nanmin([0, *means["correlation"]]) - 0.05), 1.05)
     axes.set_title(f"{name}: uninformative if it ends in the grey", fontsize=10)
-    axes.set_xlabel("randomised from the scores down to …")
+    axes.set(xlabel="randomised from the scores down to …", ylabel="rank correlation with the trained model's map")
     axes.tick_params(axis="x", rotation=30)
-    axes.set_ylabel("rank correlation with the trained model's map")
     _legend(figure, axes, ncols=3, fontsize=8)
-    canvas.save(figure, path)
+    return figure
 
 
-def external(path, table, names):
+def external(table, names):
     """Each metric with its 95 % interval on the external images, and a stroke for the study's own test images.
 
     `table` is metrics/comparison/external.csv; `names` says what to call each role.
@@ -157,14 +146,12 @@ def external(path, table, names):
         lines = table[table["role"] == role].set_index("metric")
         places = [metrics.index(metric) + shift for metric in lines.index]
         axes.hlines(places, lines["low"], lines["high"], color=colour, linewidth=2)
-        axes.plot(
-            lines["value"], places, marker, color=colour, fillstyle=fill, markersize=8, label=f"{names[role]}, external"
-        )
+        style = {"color": colour, "fillstyle": fill, "markersize": 8}
+        axes.plot(lines["value"], places, marker, **style, label=f"{names[role]}, external")
         style = {"color": colour, "markersize": 11, "markeredgewidth": 2.2}
         axes.plot(lines["own_test"], places, "|", **style, label=f"{names[role]}, the study's own test images")
-    undefined = table[table["value"].isna()]["metric"].drop_duplicates()
-    for metric in undefined:
-        style = {"color": "0.35", "fontsize": 8, "va": "center"}
+    style = {"color": "0.35", "fontsize": 8, "va": "center"}
+    for metric in table[table["value"].isna()]["metric"].drop_duplicates():
         axes.text(0.01, metrics.index(metric), "no external image of this class", **style)
     axes.set_xlim(-0.02, max(1.02, 1.05 * table[["value", "high", "own_test"]].max().max()))
     axes.set_ylim(len(metrics) - 0.4, -0.6)
@@ -173,7 +160,7 @@ def external(path, table, names):
     axes.set_axisbelow(True)
     axes.set_xlabel("value; bars: 95 % interval over the external series")
     _legend(figure, axes)
-    canvas.save(figure, path)
+    return figure
 
 
 def _legend(figure, axes, ncols=2, fontsize=9):

@@ -5,7 +5,6 @@ import io
 
 from PIL import Image
 
-from kidneyct.pipeline.errors import corrupt, missing
 from kidneyct.report import heat, titles
 
 WIDTH = 1400  # pixels: wider charts are made smaller
@@ -17,52 +16,27 @@ def cards(examples):
 
     `examples` has a list of `Example`s for each role. An image is shown once a role, a mistake among the examples too.
     """
-    fitting, left_out, room, shown = [], 0, ROOM, set()
+    fitting, left_out, room = [], 0, ROOM
     for role, of_role in examples.items():
-        for example in of_role:
-            key = role, example.label, example.name
-            if key in shown:
-                continue
-            shown.add(key)
-            tiles = [(title, encoded(Image.fromarray(pixels), quality=75)) for title, pixels in _tiles(example)]
-            size = sum(len(source) for _, source in tiles)
+        for example in {(example.label, example.name): example for example in of_role}.values():
+            pictures = {"original": example.image}
+            for method, values in example.maps.items():
+                title = titles.MAPS[method] + ("" if values.any() else " (no evidence)")
+                pictures[title] = heat.picture(example.image, values)
+            tiles = {title: encoded(Image.fromarray(pixels), quality=75) for title, pixels in pictures.items()}
+            size = sum(map(len, tiles.values()))
             if size > room:
                 left_out += 1
                 continue
             room -= size
-            fitting.append(
-                {
-                    "role": role,
-                    "name": example.name,
-                    "label": example.label,
-                    "predicted": example.predicted,
-                    "probability": example.probability,
-                    "right": example.label == example.predicted,
-                    "tiles": tiles,
-                }
-            )
+            right = example.label == example.predicted
+            fitting.append(example._asdict() | {"role": role, "right": right, "tiles": tiles})
     return fitting, left_out
-
-
-def _tiles(example):
-    """(title, pixels) of an example's original and maps."""
-    return [
-        ("original", example.image),
-        *(
-            (titles.MAPS[method] + ("" if values.any() else " (no evidence)"), heat.picture(example.image, values))
-            for method, values in example.maps.items()
-        ),
-    ]
 
 
 def chart(path):
     """A PNG as {source, width, height}; photographs among them are compressed with a loss."""
-    try:
-        picture = Image.open(path, formats=["PNG"]).convert("RGB")
-    except FileNotFoundError:
-        raise missing(path) from None
-    except Exception as error:  # a damaged file can make a decoder fail in any way
-        raise corrupt(path, "a picture", f"none ({error})") from None
+    picture = Image.open(path).convert("RGB")
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     few = picture.getcolors(maxcolors=4096) is not None

@@ -10,12 +10,6 @@ OPACITY = 0.55  # of a coarse map over its image
 CLIP = 99  # percentile of a fine map that is shown as its maximum, lest one pixel darken all others
 
 
-def to_unit(values, percentile=100):
-    """Scale to 0..1 by a percentile, clipping above; a map of zeros stays zero."""
-    maximum = np.percentile(values, percentile)
-    return np.clip(values / maximum, 0, 1) if maximum > 0 else np.zeros_like(values)
-
-
 def top(values, size):
     """The value that is shown brightest; `size` is the image's (height, width), which a fine map has too."""
     return np.percentile(values, CLIP) if values.shape == size else values.max()
@@ -30,9 +24,12 @@ def picture(image, values):
 
 
 def colours(values, size):
-    """A map (h', w') in colours, (h, w, 3) floats 0..255 at the image's `size`, (height, width)."""
-    fine = values.shape == size
-    heat = to_unit(values, CLIP if fine else 100).astype("float32")
-    if not fine:
+    """A map (h', w') in colours, (h, w, 3) floats 0..255 at the image's `size`, (height, width).
+
+    Scaled from 0 to its `top`, clipped above; a map of zeros stays zero.
+    """
+    maximum = top(values, size)
+    heat = (np.clip(values / maximum, 0, 1) if maximum > 0 else np.zeros_like(values)).astype("float32")
+    if values.shape != size:
         heat = np.asarray(Image.fromarray(heat).resize(size[::-1], Image.Resampling.BILINEAR))
     return canvas.matplotlib.colormaps[HEAT](heat)[..., :3] * 255

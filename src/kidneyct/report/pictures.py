@@ -1,50 +1,39 @@
 """All pictures of a run; which of them are on the page, the templates say."""
 
-from kidneyct.files import predictions
+from kidneyct.files import predictions, tables
 from kidneyct.maps import selection
 from kidneyct.report import charts, panels, titles
 
 
-def pictures(run):
-    """Name -> a function that draws the picture at a path, of a `report.Run`."""
+def figures(run):
+    """Yield the name and the figure of each picture of a `report.Run`."""
     parameters, classes = run.parameters, run.parameters["data"]["classes"]
     names = titles.models(parameters["weights"], parameters["model"]["transferred_blocks"])
-    kept = {role: tried["learning_rate"][tried["kept"] == 1].item() for role, tried in run.rates.items()}
-    confusions = [predictions.confusion(table, classes) for table in run.predictions.values()]
+    yield "leakage", panels.leakage_pairs(run.pairs, run.table, run.images, run.series)
+    yield "similarity", charts.similarity_curve(run.similarity, parameters["series"]["similarity"])
     right, calibrated = [], []
     for role, found in run.evaluations.items():
         marks = "".join(f", {word}" for word in ("collapsed", "untrained") if found[word])
         accuracy = f"accuracy {found['accuracy']:.2%} of {len(run.predictions[role])} test images"
         right.append(f"{names[role]}\n{accuracy}{marks}")
         calibrated.append(f"{names[role]}\nexpected calibration error {found['expected_calibration_error']:.3f}")
-    rates = [f"{names[role]}, learning rate {rate:g}" for role, rate in kept.items()]
-    found = {
-        "leakage": lambda path: panels.leakage_pairs(path, run.pairs, run.table, run.images, run.series),
-        "similarity": lambda path: charts.similarity_curve(path, run.similarity, parameters["series"]["similarity"]),
-        "comparison": lambda path: charts.confusion_pair(path, confusions, classes, right),
-        "calibration": lambda path: charts.reliability_pair(path, run.reliability.values(), calibrated),
-        "curves": lambda path: charts.learning_curves(path, run.histories.values(), rates),
-        "explanations": lambda path: panels.explanation_pairs(
-            path, list(zip(*(explained(run, role) for role in names), strict=True)), list(names.values())
-        ),
-    }
+    confusions = [predictions.confusion(table, classes) for table in run.predictions.values()]
+    yield "comparison", charts.confusion_pair(confusions, classes, right)
+    yield "calibration", charts.reliability_pair(run.reliability.values(), calibrated)
+    rates = [f"{names[role]}, learning rate {tables.kept(run.rates[role])['learning_rate']:g}" for role in names]
+    yield "curves", charts.learning_curves(run.histories.values(), rates)
     if run.external["images"]:
-        found["external"] = lambda path: charts.external(path, run.external_metrics, names)
-    return found | {name: draw for role in names for name, draw in _of_role(run, role).items()}
-
-
-def _of_role(run, role):
-    none = "none among the test images" if run.parameters["explain"]["mistakes"] else "none asked for"
-    above = run.measured[role]["settings"]["uninformative_above"]
-    return {
-        f"explanations_{role}": lambda path: panels.explanations(path, explained(run, role), f"Model of the {role}"),
-        f"mistakes_{role}": lambda path: panels.explanations(
-            path, explained(run, role, mistakes=True), f"Most confident mistakes of the {role}", none
-        ),
-        f"randomisation_{role}": lambda path: charts.randomization_chart(
-            path, run.cascades[role], f"Maps of the {role}", above
-        ),
-    }
+        yield "external", charts.external(run.external_metrics, names)
+    examples = {role: explained(run, role) for role in names}
+    pairs = list(zip(*examples.values(), strict=True))
+    yield "explanations", panels.explanation_pairs(pairs, list(names.values()))
+    none = "none among the test images" if parameters["explain"]["mistakes"] else "none asked for"
+    for role in names:
+        yield f"explanations_{role}", panels.explanations(examples[role], f"Model of the {role}")
+        mistakes = explained(run, role, mistakes=True)
+        yield f"mistakes_{role}", panels.explanations(mistakes, f"Most confident mistakes of the {role}", none)
+        above = run.measured[role]["settings"]["uninformative_above"]
+        yield f"randomisation_{role}", charts.randomization_chart(run.cascades[role], f"Maps of the {role}", above)
 
 
 def explained(run, role, mistakes=False):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kidneyct.files import index, predictions, record, tables
-from kidneyct.pipeline import roles
+from kidneyct.pipeline import lock, roles
 from kidneyct.report import gallery, titles
 from kidneyct.report.pictures import explained
 from kidneyct.series import split_summary
@@ -55,7 +55,6 @@ def page(run, folder):
     rates = run.parameters["train"]["learning_rate"]
     rates = rates if isinstance(rates, list) else [rates]
     tried = {role: trials(rates, table) for role, table in run.rates.items()}
-    confusions = {role: predictions.confusion(table, classes) for role, table in run.predictions.items()}
     external = run.external_predictions if run.external["images"] else {}
     shown = {role: [each for kind in (False, True) for each in explained(run, role, kind)] for role in roles.ROLES}
     cards, left_out = gallery.cards(shown)
@@ -73,11 +72,9 @@ def page(run, folder):
         "counts": split_summary.counts(run.table, run.series, classes),
         "dropped": len(index.rows(run.table, index.DROPPED)),
         "fingerprint": split_summary.fingerprint(run.hashes),
-        "confusions": {role: _confusion(counts) for role, counts in confusions.items()},
-        "external_confusions": {
-            role: _confusion(predictions.confusion(table, classes)) for role, table in external.items()
-        },
-        "wrong": {role: int(counts.sum() - counts.trace()) for role, counts in confusions.items()},
+        "confusions": {role: _confusion(table, classes) for role, table in run.predictions.items()},
+        "external_confusions": {role: _confusion(table, classes) for role, table in external.items()},
+        "wrong": {role: (table["label"] != table["predicted"]).sum() for role, table in run.predictions.items()},
         "marks": {role: titles.lost(each["collapsed"], each["untrained"]) for role, each in run.evaluations.items()},
         "epochs": {role: history.to_dict("records") for role, history in run.histories.items()},
         "learning_rates": rates,
@@ -89,29 +86,25 @@ def page(run, folder):
         "flat_parameters": flat(run.parameters),
         "versions": record.versions(PACKAGES),
     }
-    return (
-        environment(TEMPLATES, autoescape=True, lstrip_blocks=True)
-        .get_template("report.html")
-        .render(run._asdict() | names)
-    )
+    template = environment(TEMPLATES, autoescape=True, lstrip_blocks=True).get_template("report.html")
+    return template.render(run._asdict() | names)
 
 
 def remarks(role, tried):
     """Sentences of a role whose learning rate, of `trials`, leaves something to be tried."""
     (kept,) = (trial for trial in tried if trial["kept"])
-    found = []
     if not kept["stopped"]:
-        found.append(
+        yield (
             f"The {role}'s validation loss had not stopped falling by the last epoch ({kept['epochs']}; lowest at "
             f"{kept['kept_epoch']}): with more epochs the model could still have improved."
         )
     if beyond := tables.BEYOND.get(kept["edge"]):
-        found.append(f"The {role} kept the {kept['edge']} of the learning rates tried: a {beyond} one may be better.")
-    return found
+        yield f"The {role} kept the {kept['edge']} of the learning rates tried: a {beyond} one may be better."
 
 
-def _confusion(counts):
-    return {"counts": counts.tolist(), "shares": predictions.shares(counts).tolist()}
+def _confusion(table, classes):
+    counts = predictions.confusion(table, classes)
+    return {"counts": counts, "shares": predictions.shares(counts)}
 
 
 def environment(*folders, **options):
@@ -119,13 +112,13 @@ def environment(*folders, **options):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders), undefined=jinja2.StrictUndefined, trim_blocks=True, **options
     )
-    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost}
-    environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
+    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "lost": titles.lost, "percent": percent}
+    environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage(), "decimal": decimal}
     environment.filters |= {
         "percent": percent,
         "points": verdict.signed,
         "decimal": decimal,
-        "p": p_value,
+        "p": lambda value: "< 0.001" if value < 0.001 else decimal(value),
         "thousands": "{:,}".format,
         "rate": _rate,
         "file": lambda path: Path(path).name,
@@ -151,17 +144,10 @@ def decimal(value, digits=3):
     return f"{value:z.{digits}f}"  # never -0
 
 
-def p_value(value):
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def flat(section, prefix=""):
+def flat(section):
     """Dotted name -> text of each parameter; of a path only its last part."""
     texts = {}
-    for name, value in section.items():
-        if isinstance(value, dict):
-            texts |= flat(value, f"{prefix}{name}.")
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            texts[prefix + name] = Path(text).name if prefix + name in PATHS else text
+    for name, value in lock.dotted(section).items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        texts[name] = Path(text).name if name in PATHS else text
     return texts

@@ -13,8 +13,6 @@ BASELINES = {  # as index.BASELINES
     "acquisition": "acquisition: mean grey, its deviation, border",
     "acquisition_size": "acquisition with width and height",
 }
-COLLAPSED = "collapsed: one class only"
-UNTRAINED = "untrained: hardly knows its training images"
 BLOCKS = 5  # of VGG-16's convolutions
 
 
@@ -43,4 +41,6 @@ def models(weights, blocks=BLOCKS):
 
 def lost(collapsed, untrained):
     """What to say beside the numbers of a model that has lost its way; nothing where it has not."""
-    return COLLAPSED if collapsed else UNTRAINED if untrained else ""
+    if collapsed:
+        return "collapsed: one class only"
+    return "untrained: hardly knows its training images" if untrained else ""

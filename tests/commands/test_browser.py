@@ -10,7 +10,6 @@ import urllib.request
 import chromium
 import pytest
 
-from kidneyct import __main__ as door
 from kidneyct.commands import NOTICE
 
 
@@ -22,9 +21,10 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(browser, folder, tmp_path_factory):
+def address(browser, workspace, tmp_path_factory):
     """Where the program answers; it ends with Ctrl-C, having written nothing, and told nothing but its notice."""
     room = tmp_path_factory.mktemp("room")
+    folder = workspace[0]
     before = listed(folder)
     call = [sys.executable, "-m", "kidneyct", "app", "--no-browser", "--workspace", folder]
     environment = {"PYTHONPATH": "src", "PATH": "/usr/bin:/bin", "TMPDIR": str(room), "HOME": str(room)}
@@ -62,25 +62,27 @@ def wait(browser, condition):
     return WebDriverWait(browser, 60, poll_frequency=0.05).until(lambda _: condition())
 
 
-def test_images_are_chosen_and_explained(browser, address, inputs, folder, capsys):
+def choose(browser, *paths):
+    """Have the page ask about some files, and wait until the last is answered or refused."""
+    browser.find_element("id", "files").send_keys("\n".join(map(str, paths)))
+    wait(browser, lambda: browser.find_element("id", "status").text.startswith(f"{paths[-1].name}: "))
+
+
+def test_images_are_chosen_and_explained(browser, address, inputs, workspace, run, tmp_path):
     from selenium.webdriver.support.ui import Select
 
     browser.get(address)
     browser.get_log("performance")
-    named = inputs.parent / "<img src=x onerror=alert(1)>.png"
-    named.write_bytes((inputs / "alike.png").read_bytes())
-    browser.find_element("id", "files").send_keys(
-        "\n".join(map(str, (named, inputs / "unlike.jpg", inputs / "text.jpg")))
-    )
-    wait(browser, lambda: browser.find_element("id", "status").text.startswith("text.jpg: not a readable image"))
+    named = tmp_path / "<img src=x onerror=alert(1)>.png"
+    named.write_bytes((inputs / "0.png").read_bytes())
+    choose(browser, named, inputs / "2.png", inputs / "text.jpg")
     first, second, third = browser.find_elements("class name", "result")
     assert first.find_element("class name", "name").text == named.name
     assert "Nearly one of the training images" in first.text
     assert "Looks unlike the training images" in second.text
     line = "not a readable image (no known format); replace or remove it"
     assert third.text.splitlines() == ["text.jpg", line]
-    assert door.main(["predict", str(named), "--workspace", str(folder), "--json"]) == 0
-    (expected,) = json.loads(capsys.readouterr().out)["predictions"]
+    (expected,) = json.loads(run("predict", named, "--workspace", workspace[0], "--json")[1])["predictions"]
     opinion = first.find_element("css selector", ".opinion[data-role=candidate]")
     shares = [bar.text for bar in opinion.find_elements("class name", "number")]
     assert shares == [f"{100 * share:.2f} %" for share in expected["probabilities"].values()]
@@ -104,18 +106,11 @@ def test_images_are_chosen_and_explained(browser, address, inputs, folder, capsy
 
 def test_it_fits_and_every_control_has_a_name(browser, address, inputs):
     browser.get(address)
-    browser.find_element("id", "files").send_keys(str(inputs / "alike.png"))
-    wait(browser, lambda: browser.find_element("id", "status").text == "alike.png: answered")
-    for width, scheme, paper in ((390, "dark", "rgb(15, 19, 24)"), (1280, "light", "rgb(255, 255, 255)")):
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 500, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
-        browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        )
+    choose(browser, inputs / "0.png")
+    for width in (390, 1280):
+        size = {"width": width, "height": 500, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == paper
         browser.execute_script("scrollTo(0, document.documentElement.scrollHeight)")
         top = browser.execute_script("return document.querySelector('.notice').getBoundingClientRect().top")
         assert 0 <= top < 20  # in sight, wherever the page is scrolled to
