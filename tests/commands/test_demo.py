@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(imagenet, "fetch", lambda: (Path("imagenet.h5"), "the cache"))
     monkeypatch.chdir(tmp_path)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "start"]):
+        subprocess.run([*git, *words], check=True)
     return tmp_path
 
 
@@ -66,6 +70,8 @@ def test_a_run_that_fails_has_no_summary_and_another_folder_none(folder, run, mo
     monkeypatch.setenv("STATUS", "3")
     status, output, _ = run("demo")
     assert (status, "gap" in output) == (3, False)
+    shutil.rmtree(folder / ".git")
+    assert "expected a git repository with a commit, found none (fatal: not a git repository" in run("demo")[2]
     (folder / "dvc.yaml").unlink()
     line = f"error: dvc.yaml: expected in {folder}, found none; run kidneyct demo in the project's folder\n"
     assert run("demo") == (2, "", line)
@@ -75,6 +81,8 @@ def test_dvc_may_tidy_up_where_it_is_interrupted(folder, run, monkeypatch):
     waited = []
 
     def wait(process, timeout=None):
+        if "dvc" not in process.args:
+            return original(process, timeout)
         waited.append(original(process, timeout))
         if len(waited) == 1:
             raise KeyboardInterrupt

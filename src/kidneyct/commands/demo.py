@@ -42,6 +42,12 @@ def run(options):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for its stages' `python`
     if not Path("dvc.yaml").exists():
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
+    commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True)
+    if commit.returncode:  # before anything is fetched
+        raise InputError(
+            f"{Path.cwd()}: expected a git repository with a commit, found none ({' '.join(commit.stderr.split())}); "
+            "run git init && git add . && git commit -m start, then this again"
+        )
     start = _start()
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
