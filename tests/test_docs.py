@@ -98,3 +98,26 @@ def test_the_results_tables_are_the_studys():
         tables["contrasts"].append(row.replace("%", ""))
     for name, rows in tables.items():
         assert text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0].splitlines()[2:] == rows
+
+
+CHECKS = {"all slices": "all-slices", "greys matched": "matched", "untouched greys": "originals"}
+CHECKS["neighbouring series together"] = "block"
+
+
+def test_the_checks_and_what_the_split_is_worth_are_their_files():
+    text = Path("docs/results.md").read_text()
+    paths = {path.stem: path for path in Path("docs/results").glob("*.json") if path.stem != "gap"}
+    found = {name: (tree := json.loads(path.read_text())).get("probes", tree) for name, path in paths.items()}
+    for name, file in CHECKS.items():
+        study = found[file]
+        values = [
+            f"{study['models'][model]['macro_auroc']['value']:.1%}"
+            for model in ("imagenet", "random", "acquisition", "thumbnails")
+        ]
+        gap = study["contrasts"]["imagenet less random"]["macro_auroc"]
+        values.insert(2, "{value:+.1%} ({low:+.1%} to {high:+.1%})".format(**gap))
+        row = f"| {name} | {study['images']:,}, {study['series']} | {study['draws']}, {study['cuts']} | "
+        assert row + " | ".join(values).replace("%", "") + " |\n" in text
+    for name in ("imagenet", "random", "thumbnails", "acquisition", "nearest thumbnail"):
+        pair = (found[file]["models"][name]["slices"]["accuracy"] for file in ("by-image", "all-slices"))
+        assert f"| {name} | {' | '.join(f'{share:.1%}' for share in pair)} |\n".replace("%", "") in text
