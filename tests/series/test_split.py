@@ -8,7 +8,7 @@ import pytest
 
 from kidneyct.files.index import PARTS, rows
 from kidneyct.pipeline.errors import InputError
-from kidneyct.series import split, split_summary
+from kidneyct.series import split
 
 PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
 
@@ -235,10 +235,10 @@ def test_images_and_series_by_class_and_part():
         ("b", 2, 1, empty | {"test": (1, 1), "without": (1, 1)}),
         (None, 5, 3, empty | {"train": (2, 1), "test": (2, 2), "without": (1, 1)}),
     ]
-    counts = split_summary.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
+    counts = split.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
     assert counts == [dict(zip(("label", "images", "series", "parts"), each, strict=True)) for each in expected]
 
 
 def test_the_fingerprint_is_of_the_files_whatever_their_order():
     expected = "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"  # printf 'a\nb' | sha256sum
-    assert split_summary.fingerprint(pd.Series(["b", "a"])) == expected
+    assert split.fingerprint(pd.Series(["b", "a"])) == expected

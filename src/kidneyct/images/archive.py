@@ -111,13 +111,6 @@ def is_image(path):
     return path.suffix.lower() in SUFFIXES and not inside and not path.name.startswith(".")
 
 
-def left_out(names, images):
-    """Files in the class folders of `images`, or below, that are none of these: not of SUFFIXES, or too deep."""
-    taken = {image.member for image in images}
-    folders = tuple({f"{PurePosixPath(member).parent}/" for member in taken})
-    return sorted(name for name in names if name not in taken and name.startswith(folders))
-
-
 def images(path, classes, some=False):
     """The images of a zip, sorted by name: those in the class folders, wherever in the zip these lie.
 

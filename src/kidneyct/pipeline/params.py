@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kidneyct.pipeline import errors, roles, yaml12
-from kidneyct.pipeline.errors import InputError
-from kidneyct.pipeline.yaml12 import LONGEST, shown
+from kidneyct.pipeline import roles, yaml12
+from kidneyct.pipeline.errors import InputError, shown
 
 LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 MOST = 20  # mistakes that are told one by one
+LONGEST = 100  # characters of a value that a line shows
 
 
 def _whole(least, greatest):
@@ -242,11 +242,15 @@ def keys(section=Params, prefix=""):
     return allowed
 
 
+def _shown(value):
+    return shown(repr(value), LONGEST)
+
+
 def _complaint(error, values):
     if error["type"] == "rule":
         key, *others = error["ctx"]["keys"]
-        beside = ", ".join(f"{other} {shown(_at(values, other))}" for other in others)
-        return f"{key}: found {shown(_at(values, key))} beside {beside}; allowed: {error['ctx']['allowed']}"
+        beside = ", ".join(f"{other} {_shown(_at(values, other))}" for other in others)
+        return f"{key}: found {_shown(_at(values, key))} beside {beside}; allowed: {error['ctx']['allowed']}"
     if error["type"] == "invalid_key":  # no text
         return _unknown([*error["loc"][:-1], str(error["input"])])
     if error["type"] == "extra_forbidden":
@@ -256,17 +260,15 @@ def _complaint(error, values):
     if key is None:
         key, allowed = ".".join(error["loc"]), {}
     found = None if error["type"] == "missing" else _at(values, key)
-    return (
-        f"{key}: found {'nothing' if found is None else shown(found)}; allowed: {allowed.get(key, 'a section of keys')}"
-    )
+    found = "nothing" if found is None else _shown(found)
+    return f"{key}: found {found}; allowed: {allowed.get(key, 'a section of keys')}"
 
 
 def _unknown(where):
     key, start = ".".join(where), len(where) - 1
     names = [name.split(".") for name in keys()]
     known = dict.fromkeys(".".join(name[: start + 1]) for name in names if name[:start] == list(where[:start]))
-    named = key if key.isprintable() and 0 < len(key) <= LONGEST else shown(key)
-    return f"{named}: unknown key; known here: {', '.join(known)}"
+    return f"{shown(key, LONGEST) or repr(key)}: unknown key; known here: {', '.join(known)}"
 
 
 def _at(values, key):
@@ -282,7 +284,7 @@ def _read(path):
     except FileNotFoundError:
         raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
     if not isinstance(values, dict):
-        found = "nothing" if values is None else shown(values)
+        found = "nothing" if values is None else _shown(values)
         raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
     return values
 
@@ -307,7 +309,7 @@ def check_start(weights):
     """InputError where `weights` is neither the name of a start nor a path at which something is."""
     if weights not in roles.STARTS and not os.path.exists(weights):
         raise InputError(
-            f"params.yaml: weights: expected {keys()['weights']}, found nothing at {errors.shown(weights)} (seen "
+            f"params.yaml: weights: expected {keys()['weights']}, found nothing at {shown(weights)} (seen "
             f"from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         )
 
@@ -339,7 +341,7 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
     values, visible, known = validate(path).model_dump(), {}, keys()
     for key in declared(stage, pipeline):
         if key not in known:
-            raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {shown(key)}; remove it")
+            raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {_shown(key)}; remove it")
         *sections, name = key.split(".")
         target = visible
         for section in sections:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import yaml
 
-from kidneyct.pipeline.errors import InputError, no_file
+from kidneyct.pipeline.errors import InputError, no_file, shown
 
 TAG = "tag:yaml.org,2002:"
 # YAML 1.2.2, section 10.3.2; longer whole numbers are floats. The merge key is YAML 1.1's, which DVC reads too.
@@ -20,15 +20,8 @@ SCALARS = {
     "float": r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
     "merge": r"<<",
 }
-LONGEST = 100  # characters of a value that a line shows
 
 Error = yaml.YAMLError
-
-
-def shown(value):
-    """A value as a line shows it: what can't be printed is escaped, a long one ends in "…"."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 class Loader(yaml.SafeLoader):
@@ -43,7 +36,7 @@ class Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 value = key.value if key.tag == f"{TAG}merge" else self.construct_object(key)
                 if value in keys:
-                    problem = f"found the key {shown(value)} twice"
+                    problem = f"found the key {shown(repr(value), 100)} twice"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 keys.add(value)
         return node

@@ -14,7 +14,7 @@ from kidneyct.files import index, predictions, record, tables
 from kidneyct.pipeline import lock, roles
 from kidneyct.report import gallery, titles
 from kidneyct.report.pictures import explained
-from kidneyct.series import split_summary
+from kidneyct.series import split
 from kidneyct.statistics import bootstrap, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -69,9 +69,9 @@ def page(run, folder):
         "classes": classes,
         "answer": verdict.verdict(run.comparison, run.leakage["accuracy"]),
         "features": verdict.features(run.comparison["probe"]["macro_auroc"]) if "probe" in run.comparison else "",
-        "counts": split_summary.counts(run.table, run.series, classes),
+        "counts": split.counts(run.table, run.series, classes),
         "dropped": len(index.rows(run.table, index.DROPPED)),
-        "fingerprint": split_summary.fingerprint(run.hashes),
+        "fingerprint": split.fingerprint(run.hashes),
         "confusions": {role: _confusion(table, classes) for role, table in run.predictions.items()},
         "external_confusions": {role: _confusion(table, classes) for role, table in external.items()},
         "wrong": {role: (table["label"] != table["predicted"]).sum() for role, table in run.predictions.items()},

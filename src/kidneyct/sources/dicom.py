@@ -23,7 +23,6 @@ PREAMBLE, MAGIC = 128, b"DICM"
 START = PREAMBLE + len(MAGIC)  # bytes that show whether a file is DICOM
 CT = "1.2.840.10008.5.1.4.1.1.2"  # CT Image Storage
 ENHANCED = {f"{CT}.1", f"{CT}.2"}  # of many frames
-MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 AIR = -1000  # HU; what padding becomes
 LEAST, GREATEST = -32768, 32767  # HU that a 16-bit PNG holds
@@ -145,8 +144,6 @@ def _parsed(content):
         raise InputError("a deflated file (Deflated Explicit VR Little Endian); save it with another transfer syntax")
     data = pydicom.dcmread(io.BytesIO(content), force=True)
     announced = data.file_meta.get("MediaStorageSOPClassUID")
-    if announced == MEDIA_DIRECTORY:
-        raise NoSlice("a DICOMDIR of another name")
     if announced and data.get("SOPClassUID") and announced != data.SOPClassUID:
         raise InputError("not readable as DICOM (another SOPClassUID than its first lines say); fetch it again")
     if not (data.get("SOPClassUID") or data.get("Modality")):

@@ -48,7 +48,9 @@ def _in_folders(opened, classes, source, key, some):
         if dicom_folder.present(*opened):
             return None
         raise
-    others = archive.left_out(opened.names, taken)
+    members = {image.member for image in taken}
+    folders = tuple({f"{PurePosixPath(member).parent}/" for member in members})
+    others = [name for name in opened.names if name not in members and name.startswith(folders)]
     if dicom_folder.present(others, opened.read):
         raise InputError(
             f"{source}: expected DICOM files or pictures, found both in the class folders: "
