@@ -49,7 +49,7 @@ def main(role):
             np.savez_compressed(partial, rows=shown, mistake=mistaken, **maps)
         lesions = masks.read("data/archive.zip", table["image"][measured])
         result, cascade = evaluation.evaluate_maps(
-            network, *explained(measured), lesions, p.seed, BATCH_SIZE, work.kept
+            network, explain, *explained(measured), lesions, p.seed, BATCH_SIZE, work.kept
         )
         with work.writing(f"{folder}/maps.json") as path:
             write_json(path, result)

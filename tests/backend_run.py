@@ -57,8 +57,7 @@ def compute():
     found["trained dense"] = network.get_layer("dense").get_weights()[0]
     found["probabilities"] = batches.predict(model, found["features"], range(15), BATCH)
 
-    explain = explainer.explainer(network, batch_size=2, samples=2, steps=2)
-    found |= explain(pixels[-2:], codes[-2:], seed=3)
+    found |= explainer.explainer(network, batch_size=2)(pixels[-2:], codes[-2:], seed=3, samples=2, steps=2)
     found["resized"] = interpolation.resize(found["gradcam"], (SIDE, SIDE))
     return found | {"history": history.to_numpy()}
 

@@ -112,6 +112,9 @@ def base():
     return vgg.base(48)
 
 
+FEW = {"samples": 2, "steps": 3}
+
+
 @pytest.fixture(scope="module")
 def network(base):
     return classifier.network(base, 16, 4, "unit", seed=0)
@@ -119,7 +122,7 @@ def network(base):
 
 @pytest.fixture(scope="module")
 def found(network):
-    return explainer.explainer(network, batch_size=2, samples=2, steps=3)(IMAGES, CLASSES, seed=5)
+    return explainer.explainer(network, batch_size=2)(IMAGES, CLASSES, seed=5, **FEW)
 
 
 def difference(ours, theirs):
@@ -175,12 +178,12 @@ def test_the_batch_and_the_choice_of_methods_change_no_map(network, found):
     assert tuple(found) == methods.METHODS
     assert {values.shape for values in found.values()} == {(3, 48, 48), (3, 3, 3)}
     assert all(values.dtype == np.float32 and values.min() >= 0 for values in found.values())
-    explain = explainer.explainer(network, ("gradcam", "saliency"), batch_size=3, samples=2, steps=3)
-    everything = explain(IMAGES, CLASSES, seed=5, methods=methods.METHODS)
+    explain = explainer.explainer(network, ("gradcam", "saliency"), batch_size=3)
+    everything = explain(IMAGES, CLASSES, seed=5, methods=methods.METHODS, **FEW)
     for method, values in found.items():
         assert np.allclose(values, everything[method], atol=1e-4 * values.max()), method
-        (alone,) = explain(IMAGES, CLASSES, seed=5, methods=(method,)).values()
+        (alone,) = explain(IMAGES, CLASSES, seed=5, methods=(method,), **FEW).values()
         assert np.array_equal(alone, everything[method])
     assert tuple(explain(IMAGES, CLASSES, seed=5)) == ("gradcam", "saliency")
-    last = explain(IMAGES[2:], CLASSES[2:], seed=5, first=2, methods=("smoothgrad",))  # its noise is by position
+    last = explain(IMAGES[2:], CLASSES[2:], seed=5, first=2, methods=("smoothgrad",), **FEW)  # its noise is by position
     assert np.array_equal(last["smoothgrad"], everything["smoothgrad"][2:])

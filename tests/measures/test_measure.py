@@ -8,6 +8,7 @@ import pytest
 from kidneyct.backbone import vgg
 from kidneyct.classifier import classifier
 from kidneyct.files import checkpoint
+from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.measures import evaluation, faithfulness
 
@@ -31,8 +32,12 @@ def test_localisation_against_size_by_hand():
     assert evaluation.localized({"map": relevance}, np.zeros((5, 10, 10), bool)) == {}
 
 
+def maps_of(network, batch_size=8):
+    return explainer.explainer(network, batch_size=batch_size)
+
+
 def test_maps_of_a_network_depend_on_its_weights(small, pictures):
-    table, found = evaluation.randomized(small, pictures, np.array([0, 1, 0, 1]), seed=0, batch_size=8)
+    table, found = evaluation.randomized(small, maps_of(small), pictures, np.array([0, 1, 0, 1]), seed=0)
     assert table[table["step"] == "trained"]["correlation"].tolist() == pytest.approx([1] * 4 * 5)
     for method in METHODS:
         assert list(found[method]) == ["images", "steps", "chance", "uninformative"]
@@ -90,7 +95,7 @@ def test_a_network_that_looks_at_one_quadrant():
     images = np.full((2, 32, 32, 3), 200, np.uint8)
     masks = np.zeros((2, 64, 64), bool)
     masks[:, :32, :32] = True
-    results, table = evaluation.evaluate_maps(network, images, np.array([0, 0]), masks, seed=0)
+    results, table = evaluation.evaluate_maps(network, maps_of(network), images, np.array([0, 0]), masks, seed=0)
     for method in ("saliency", "smoothgrad", "integrated_gradients"):
         found = results["maps"][method]
         energy = evaluation.summary([1, 1], [0.25, 0.25])
@@ -121,7 +126,7 @@ def leaves(tree):
 
 
 def test_results_are_plain_and_an_interruption_changes_none(small, pictures, tmp_path, capsys):
-    given = (small, pictures, np.array([0, 1, 0, 1]), None, 0, 2)
+    given = (small, maps_of(small, 2), pictures, np.array([0, 1, 0, 1]), None, 0, 2)
     results, table = evaluation.evaluate_maps(*given)
     assert "localisation" not in results["maps"]["saliency"]
     assert {type(leaf) for leaf in leaves(results)} == {float, int, bool, str}

@@ -9,15 +9,15 @@ from kidneyct.classifier import classifier
 from kidneyct.maps.methods import METHODS, REGISTRY, SAMPLES, STEPS, batches
 
 
-def explainer(network, methods=METHODS, *, batch_size, samples=SAMPLES, steps=STEPS):
-    """A function (images, classes, seed, first=0) -> maps, method -> (n, h', w') float32, 0 or above, as in `methods`.
+def explainer(network, methods=METHODS, *, batch_size):
+    """A function (images, classes, seed) -> maps, method -> (n, h', w') float32, 0 or above, as in `methods`.
 
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
     softmax. Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. `seed` draws
-    SmoothGrad's noise, `samples` are its copies, `steps` the points of integrated gradients' path. Making the function
-    compiles once; it stays valid when the network's weights change, and a call may name fewer `methods`. Called for
-    whole batches one after the other, with the number of images before as `first`, it gives what it gives for all at
-    once.
+    SmoothGrad's noise. Making the function compiles once; it stays valid when the network's weights change. A call may
+    name fewer `methods`, SmoothGrad's copies (`samples`) and the points of integrated gradients' path (`steps`). Called
+    for whole batches one after the other, with the number of images before as `first`, it gives what it gives for all
+    at once.
     """
     layer = vgg.LAST_CONVOLUTION
     until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=classifier.SCORES)
@@ -26,7 +26,7 @@ def explainer(network, methods=METHODS, *, batch_size, samples=SAMPLES, steps=ST
     def gradient(pixels, classes):
         return backward(pixels, classes)[0][1]
 
-    def maps(images, classes, seed, first=0, methods=methods):
+    def maps(images, classes, seed, first=0, methods=methods, samples=SAMPLES, steps=STEPS):
         given = gradient, images, classes, batch_size
         settings = {"seed": seed, "first": first, "samples": samples, "steps": steps}
 

@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from kidneyct.backbone import forward, interpolation
 from kidneyct.files.rounding import rounded as rounded_to
-from kidneyct.maps import explainer, methods
+from kidneyct.maps import methods
 from kidneyct.measures import faithfulness, focus, randomization
 from kidneyct.pipeline import progress
 
@@ -79,9 +79,8 @@ def judged(name, cell):
     return cell | {"verdict": "level" if level else "better" if cell["gain"] * BETTER[name] > 0 else "worse"}
 
 
-def mapped(network, images, classes, seed, batch_size, kept=anew):
+def mapped(explain, images, classes, seed, batch_size, kept=anew):
     """All maps of the images, method -> (n, h', w') float32, batch by batch."""
-    explain = explainer.explainer(network, batch_size=batch_size)
     parts = [
         kept(
             f"maps of images from {at.start + 1:,} of {len(images):,}",
@@ -174,7 +173,7 @@ def localized(relevance, masks):
     return results
 
 
-def randomized(network, images, classes, seed, batch_size, kept=anew):
+def randomized(network, explain, images, classes, seed, kept=anew):
     """Cascading randomisation on a few of the images: its table, and method -> results.
 
     The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
@@ -182,12 +181,10 @@ def randomized(network, images, classes, seed, batch_size, kept=anew):
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, RANDOMISED_IMAGES).round().astype(int))
     images, classes = images[chosen], classes[chosen]
-    settings = {"batch_size": batch_size, "samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}
-    explain = explainer.explainer(network, **settings)
-    steps = itertools.count()
+    fewer, steps = {"samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}, itertools.count()
 
     def maps():
-        return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed))
+        return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed, **fewer))
 
     table = randomization.cascade(network, maps, seed)
     results = {}
@@ -202,18 +199,18 @@ def randomized(network, images, classes, seed, batch_size, kept=anew):
     return table, results
 
 
-def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
+def evaluate_maps(network, explain, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
-    `masks` (n, H, W) bool are the lesions, or None where they are unknown. Returns a nested dict of numbers: images,
-    settings and maps, method -> insertion, deletion, road, focus, randomisation, localisation; and the table (method,
-    step, image, correlation, chance) of the cascading randomisation; both empty where there is no image.
-    `kept(name, compute)` gives the arrays that `compute()` gives, or those that an interrupted run got there, as
-    `checkpoint.Checkpoint.kept` does.
+    `explain` is the network's `explainer`, `masks` (n, H, W) bool are the lesions, or None where they are unknown.
+    Returns a nested dict of numbers: images, settings and maps, method -> insertion, deletion, road, focus,
+    randomisation, localisation; and the table (method, step, image, correlation, chance) of the cascading
+    randomisation; both empty where there is no image. `kept(name, compute)` gives the arrays that `compute()` gives,
+    or those that an interrupted run got there, as `checkpoint.Checkpoint.kept` does.
     """
     if not len(images):
         return {"images": 0, "settings": SETTINGS, "maps": {}}, pd.DataFrame(columns=randomization.COLUMNS)
-    computed = mapped(network, images, classes, seed, batch_size, kept)
+    computed = mapped(explain, images, classes, seed, batch_size, kept)
     relevance = {method: interpolation.resize(maps, images.shape[1:3]) for method, maps in computed.items()}
     run = forward.function(network)
 
@@ -223,7 +220,7 @@ def evaluate_maps(network, images, classes, masks, seed, batch_size=BATCH_SIZE, 
     faith = faithful(predict, images, classes, relevance, seed, kept)
     focal = focused(images, relevance, seed)
     local = {} if masks is None else localized(relevance, masks)
-    table, random = randomized(network, images, classes, seed, batch_size, kept)
+    table, random = randomized(network, explain, images, classes, seed, kept)
     results = {}
     for method in relevance:
         results[method] = faith[method] | {"focus": focal[method], "randomisation": random[method]}
