@@ -28,7 +28,7 @@ def study(tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("study") / "clone")
     file = project.folder.parent / "start.weights.h5"
     (project.folder / "study.yaml").write_text(
-        f"arms: {{file: {{weights: {file}}}, none: {{weights: none}}}}\n"
+        f"arms: {{file: {{weights: {file}}}}}\n"
         "splits: {by series: {split.by: series, split.folds: 2, split.validation: 0.2}}\n"
         "seeds: [0]\n"
     )
@@ -36,7 +36,7 @@ def study(tmp_path_factory):
     project.commit()
     running = start(project)
     for line in running.stdout:
-        if line.startswith("1 of 4 runs done"):
+        if line.startswith("1 of 2 runs done"):
             break
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
@@ -48,18 +48,18 @@ def study(tmp_path_factory):
 
 def test_it_goes_on_where_it_was_killed(study):
     project, said, _ = study
-    assert said.startswith("1 of 4 runs done; now study-none-by-series-0-0-")
+    assert said.startswith("1 of 2 runs done; now study-file-by-series-1-0-")
     assert said.endswith("plots/study.csv  plots/study.png\nmetrics/study.json\n")
     assert project.run("git", "status", "--short").split() == ["M", "metrics/study.json"]
     plan = project.run(sys.executable, "-m", "kidneyct", "study", "--plan")
-    assert plan.endswith("4 runs, 0 of them to do\n")
+    assert plan.endswith("2 runs, 0 of them to do\n")
 
 
 def test_the_folds_are_pooled_and_told(study):
     project, _, result = study
     split = result["splits"]["by series"]
     assert (split["images"], split["series"]) == (48, 16)  # every image and every patient once
-    assert split["controls"].keys() == {"control"}  # one control for both arms
+    assert split["controls"].keys() == {"control"}
     listed = project.run("git", "for-each-ref", "refs/exps", "--format=%(refname) %(objectname)").splitlines()
     runs = dict(line.split() for line in listed)
     for arm, told in split["arms"].items():
@@ -75,16 +75,6 @@ def test_the_folds_are_pooled_and_told(study):
         assert set(told["learning_rates"]) <= {"0.001", "0.01"}
         assert sum(told["learning_rates"].values()) == told["runs"] == 2
     table = pd.read_csv(project.folder / "plots/study.csv")
-    assert set(table["model"]) == {"file", "none", "control", *index.BASELINES}
+    assert set(table["model"]) == {"file", "control", *index.BASELINES}
     assert (project.folder / "plots/study.png").read_bytes()[1:4] == b"PNG"
     assert str(project.folder.parent) not in project.read("metrics/study.json")  # nothing of its maker's folders
-
-
-def test_what_runs_share_is_computed_once(study):
-    project, *_ = study
-    logs = {path.name: path.read_text() for path in (project.folder / ".study").glob("*.log")}
-    assert "".join(logs.values()).count("> python -m stages.train control\n") == 2  # once a fold
-    (other,) = (log for name, log in logs.items() if name.startswith("study-none-by-series-0-"))  # killed, and again
-    ran = {line.split("'")[1] for line in other.splitlines() if line.startswith("Running stage")}
-    own = {f"{stage}@candidate" for stage in ("features", "probe", "train")}
-    assert ran - {"check"} == own | {"external", "compare"}  # and no map
