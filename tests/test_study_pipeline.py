@@ -53,6 +53,9 @@ def test_it_goes_on_where_it_was_killed(study):
     assert project.run("git", "status", "--short").split() == ["M", "metrics/study.json"]
     plan = project.run(sys.executable, "-m", "kidneyct", "study", "--plan")
     assert plan.endswith("2 runs, 0 of them to do\n")
+    logs = "".join(path.read_text() for path in (project.folder / ".study").glob("*.log"))
+    assert logs.count("> python -m stages.train control\n") == 2  # once a fold
+    assert "stages.explain" not in logs  # a study wants no map
 
 
 def test_the_folds_are_pooled_and_told(study):
