@@ -1,13 +1,15 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
 import itertools
+import json
 import os
 import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from annotated_types import Predicate
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from kidneyct.pipeline import roles, yaml12
@@ -28,46 +30,34 @@ def _choice(*names):
     return Annotated[Literal[names], Field(description=f"{', '.join(names[:-1])} or {names[-1]}")]
 
 
-def _wrong(allowed, *keys):
+def _wrong(allowed, keys):
     """The error of a rule over some keys, the one to name first, and what it allows there."""
-    return PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys})
+    return PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
 
 
-def _written(text):
-    """Text without what breaks a line or can't be written to a file: control characters, half characters."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValueError
-    return text
+def _one_line(text):
+    """Whether a text is without what breaks a line or can't be written: control characters, half characters."""
+    return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def _nameable(text):
-    """A path whose names a file system can hold."""
-    if len(text.encode()) > 4000 or any(len(name.encode()) > 255 for name in text.split("/")):
-        raise ValueError
-    return text
+    """Whether a file system can hold the names of a path."""
+    return len(text.encode()) <= 4000 and all(len(name.encode()) <= 255 for name in text.split("/"))
 
 
-def _folder(text):
-    """The name of one folder, not the way to it."""
-    if text in (".", "..") or "/" in text or "\\" in text:
-        raise ValueError
-    return text
-
-
-def _different(items):
-    if len(set(items)) < len(items):
-        raise ValueError
-    return items
+def _window(numbers):
+    centre, width = numbers
+    return abs(centre) <= GREATEST_VALUE and 1 <= width <= GREATEST_VALUE
 
 
 Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
-Text = Annotated[str, Field(min_length=1), AfterValidator(_written)]
-PathLike = Annotated[Text, AfterValidator(_nameable)]
-ClassName = Annotated[Text, Field(max_length=100), AfterValidator(_folder)]
+Text = Annotated[str, Field(min_length=1), Predicate(_one_line)]
+PathLike = Annotated[Text, Predicate(_nameable)]
+FolderName = Predicate(lambda text: text not in (".", "..") and not {"/", "\\"} & set(text))
+ClassName = Annotated[Text, Field(max_length=100), FolderName]
+Different = Predicate(lambda items: len(set(items)) == len(items))
 ShareBelow1 = Annotated[float, Field(ge=0, lt=1, description="a number from 0 and below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
-
-
 Number = Annotated[int | float, Field(allow_inf_nan=False)]
 Rate = Annotated[int | float, Field(ge=LEAST_RATE, le=GREATEST_RATE)]
 
@@ -84,7 +74,7 @@ class Data(Section):
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[1-9][0-9]{0,8})?$",
         description="owner/name, or owner/name/version, of letters, digits, -, _ and .",
     )
-    classes: Annotated[list[ClassName], AfterValidator(_different)] = Field(
+    classes: Annotated[list[ClassName], Different] = Field(
         min_length=2,
         max_length=30,  # the tables of a comparison grow with its third power
         description="2 to 30 different names of class folders, in quotes where they read as numbers",
@@ -97,16 +87,9 @@ class Phantom(Section):
     seed: Seed
 
 
-def _window(numbers):
-    centre, width = numbers
-    if abs(centre) > GREATEST_VALUE or not 1 <= width <= GREATEST_VALUE:
-        raise ValueError
-    return numbers
-
-
 class Preprocess(Section):
     image_size: _whole(32, 1024)
-    window: Literal["file"] | Annotated[list[Number], AfterValidator(_window)] = Field(
+    window: Literal["file"] | Annotated[list[Number], Predicate(_window)] = Field(
         description=f"file, or [centre, width] with a width of 1 or more, up to {GREATEST_VALUE} both"
     )
     grey: _choice("file", "matched")
@@ -133,9 +116,9 @@ class Split(Section):
     @model_validator(mode="after")
     def _leave_some_to_train(self):
         if self.test + self.validation >= 1:
-            raise _wrong("two shares that together stay below 1", "split.test", "split.validation")
+            raise _wrong("two shares that together stay below 1", "split.test split.validation")
         if self.fold >= self.folds:
-            raise _wrong("a whole number from 0 that stays below split.folds", "split.fold", "split.folds")
+            raise _wrong("a whole number from 0 that stays below split.folds", "split.fold split.folds")
         return self
 
 
@@ -159,10 +142,8 @@ class Train(Section):
     batch_size: _whole(1, 100_000)
     optimizer: _choice("adam", "adamw")
     weight_decay: float = Field(ge=0, le=1, description="a number from 0 to 1")
-    learning_rate: Rate | Annotated[list[Rate], Field(min_length=1, max_length=RATES), AfterValidator(_different)] = (
-        Field(
-            description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
-        )
+    learning_rate: Rate | Annotated[list[Rate], Field(min_length=1, max_length=RATES), Different] = Field(
+        description=f"a number from {LEAST_RATE:g} to {GREATEST_RATE}, or a list of different ones, {RATES} at most"
     )
     schedule: _choice("constant", "cosine")
     warmup_epochs: _whole(0, 100_000)
@@ -176,15 +157,13 @@ class Train(Section):
     @model_validator(mode="after")
     def _together(self):
         if self.weight_decay and self.optimizer != "adamw":
-            raise _wrong("0 unless train.optimizer is adamw", "train.weight_decay", "train.optimizer")
+            raise _wrong("0 unless train.optimizer is adamw", "train.weight_decay train.optimizer")
         if self.warmup_epochs and self.schedule != "cosine":
-            raise _wrong("0 unless train.schedule is cosine", "train.warmup_epochs", "train.schedule")
+            raise _wrong("0 unless train.schedule is cosine", "train.warmup_epochs train.schedule")
         if self.head_epochs + self.warmup_epochs >= self.epochs:
             raise _wrong(
                 "more epochs than the head's and the warm-up's together",
-                "train.epochs",
-                "train.head_epochs",
-                "train.warmup_epochs",
+                "train.epochs train.head_epochs train.warmup_epochs",
             )
         return self
 
@@ -211,22 +190,19 @@ class Params(Section):
     @model_validator(mode="after")
     def _possible(self):
         if self.explain.images_per_class * len(self.data.classes) > DRAWN:
-            raise _wrong(f"images of all classes together up to {DRAWN}", "explain.images_per_class", "data.classes")
+            raise _wrong(f"images of all classes together up to {DRAWN}", "explain.images_per_class data.classes")
         if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
-            raise _wrong("a table only for a data.source that is a path, else none", "data.labels", "data.source")
+            raise _wrong("a table only for a data.source that is a path, else none", "data.labels data.source")
         if self.train.head_epochs and self.model.frozen_blocks == 5:
             raise _wrong(
                 "0 where all five blocks are frozen, as the head always trains alone then",
-                "train.head_epochs",
-                "model.frozen_blocks",
+                "train.head_epochs model.frozen_blocks",
             )
         images = self.phantom.patients_per_class * self.phantom.slices_per_patient
         if self.data.source == "phantom" and self.split.folds > images:
             raise _wrong(
                 "no more folds than the phantom has images of a class",
-                "split.folds",
-                "phantom.patients_per_class",
-                "phantom.slices_per_patient",
+                "split.folds phantom.patients_per_class phantom.slices_per_patient",
             )
         return self
 
@@ -347,13 +323,7 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
         for section in sections:
             target = target.setdefault(section, {})
         target[name] = _at(values, key)
-    return _by_attribute(visible)
-
-
-def _by_attribute(tree):
-    if not isinstance(tree, dict):
-        return tree
-    return SimpleNamespace(**{name: _by_attribute(value) for name, value in tree.items()})
+    return json.loads(json.dumps(visible), object_hook=lambda section: SimpleNamespace(**section))
 
 
 def nested(visible):
