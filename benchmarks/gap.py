@@ -250,7 +250,7 @@ def draw(path, results):
     panels[0].text(3, 97.5, "the paper's ImageNet: 98.96", fontsize=8, color="0.35", va="top")
     panels[0].text(3, 68.2, "the paper's random weights: 68.94", fontsize=8, color="0.35", va="top")
     panels[0].set_title("Random weights are late …", fontsize=11)
-    panels[1].set_title("… by as much as their features are small", fontsize=11)
+    panels[1].set_title("… in part as their features are small", fontsize=11)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False
     )

@@ -47,9 +47,9 @@ def draw(path, by_image, by_series, commonest):
     axes.text(0.5, commonest - 1, "always the commonest class", color="0.45", fontsize=8.5, ha="center", va="top")
     axes.set_xlim(-0.5, 2.15)
     axes.set_ylim(35, 103)
-    axes.set_xticks([0, 1], ["split by image:\nneighbouring slices train", "split by series:\nthe scan is new"])
+    axes.set_xticks([0, 1], ["split by image:\nother slices of the scan are seen", "split by series:\nthe scan is new"])
     axes.set_ylabel("right slices, %")
-    axes.set_title("Near 100 % by image; in new scans the same models part", fontsize=12, loc="left")
+    axes.set_title("Near 100 % where slices of the scan were seen; in new scans all fall", fontsize=12, loc="left")
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="x", length=0, labelsize=9.5)
