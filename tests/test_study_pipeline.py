@@ -56,6 +56,7 @@ def test_it_goes_on_where_it_was_killed(study):
     logs = "".join(path.read_text() for path in (project.folder / ".study").glob("*.log"))
     assert logs.count("> python -m stages.train control\n") == 2  # once a fold
     assert "stages.explain" not in logs  # a study wants no map
+    assert not list((project.folder / ".study").glob("base-*"))  # not that of the killed one either
 
 
 def test_the_folds_are_pooled_and_told(study):

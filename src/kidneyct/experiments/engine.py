@@ -41,7 +41,10 @@ def work(runs, done, jobs):
     """
     home = HOME.absolute()
     home.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="base-", dir=home) as base:
+    for left in home.glob("base-*"):  # by a study that was killed
+        if not psutil.pid_exists(int(left.name.split("-")[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"base-{os.getpid()}-", dir=home) as base:
         project = base, _copy(base)
         if jobs > 1:
             yield from _on_ray(runs, done, jobs, project, home)
