@@ -1,5 +1,6 @@
 """dvc.lock may hold anything: after a merge, an editor, a disk's fault."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -120,3 +121,24 @@ def test_a_file_of_another_run_is_named(tmp_path):
     (folder / "thumbnails.npy").write_text("another")
     line = said(lock.check_file, tmp_path, "data/images/thumbnails.npy", known)
     assert line.startswith(f"{folder}: not the file that dvc.lock knows, but another run's; run dvc checkout")
+
+
+def test_of_a_folder_one_file_is_hashed_where_the_cache_knows_it(tmp_path):
+    folder = tmp_path / "data/images"
+    folder.mkdir(parents=True)
+    for name in ("images.npy", "thumbnails.npy"):
+        (folder / name).write_text(name)
+    whole = lock.digest(folder)
+    entries = [{"md5": lock.digest(folder / name), "relpath": name} for name in ("images.npy", "thumbnails.npy")]
+    (folder / "images.npy").write_text("another")
+
+    def check():
+        return said(lock.check_file, tmp_path, "data/images/thumbnails.npy", {"data/images": whole})
+
+    assert check().endswith("or dvc repro for a new one")  # all are hashed
+    cached = tmp_path / ".dvc/cache/files/md5" / whole[:2] / whole[2:]
+    cached.parent.mkdir(parents=True)
+    cached.write_text(json.dumps(entries))
+    assert check() is None
+    (folder / "thumbnails.npy").write_text("another")
+    assert "thumbnails.npy: not the file that dvc.lock knows, but another run's; run dvc checkout" in check()

@@ -103,17 +103,31 @@ def _same(dep, out, folder, known):
 
 
 def check_file(folder, path, md5s):
-    """InputError where a file of a run is not the one that dvc.lock knows; `md5s` is `written`'s."""
+    """InputError where a file of a run is not the one that dvc.lock knows; `md5s` is `written`'s.
+
+    What an output of several files holds is known from DVC's cache; where that does not know, all of them are hashed.
+    """
     out = next((out for out in md5s if _within(path, out)), None)
     if out is None:
         raise InputError(f"{folder / 'dvc.lock'}: expected a stage that wrote {path}, found none; run dvc repro")
     if not (folder / path).exists():
         raise missing(folder / path)
-    if digest(folder / out) != md5s[out]:
+    known = _listed(folder, out, md5s[out]).get(path)
+    hashed, expected = (path, known) if known else (out, md5s[out])
+    if digest(folder / hashed) != expected:
         raise InputError(
-            f"{folder / out}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
+            f"{folder / hashed}: not the file that dvc.lock knows, but another run's; run dvc checkout for the one of "
             "dvc.lock, or dvc repro for a new one"
         )
+
+
+def _listed(folder, out, md5):
+    """The files of an output of several as DVC's cache lists them, path -> MD5; {} where it does not."""
+    try:
+        entries = json.loads((folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).read_bytes())
+        return {f"{out}/{entry['relpath']}": entry["md5"] for entry in entries}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def digest(path):
