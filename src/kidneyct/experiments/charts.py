@@ -184,7 +184,9 @@ def forest(path, splits):
                 seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
                 axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES), fontsize=9, frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(2 * len(splits), len(LINES)), fontsize=9, frameon=False
+    )
     canvas.save(figure, path)
 
 
