@@ -65,7 +65,8 @@ def compare_external(evaluations, classes):
         index.test_rows(split, {f"{OUTSIDE}/{role}.csv": table for role, table in predicted.items()})
         result = measured(found, predicted, classes) | {name: facts[name] for name in facts if name != "images"}
         lines = external.beside(result, evaluations)
-        print(external.told(result))
+        accuracies = (f"{result['models'][role]['accuracy']['value']:.4f} ({role})" for role in predicted)
+        print(f"external: test accuracy {', '.join(accuracies)}")
     write_json(f"{FOLDER}/external.json", result)
     with atomic_write(f"{FOLDER}/external.csv") as partial:
         pd.DataFrame(lines, columns=COLUMNS).to_csv(partial, index=False, float_format="%.6f")

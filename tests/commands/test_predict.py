@@ -70,19 +70,6 @@ def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, run):
     assert (status, f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err) == (1, True)
 
 
-def test_what_is_asked_wrongly_is_one_line(workspace, inputs, tmp_path, run):
-    source = ("--workspace", workspace[0])
-    status, out, err = run("predict", tmp_path / "none.png", *source)
-    assert (status, out) == (1, "")
-    assert f"error: {tmp_path / 'none.png'}: No such file or directory\n" in err
-    for place, line in (
-        (inputs, "expected a new or empty folder, found another; choose another name"),
-        (inputs / "1.png", "can't be made (File exists); choose another folder"),
-    ):
-        expected = f"error: --explain {place}: {line}\n"
-        assert run("predict", inputs / "0.png", *source, "--explain", place) == (2, "", expected)
-
-
 def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(workspace, inputs, tmp_path, run):
     drawn, long, broken = tmp_path / "drawn", tmp_path / ("n" * 255), tmp_path / os.fsdecode(b"b\xe9d\n.png")
     for file in (long, broken):

@@ -10,8 +10,9 @@ import numpy as np
 from anyio import to_thread
 from PIL import Image
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -109,7 +110,8 @@ REFUSALS = {
 
 
 def guarded(app):
-    """An ASGI application that answers no other site; HEADERS stand in every answer, refusals too."""
+    """An ASGI application that answers to no other name; HEADERS stand in every answer, refusals too."""
+    app = TrustedHostMiddleware(app, HOSTS)
 
     async def call(scope, receive, send):
         async def answer(message):
@@ -117,25 +119,16 @@ def guarded(app):
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        respond = _refusal(scope) if scope["type"] == "http" else None
-        await (respond or app)(scope, receive, answer)
+        await app(scope, receive, answer)
 
     return call
 
 
-def _refusal(scope):
-    """The answer to another site's question; None where it is our own page's."""
-    asked = Headers(scope=scope)
-    own = f"http://{asked.get('host')}"
-    if asked.get("host", "").partition(":")[0] not in HOSTS:
-        return _refused(400, f"expected a question to {' or '.join(HOSTS)}")
-    if scope["method"] not in ("GET", "HEAD") and asked.get("origin") != own:
-        return _refused(403, f"expected a question from {own}, found another site's")
-    return None
-
-
 async def _body(request):
-    """What was sent; never more of it in memory than LARGEST, and never waited for longer than SECONDS."""
+    """What our own page sent; never more of it in memory than LARGEST, and never waited for longer than SECONDS."""
+    own = f"http://{request.headers.get('host')}"
+    if request.headers.get("origin") != own:
+        raise HTTPException(403, f"expected a question from {own}, found another site's")
     too_large = HTTPException(413, f"larger than {LARGEST >> 20} MiB; make it smaller")
     if int(request.headers.get("content-length", 0)) > LARGEST:
         raise too_large

@@ -51,10 +51,7 @@ def _bound(address, port):
     try:
         return socket.create_server((address, port))  # a browser that comes early waits
     except OSError as error:
-        raise InputError(
-            f"--port {port}: can't be used ({os.strerror(error.errno)}); choose another, or leave it out for one that "
-            "is free"
-        ) from None
+        raise InputError(f"--port {port}: can't be used ({os.strerror(error.errno)}); choose another") from None
 
 
 def _serve(application, listening, browser):
@@ -75,11 +72,5 @@ def _serve(application, listening, browser):
     print(commands.NOTICE, file=sys.stderr, flush=True)
     if browser:
         threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
-    config = uvicorn.Config(
-        application,
-        lifespan="off",
-        ws="none",
-        log_config=None,  # Python's own: errors alone, on standard error
-        log_level="error",
-    )
-    Server(config).run(sockets=[listening])
+    log = {"log_config": None, "log_level": "error"}  # Python's own: errors alone, on standard error
+    Server(uvicorn.Config(application, lifespan="off", ws="none", **log)).run(sockets=[listening])

@@ -23,7 +23,7 @@ examples:
 The thumbnails, 25x25 pixels, are pictures of patients where the training images are. They tell whether an image looks
 like those that the model was trained on; without them `predict` says that likeness can't be told.
 
-The same run gives the same file. No file is overwritten but one that this command wrote."""
+The same run gives the same file. No file is overwritten."""
 
 
 def add_arguments(parser):

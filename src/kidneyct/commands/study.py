@@ -3,9 +3,9 @@
 import contextlib
 import json
 import sys
-import time
 from pathlib import Path
 
+from kidneyct.commands import whole
 from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import InputError
 
@@ -35,14 +35,13 @@ def add_arguments(parser):
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--plan", action="store_true", help="list the runs and which are done")
     either.add_argument("--collect", action="store_true", help="only put together what is there")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many runs at once, on Ray (1, without)")
+    jobs = "so many runs at once, on Ray (1, without)"
+    parser.add_argument("--jobs", type=whole(1, 1000), default=1, metavar="N", help=jobs)
 
 
 def run(options):
     from kidneyct.experiments import engine, study
 
-    if options.jobs < 1:
-        raise InputError(f"--jobs: expected a number from 1, found {options.jobs}")
     wanted = study.read(options.file)
     runs = study.plan(wanted)
     done = engine.finished()
@@ -65,18 +64,17 @@ def _execute(runs, missing, jobs):
     The first failure ends it, as it would befall all; one after others have gone well is told, and the rest go on.
     """
     from kidneyct.experiments import engine
+    from kidneyct.pipeline import progress
 
-    well, failed, began = 0, 0, time.monotonic()
-    done = [run for run in runs if run not in missing]
-    with contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
+    well, failed, done = 0, 0, [run for run in runs if run not in missing]
+    bar = progress.shown(what="study", unit="run", total=len(runs), done=len(done))
+    with bar, contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
         for run, error in events:
             if error is None:
-                ended = len(done) + well + failed
-                minutes = (time.monotonic() - began) / max(well, 1) * (len(runs) - ended) / 60
-                hours = f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
-                left = f", about {hours} left" if well else ""
-                print(f"{ended} of {len(runs)} runs done{left}; now {run.name}", flush=True)
-            elif not error:
+                print(f"now {run.name}", flush=True)
+                continue
+            bar.update()
+            if not error:
                 well += 1
             elif not well:
                 raise InputError(f"{run.name}: {error}")

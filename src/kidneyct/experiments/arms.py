@@ -2,7 +2,6 @@
 
 import itertools
 
-import numpy as np
 import pandas as pd
 
 from kidneyct.experiments import probing
@@ -12,6 +11,8 @@ from kidneyct.statistics import pooled
 
 CANDIDATE, CONTROL = ROLES
 METRICS = ("accuracy", "macro_f1")
+ENDS = ("value", "low", "high")
+COLUMNS = ("split", "kind", "model", "metric", *ENDS, "gap", "gap_low", "gap_high", "p_holm")
 
 
 def summarise(outcomes, classes):
@@ -28,14 +29,10 @@ def summarise(outcomes, classes):
     models, controls = ({arm: _counts(own, role, classes) for arm, own in alike.items()} for role in ROLES)
     baselines = {name: _counts(first, name, classes) for name in index.BASELINES}
     trained = {role: {arm: _trained(own, role) for arm, own in alike.items()} for role in ROLES}
-    control_of = {}
+    names, control_of = {}, {}
     for arm, own in controls.items():
-        same = (
-            control_of[other]
-            for other in control_of
-            if trained[CONTROL][arm] == trained[CONTROL][other] and np.array_equal(own, controls[other])
-        )
-        control_of[arm] = next(same, f"control of {arm}" if control_of else "control")
+        made_of = repr(trained[CONTROL][arm]), *(counted.tobytes() for counted in own)
+        control_of[arm] = names.setdefault(made_of, f"control of {arm}" if names else "control")
 
     def estimates(own, against=None):
         """The classes are under `recall`, so that no class name can be taken for a metric."""
@@ -111,18 +108,14 @@ def _trained(seeds, role):
 def table(splits):
     """The same as a table: a line for each split, model and metric, its value and interval, and its gap's."""
     rows = []
-    for split, result in splits.items():
-        for kind in ("arms", "controls", "baselines"):
-            for model, estimates in result[kind].items():
-                gaps = _flat(estimates.get("against_control", {}))
-                for metric, estimate in _flat(estimates).items():
-                    ends = {end: estimate.get(end) for end in ("value", "low", "high")}
-                    gap = gaps.get(metric, {})
-                    gap = {f"gap_{end}": gap.get(end) for end in ("value", "low", "high")} | {
-                        "p_holm": gap.get("p_holm")
-                    }
-                    rows.append({"split": split, "kind": kind[:-1], "model": model, "metric": metric} | ends | gap)
-    return pd.DataFrame(rows).rename(columns={"gap_value": "gap"})
+    for (split, result), kind in itertools.product(splits.items(), ("arms", "controls", "baselines")):
+        for model, estimates in result[kind].items():
+            gaps = _flat(estimates.get("against_control", {}))
+            for metric, estimate in _flat(estimates).items():
+                values = [estimate.get(end) for end in ENDS]
+                gap = [gaps.get(metric, {}).get(end) for end in (*ENDS, "p_holm")]
+                rows.append((split, kind[:-1], model, metric, *values, *gap))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _flat(estimates):

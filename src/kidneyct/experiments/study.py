@@ -85,10 +85,7 @@ class Run(NamedTuple):
 
 def read(path):
     """The study in a file; InputError has a line for each mistake."""
-    try:
-        document = yaml12.read(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a file that names arms, splits and seeds, found none") from None
+    document = yaml12.read(path)
     try:
         return Study.model_validate(document)
     except ValidationError as error:

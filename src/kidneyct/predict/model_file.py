@@ -40,22 +40,11 @@ class _About(params.Section):
 
 
 def check_place(path):
-    """InputError where writing to a path would take the place of anything but an exported model, or of its draft."""
+    """InputError where a file would take another's place, or its draft would, which an interrupted export leaves."""
     path = Path(path)
-    if not path.name or path.is_dir():
-        raise InputError(f"{shown(path)}: expected a name for the file, found a folder; add a name")
-    if os.path.lexists(path) and not _is_own(path):
-        raise InputError(f"{shown(path)}: is there and no exported model; choose another name, or remove it")
-    partial = path.with_name(f".{path.name}")
-    if os.path.lexists(partial):
-        raise InputError(f"{shown(partial)}: is in the way, as an interrupted export leaves it; remove or rename it")
-
-
-def _is_own(path):
-    try:
-        return not path.is_symlink() and bool(read(path))
-    except InputError:
-        return False
+    for taken in (path, path.parent / f".{path.name}"):
+        if os.path.lexists(taken):
+            raise InputError(f"{shown(taken)}: expected no such file, found one; choose another name, or remove it")
 
 
 def write(path, run, arrays, card, with_thumbnails=True):

@@ -1,5 +1,6 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -82,11 +83,9 @@ def pictures(files, folder):
         raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
-        stem = name = file.name if file.suffix[1:].isdecimal() else file.stem
-        count = 1
-        while name.casefold() in taken:  # files of one name from several folders
-            count += 1
-            name = f"{stem}-{count}"
+        stem = file.name if file.suffix[1:].isdecimal() else file.stem
+        names = itertools.chain([stem], (f"{stem}-{count}" for count in itertools.count(2)))
+        name = next(name for name in names if name.casefold() not in taken)  # files of several folders share one
         taken.add(name.casefold())
         places[file] = folder / f"{name}.png"
     return places

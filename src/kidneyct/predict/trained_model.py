@@ -1,6 +1,5 @@
 """A run's trained model and all that its predictions need, as dvc.lock knows them, not as params.yaml says by now."""
 
-import contextlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -97,20 +96,13 @@ def read(folder, roles=ROLES):
     rows = index.rows(table, "train")
     thumbnails = arrays.thumbnails(folder / THUMBNAILS, len(table))[rows]
     images = {"thumbnails": thumbnails, "threshold": ood_score.threshold(thumbnails, series[rows])}
-    images["generated"] = _generated(known, folder)
+    download = known.stages.get("download", lock.Stage())
+    images["generated"] = download.parameters.get("data.source") == "phantom"
     models = {}
     for role in roles:
         weights = folder / WEIGHTS.format(role=role)
         models[role] = TrainedModel(weights, **parameters[role], **images, digest=lock.digest(weights))
     return models
-
-
-def _generated(known, folder):
-    """Whether the images are known to be the phantom's; another archive may have been fetched since."""
-    with contextlib.suppress(InputError):
-        stages = lock.one_run(known, "preprocess", folder)
-        return any(stage.parameters.get("data.source") == "phantom" for stage in stages.values())
-    return False
 
 
 def finished(folder, role):

@@ -12,15 +12,16 @@ BINS = 15  # as in Guo et al. 2017
 def calibrate(codes, probabilities):
     """Expected calibration error (0 to 1) and Brier score (0 to 2), both 0 at best.
 
-    `codes` (n,) are columns of `probabilities` (n, classes), rows summing to 1. The Brier score is the original,
-    the squared distance of the probabilities from the truth summed over the classes (Brier 1950): 2 for
+    `codes` (n,) are columns of `probabilities` (n, classes), rows summing to 1. The error is the mean distance of
+    accuracy from confidence, bins weighted by their images (Guo et al. 2017, equation 3). The Brier score is the
+    original, the squared distance of the probabilities from the truth summed over the classes (Brier 1950): 2 for
     certainty of a wrong class, and 1 - 1/classes for the same probability everywhere.
     """
     probabilities = _normalised(probabilities)
+    table = reliability(codes, probabilities)
     brier = brier_score_loss(codes, probabilities, labels=np.arange(probabilities.shape[1]), scale_by_half=False)
-    return rounded(
-        {"expected_calibration_error": expected_error(reliability(codes, probabilities)), "brier_score": brier}
-    )
+    error = np.average((table["accuracy"] - table["confidence"]).abs(), weights=table["count"])
+    return rounded({"expected_calibration_error": error, "brier_score": brier})
 
 
 def reliability(codes, probabilities, bins=BINS):
@@ -45,11 +46,6 @@ def reliability(codes, probabilities, bins=BINS):
     table.insert(0, "low", edges[table.index])
     table.insert(1, "high", edges[table.index + 1])
     return table.reset_index(drop=True)
-
-
-def expected_error(table):
-    """Mean distance of accuracy from confidence, bins weighted by their images (Guo et al. 2017, equation 3)."""
-    return float(np.average((table["accuracy"] - table["confidence"]).abs(), weights=table["count"]))
 
 
 def _normalised(probabilities):

@@ -23,7 +23,10 @@ def compare(evaluations, predictions, histories, series, classes):
     actual = index.codes(predictions[ROLES[0]]["label"], classes)
     predicted = [index.codes(predictions[role]["predicted"], classes) for role in ROLES]
     gaps = paired.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
-    sides = {metric: side_by_side(evaluations, metric) for metric in (*PAIRED, *CALIBRATION)}
+    sides = {}
+    for metric in (*PAIRED, *CALIBRATION):
+        one, other = (evaluations[role][metric] for role in ROLES)
+        sides[metric] = dict(zip(ROLES, (one, other), strict=True)) | {"gap": round(one - other, 6)}
     learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
     return {
         "images": gaps["images"],
@@ -35,12 +38,6 @@ def compare(evaluations, predictions, histories, series, classes):
         f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
         "classes": gaps["classes"],
     }
-
-
-def side_by_side(evaluations, metric):
-    """One metric of both roles, and candidate minus control."""
-    candidate, control = (evaluations[role][metric] for role in ROLES)
-    return {"candidate": candidate, "control": control, "gap": round(candidate - control, 6)}
 
 
 def epochs_to_share(history, share):

@@ -99,15 +99,3 @@ def beside(measured, evaluations):
         for title, (cell, value) in cells.items():
             lines.append((title, role, *map(cell.get, ("value", "low", "high")), value))
     return lines
-
-
-def told(result):
-    """external.json in a line or two."""
-    accuracy = {role: result["models"][role]["accuracy"]["value"] for role in ROLES}
-    missing = f", none of class {', '.join(result['missing_classes'])}" if result["missing_classes"] else ""
-    near = result["near_duplicates"]
-    return (
-        f"external: {result['images']} images of {result['series']} series{missing}; accuracy "
-        f"{', '.join(f'{value:.4f} ({role})' for role, value in accuracy.items())}; near-duplicates of the study's "
-        f"images {near['study']}, of these {near['training']} of training images: see data/external/images.csv"
-    )
