@@ -10,7 +10,7 @@ from kidneyct.leakage import overlap
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
 from kidneyct.report import pictures, report
-from kidneyct.statistics import external
+from kidneyct.statistics import calibration, comparison, evaluation, external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
@@ -49,36 +49,6 @@ def measured(last):
     return {"images": 2, "settings": settings, "maps": dict.fromkeys(METHODS, of_map)}
 
 
-def compared():
-    """What a compare stage writes of the run below."""
-    accuracy = {"candidate": 0.875, "control": 0.5, "gap": 0.375, "gap_low": 0.125, "gap_high": 0.625}
-    accuracy |= {"gap_low_imagewise": 0.0, "gap_high_imagewise": 0.75}
-    mcnemar = {"candidate_only": 1, "control_only": 0, "p_holm": 1.0}
-    of_class = {"images": 2, "series": 1, "recall": {"gap": 0.5}, "mcnemar": mcnemar}
-    return {
-        "images": 8,
-        "series": 4,
-        "accuracy": accuracy,
-        "macro_f1": accuracy,
-        "probe": {"macro_auroc": {"candidate": 0.93, "control": 0.865, "gap": 0.065}},
-        "mcnemar": {"candidate_only": 3, "control_only": 0, "p": 0.25},  # 2 · (1/2)³
-        "agreement": {
-            "same_class": {"observed": 0.625, "expected": 0.25, "kappa": 0.5},
-            "both_right_or_wrong": {"observed": 0.625, "expected": 0.5, "kappa": 0.25},
-        },
-        "epochs_to_95_percent": {"candidate": 2},
-        "classes": dict.fromkeys(CLASSES, of_class),
-    }
-
-
-def evaluated(accuracy):
-    of_class = {"precision": 1.0, "recall": 0.5, "f1": 0.667, "support": 2}
-    found = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), accuracy)
-    found |= {"loss": 0.1, "macro_auroc": 0.95, "expected_calibration_error": 0.123, "brier_score": 0.456}
-    found |= {"collapsed": False, "training_accuracy": 0.9, "untrained": False}
-    return found | {"classes": dict.fromkeys(CLASSES, of_class)}
-
-
 def probed(auroc):
     """What a probe stage writes; block 1 is a tenth worse than all blocks."""
     series = {"count": 4, "macro_auroc": auroc, "accuracy": 0.75, "balanced_accuracy": 0.75}
@@ -99,11 +69,15 @@ def run():
     table["split"] = ["train", "validation", "test", "test"] * 4
     images = generator.integers(0, 256, (16, 40, 40, 3), np.uint8)
     rows = np.flatnonzero(table["split"] == "test")
-    tables, maps = {}, {}
+    tables, maps, evaluations, reliability = {}, {}, {}, {}
     for role, wrong in {"candidate": [0], "control": [0, 2, 4, 6]}.items():
-        codes = np.arange(8) // 2
+        actual, codes = np.arange(8) // 2, np.arange(8) // 2
         codes[wrong] = (codes[wrong] + 3) % 4
-        tables[role] = predictions.tabulate(table, rows, CLASSES, np.full((8, 4), 0.1) + 0.6 * np.eye(4)[codes])
+        probabilities = np.full((8, 4), 0.1) + 0.6 * np.eye(4)[codes]
+        tables[role] = predictions.tabulate(table, rows, CLASSES, probabilities)
+        evaluations[role] = evaluation.evaluate(actual, probabilities, CLASSES) | evaluation.learning(0.9, actual)
+        evaluations[role] |= calibration.calibrate(actual, probabilities)
+        reliability[role] = calibration.reliability(actual, probabilities)
         maps[role] = {"rows": rows[[1, 3, 0]], "mistake": np.array([False, False, True])}
         maps[role] |= {method: generator.random((3, 40, 40)).astype("float32") for method in METHODS}
         maps[role]["gradcam"] = generator.random((3, 4, 4)).astype("float32")
@@ -111,7 +85,9 @@ def run():
     history = history.assign(val_loss=[2, 1.0, 1.5], val_accuracy=[0.25, 0.75, 0.5], kept=[0, 1, 0])
     rates = {"learning_rate": [0.001], "epochs": [3], "kept_epoch": [2], "val_loss": [1.0], "val_accuracy": [0.75]}
     rates = pd.DataFrame(rates | {"stopped": [1], "edge": ["none"], "kept": [1]})
-    bins = pd.DataFrame({"low": [0.6], "high": [0.8], "confidence": [0.7], "accuracy": [0.5], "count": [8]})
+    probes = {"candidate": probed(0.93), "control": probed(0.865)}
+    compared = comparison.compare(evaluations, tables, dict.fromkeys(tables, history), rows // 2, CLASSES)
+    compared |= comparison.probes(probes) | {"epochs_to_95_percent": {"candidate": 2}}
     cascade = {"method": "saliency", "step": ["trained", "scores", "block1"], "image": 0, "chance": 0.0}
     cascade = pd.DataFrame(cascade | {"correlation": [1, 0.5, 0.1]})
     return report.Run(
@@ -132,13 +108,13 @@ def run():
                 "permuted_labels": dict(zip(index.BASELINES, (0.125, 0.375, 0.3, 0.2, 0.22), strict=True))
             },
         },
-        comparison=compared(),
+        comparison=compared,
         external={"images": 0},
-        evaluations={"candidate": evaluated(0.875), "control": evaluated(0.5)},
-        probes={"candidate": probed(0.93), "control": probed(0.865)},
+        evaluations=evaluations,
+        probes=probes,
         measured={"candidate": measured(last=0.1), "control": measured(last=0.7)},
-        histories={"candidate": history, "control": history},
-        rates={"candidate": rates, "control": rates},
+        histories=dict.fromkeys(tables, history),
+        rates=dict.fromkeys(tables, rates),
         predictions=tables,
         external_predictions={role: each.iloc[:0] for role, each in tables.items()},
         external_metrics=pd.DataFrame(columns=["metric", "role", "value", "low", "high", "own_test"]),
@@ -146,7 +122,7 @@ def run():
         similarity=pd.DataFrame(
             {"similarity": [0.9, 0.99], "series": [7, 8], "mixed": [1, 0], "nearest_thumbnail": [0.25, 0.5]}
         ),
-        reliability=dict.fromkeys(tables, bins),
+        reliability=reliability,
         maps=maps,
         cascades=dict.fromkeys(tables, cascade),
     )

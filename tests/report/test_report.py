@@ -64,7 +64,7 @@ def test_the_answer_and_the_numbers_are_the_runs(run, page):
     text = words(page)
     for sentence in (
         verdict.verdict(run.comparison, run.leakage["accuracy"]),
-        "accuracy 87.5 % 50.0 % +37.5 +12.5 to +62.5 +0.0 to +75.0",
+        "accuracy 87.5 % 50.0 % +37.5 +12.5 to +50.0 +12.5 to +75.0",
         "2 (candidate), none, it knows one class only (control).",
         "Stone 2 1 +50.0 none: one series 1 0 1.000",
         "8, inferred: thumbnails that correlate above 0.95, of neighbours in number above 0.7, and",
@@ -260,7 +260,7 @@ def test_a_model_that_lost_its_way_is_marked_where_its_numbers_stand(run, writte
         comparison = section(page, "comparison")
         assert rows(comparison)[0][2] == f"control (random weights) {mark}"
         captions = re.findall(r"<caption>(.*?)</caption>", comparison, re.DOTALL)
-        assert [caption.endswith(f"loss 0.100; {mark}") for caption in captions[-2:]] == [False, True]
+        assert [caption.endswith(f"loss 1.330; {mark}") for caption in captions[-2:]] == [False, True]
         assert rows(page, "Baselines")[-1][0] == f"control (random weights) {mark}"
         assert section(page, "confusion").count(f"; {mark}. Rows") == 1
 
