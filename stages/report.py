@@ -4,7 +4,7 @@ from stages import atomic_write, by_role, read_json, run
 
 from kidneyct.files import arrays, index, predictions, tables
 from kidneyct.pipeline import errors, params
-from kidneyct.report import canvas, pictures, report
+from kidneyct.report import canvas, report
 
 PICTURES = "plots/pictures"
 COMPARISON, LEAKAGE, OUTSIDE = "metrics/comparison", "metrics/leakage", "data/external"
@@ -12,7 +12,7 @@ COMPARISON, LEAKAGE, OUTSIDE = "metrics/comparison", "metrics/leakage", "data/ex
 
 def main():
     finished = read_run(params.load("report"))
-    for name, figure in pictures.figures(finished):
+    for name, figure in report.figures(finished):
         canvas.save(figure, f"{PICTURES}/{name}.png")
     page = report.page(finished, PICTURES)
     with atomic_write("plots/report.html") as partial:

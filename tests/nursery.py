@@ -11,43 +11,29 @@ import contextlib
 import functools
 import gc
 import importlib
+import json
 import os
 import runpy
 import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-IMPORTED = (
-    "dvc.api",
-    "dvc.cli",
-    "dvc.repo",
-    "dvc.stage.run",
-    "h5py",
-    "jinja2",
-    "keras",
-    "matplotlib.pyplot",
-    "ncnn",
-    "pandas",
-    "pydantic",
-    "pydicom",
-    "scipy.ndimage",
-    "scipy.stats",
-    "sklearn.linear_model",
-    "statsmodels.api",
-    "tensorflow",
+IMPORTED = (  # and what these import: pandas, h5py, scipy, dvc.repo
+    *("dvc.api", "dvc.cli", "jinja2", "keras", "matplotlib.pyplot", "ncnn"),
+    *("pydantic", "pydicom", "sklearn.linear_model", "statsmodels.api", "tensorflow"),
 )
 SAME = ("KERAS_BACKEND", "OMP_NUM_THREADS", "PYTHONHASHSEED", "TF_CPP_MIN_LOG_LEVEL")  # in both, as imports read them
 ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "OMP_NUM_THREADS": "2", "TF_CPP_MIN_LOG_LEVEL": "3"}
 COMMAND = """\
 #!{python} -IS
-import os, signal, socket, struct, sys
+import json, os, signal, socket, sys
 name = os.path.basename(sys.argv[0])
 def real():
     os.execv({python!r}, [{python!r}, *(["-m", "dvc"] if name == "dvc" else []), *sys.argv[1:]])
@@ -61,9 +47,7 @@ try:
 except OSError:
     real()
 socket.send_fds(nursery, [b"."], [0, 1, 2])
-told = "\\0".join([name, os.getcwd(), str(len(sys.argv) - 1), *sys.argv[1:], *map("=".join, os.environ.items())])
-told = told.encode(errors="surrogateescape")
-nursery.sendall(struct.pack("I", len(told)) + told)
+nursery.sendall(json.dumps([name, sys.argv[1:], os.getcwd(), dict(os.environ)]).encode() + b"\\n")
 def hand_on(number, frame):
     try:
         nursery.sendall(bytes([number]))
@@ -71,8 +55,7 @@ def hand_on(number, frame):
         pass  # it has ended, and the answer is there
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, hand_on)
-answer = nursery.recv(4)
-status = struct.unpack("i", answer)[0] if len(answer) == 4 else -signal.SIGKILL
+status = int(nursery.recv(9) or -signal.SIGKILL)
 if status < 0:
     signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
     os.kill(os.getpid(), -status)
@@ -129,48 +112,37 @@ def main():
 
 
 def _serve(caller):
-    """Have a process do what a caller asks for; hand signals on to it, and end it where the caller is gone."""
-    over, told = os.pipe()  # written to when the process ends
-    os.set_blocking(told, False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    signal.set_wakeup_fd(told)
+    """Have a process do what a caller asks for, and tell the caller how that ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, *_ = socket.recv_fds(caller, 1, 3)
-    words = _received(caller, *struct.unpack("I", _received(caller, 4))).decode(errors="surrogateescape")
-    name, folder, count, *words = words.split("\0")
-    arguments, environment = words[: int(count)], dict(word.split("=", 1) for word in words[int(count) :])
+    reader = caller.makefile("rb")
+    asked = json.loads(reader.readline())
     process = os.fork()
     if not process:
+        reader.close()
         caller.close()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.close(over)
-        os.close(told)
         os.setsid()
-        _become(name, arguments, folder, environment, files)
+        _become(*asked, files)
     for file in files:
         os.close(file)
-    while True:
-        ready, *_ = select.select([over, caller], [], [])
-        if over in ready:  # it has no other child
-            break
-        numbers = caller.recv(64)
-        for number in numbers or [signal.SIGKILL]:
-            try:
-                os.killpg(process, number)
-            except ProcessLookupError:  # it has not come so far
-                os.kill(process, number)
-        if not numbers:
-            break
+    threading.Thread(target=_hand_on, args=(reader, process), daemon=True).start()
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     with contextlib.suppress(OSError):  # a caller that is gone
-        caller.sendall(struct.pack("i", os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])))
+        caller.sendall(str(status).encode())
     os._exit(0)
 
 
-def _received(caller, count):
-    content = b""
-    while len(content) < count:
-        content += caller.recv(count - len(content)) or os._exit(1)
-    return content
+def _hand_on(reader, process):
+    """Hand a caller's signals on to a process; end it where the caller is gone."""
+    numbers = True
+    while numbers:
+        numbers = reader.read1(64)
+        for number in numbers or [signal.SIGKILL]:
+            try:
+                os.killpg(process, number)
+            except ProcessLookupError:  # it has not come so far, or has ended
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
 
 
 def _become(name, arguments, folder, environment, files):

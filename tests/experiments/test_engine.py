@@ -92,7 +92,7 @@ def made(runs, jobs=1):
         else:
             assert own in began
             said = Path(f".study/{own.name}.log").read_text()
-            assert said.startswith(f"$ dvc exp run -n {own.name} -S weights={own.arm} ")
+            assert said.startswith(f"$ dvc exp run -n {own.name} -S weights='{own.arm}' ")
             ended[own.name] = error
     return ended
 
@@ -178,5 +178,5 @@ def test_a_run_that_another_call_is_at_work_on_is_left_to_it(project):
 
 def test_values_in_dvcs_grammar():
     values = [0.001, "none", [0.0001, 0.001], "/a b/it's.h5", "$(touch x)"]
-    written = ["0.001", "none", "[0.0001,0.001]", r"'/a b/it\'s.h5'", "'$(touch x)'"]
+    written = ["0.001", "'none'", "[0.0001,0.001]", r"'/a b/it\'s.h5'", "'$(touch x)'"]
     assert list(map(engine.override, values)) == written

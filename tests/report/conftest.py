@@ -9,7 +9,7 @@ from kidneyct.files import index, predictions
 from kidneyct.leakage import overlap
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
-from kidneyct.report import pictures, report
+from kidneyct.report import report
 from kidneyct.statistics import calibration, comparison, evaluation, external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
@@ -132,7 +132,7 @@ def run():
 def written(run, tmp_path_factory):
     """A function that gives the page of a run, whose pictures are all one."""
     folder = tmp_path_factory.mktemp("pictures")
-    for name in [*(name for name, _ in pictures.figures(run)), "external"]:
+    for name in [*(name for name, _ in report.figures(run)), "external"]:
         Image.fromarray(run.images[0]).resize((300, 200)).save(folder / f"{name}.png")
     return lambda run: report.page(run, folder)
 

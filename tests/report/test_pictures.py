@@ -15,7 +15,7 @@ from PIL import Image
 from kidneyct.maps.selection import Example
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import canvas, charts, gallery, heat, panels, titles
-from kidneyct.report.pictures import explained, figures
+from kidneyct.report.report import explained, figures
 from kidneyct.statistics import external
 
 

@@ -11,7 +11,7 @@ from stages import report
 
 from kidneyct.pipeline.errors import InputError
 from kidneyct.report import canvas, gallery
-from kidneyct.report.pictures import figures
+from kidneyct.report.report import figures
 
 SIZES = {
     "leakage": (1560, 1065),

@@ -58,7 +58,7 @@ def application(trained, notice=""):
             return result
         codes = np.array([model.classes.index(result["class"])])
         values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
-        picture = _encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
+        picture = gallery.encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
         top = float(heat.top(values, pixels.shape[:2]))
         return result | {"map": picture, "top": top, "evidence": bool(np.any(values))}
 
@@ -75,7 +75,7 @@ def application(trained, notice=""):
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 answers[role] = await to_thread.run_sync(answer, role, pixels, thumbnail, method)
-        return JSONResponse({"models": answers, "picture": _encoded(pixels)})
+        return JSONResponse({"models": answers, "picture": gallery.encoded(pixels)})
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
     script = (FOLDER / "script.js").read_text(encoding="utf-8")
@@ -141,10 +141,6 @@ async def _body(request):
     if waited.cancelled_caught:
         raise HTTPException(408, f"did not come within {SECONDS} seconds; try again")
     return bytes(content)
-
-
-def _encoded(pixels):
-    return gallery.encoded(Image.fromarray(pixels))
 
 
 def _sample():

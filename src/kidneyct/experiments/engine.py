@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -173,10 +172,9 @@ def override(value):
     """A value in the grammar of `dvc exp run -S`."""
     if isinstance(value, list):
         return f"[{','.join(map(override, value))}]"
-    text = str(value)
-    if not isinstance(value, str) or re.fullmatch(r"[\w./-]+", text):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if not isinstance(value, str):
+        return str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def git(*arguments, at="."):

@@ -1,7 +1,6 @@
 """The probes of a study: each start's features, by every cut of the series into folds, kept as they are finished."""
 
 import inspect
-import io
 import itertools
 from pathlib import Path
 from typing import NamedTuple
@@ -70,7 +69,7 @@ def numbered(series, images):
 
 def _array(files, path):
     with files.open(path, "rb") as file:
-        return np.load(io.BytesIO(file.read()))
+        return np.load(file)
 
 
 def features(runs, revisions, shared):

@@ -230,12 +230,8 @@ def outcome(revision):
             kept = tables.kept(tables.read(file, tables.RATES))
         with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
             evaluation = json.load(file)
-        trainings[role] = {
-            "learning_rate": kept["learning_rate"],
-            "edge": kept["edge"],
-            "stopped": bool(kept["stopped"]),
-        }
-        trainings[role] |= {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
+        trainings[role] = {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
+        trainings[role] |= {name: kept[name] for name in ("learning_rate", "edge")} | {"stopped": bool(kept["stopped"])}
     return result, trainings
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 
+import numpy as np
 from PIL import Image
 
 from kidneyct.report import heat, titles
@@ -23,7 +24,7 @@ def cards(examples):
             for method, values in example.maps.items():
                 title = titles.MAPS[method] + ("" if values.any() else " (no evidence)")
                 pictures[title] = heat.picture(example.image, values)
-            tiles = {title: encoded(Image.fromarray(pixels), quality=75) for title, pixels in pictures.items()}
+            tiles = {title: encoded(pixels, quality=75) for title, pixels in pictures.items()}
             size = sum(map(len, tiles.values()))
             if size > room:
                 left_out += 1
@@ -43,9 +44,9 @@ def chart(path):
     return {"source": encoded(picture, None if few else 82), "width": picture.width, "height": picture.height}
 
 
-def encoded(picture, quality=None):
+def encoded(pixels, quality=None):
     """A picture as a data URI: WebP, lossless unless a quality is given."""
     buffer = io.BytesIO()
     options = {"lossless": True} if quality is None else {"quality": quality}
-    picture.save(buffer, "WEBP", method=4, **options)
+    Image.fromarray(np.asarray(pixels)).save(buffer, "WEBP", method=4, **options)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
