@@ -13,7 +13,6 @@ from PIL import Image
 from whole_run import CLASSES, SIDE
 
 from kidneyct.images import decoding, grey, window
-from kidneyct.predict import prediction
 
 
 def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, inputs, run):
@@ -82,19 +81,3 @@ def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(workspace
     assert sorted(os.listdir(os.fsencode(drawn))) == [b"1.png", b"b\xe9d\n.png"]
     assert ": its maps are not written: " in err
     assert "File name too long" in err
-
-
-def test_what_is_known_is_printed_where_it_is_interrupted(workspace, inputs, run, monkeypatch):
-    result = {"class": "Cyst", "probability": 0.7, "probabilities": {}, "likeness": None, "unlike": None}
-
-    def predict(model, network, files, explain):
-        yield files[0], result
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(prediction, "predict", predict)
-    ask = ("predict", inputs / "0.png", inputs / "1.png", "--workspace", workspace[0])
-    status, out, err = run(*ask)
-    assert (status, err) == (130, "interrupted\n")
-    assert out.splitlines()[1].split() == [str(inputs / "0.png"), "Cyst", "0.7000", "unknown"]
-    (found,) = json.loads(run(*ask, "--json")[1])["predictions"]
-    assert found == result | {"file": str(inputs / "0.png")}

@@ -205,14 +205,17 @@ TRAINED |= {"augment": "ct", "label_smoothing": 0.1, "balance": "series", "fract
             ],
         ),
         (
-            {"weights": "photographs", "data": {"source": "phantom"}},
-            ["does not answer for ImageNet", "Nothing on this page is about patients."],
+            {"weights": "photographs", "series": {"neighbours": "none"}},
+            [
+                "does not answer for ImageNet",
+                "8, inferred: thumbnails that correlate above 0.95 and identical files belong together",
+            ],
         ),
         (
-            {"weights": "/somewhere/<b>mine&.h5", "series": {"neighbours": "none"}},
+            {"weights": "/somewhere/<b>mine&.h5", "data": {"source": "phantom"}},
             [
+                "Nothing on this page is about patients.",
                 "starts from the weights of <b>mine&.h5 than from random weights?",
-                "8, inferred: thumbnails that correlate above 0.95 and identical files belong together",
             ],
         ),
     ],

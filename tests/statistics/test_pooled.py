@@ -110,8 +110,3 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         accuracy = pooled.estimate([pooled.counts(np.zeros(len(series)), predicted, series, 2)])[0]
         held.append(accuracy["low"] <= 0.6 <= accuracy["high"])
     assert np.mean(held) >= 0.925
-
-
-def test_holm_by_hand():
-    assert pooled.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert pooled.holm([]) == []

@@ -65,18 +65,16 @@ def run(options):
         network = models.network(model)
         draw = _drawing(network, model.classes, pictures, tell) if pictures else None
         outcomes = prediction.predict(model, network, files, draw)
-    try:
-        for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
-            if not isinstance(outcome, dict):
-                tell(str(file), outcome.removeprefix(f"{file}: "))
-                continue
-            results.append({"file": str(file)} | outcome)
-            if not options.json:
-                with tqdm.external_write_mode():
-                    _print_row(results, *widths)
-    finally:  # also of what is interrupted
-        if options.json:
-            print(json.dumps({"predictions": results, "errors": problems}, indent=2))
+    for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
+        if not isinstance(outcome, dict):
+            tell(str(file), outcome.removeprefix(f"{file}: "))
+            continue
+        results.append({"file": str(file)} | outcome)
+        if not options.json:
+            with tqdm.external_write_mode():
+                _print_row(results, *widths)
+    if options.json:
+        print(json.dumps({"predictions": results, "errors": problems}, indent=2))
     print(commands.NOTICE, file=sys.stderr)
     return 1 if problems else 0
 
