@@ -53,24 +53,18 @@ def test_each_image_is_told_by_a_model_that_has_not_seen_its_fold(shared):
         assert found["strengths"][number] == model.strength
 
 
-def test_the_nearest_thumbnail_is_of_another_series(shared):
-    fold = logistic.dealt(shared.codes, shared.series, 3, 0)
-    task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
-    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8, shared.series)["probabilities"]
+@pytest.mark.parametrize("by", ["series", "image"])
+def test_the_nearest_thumbnail_is_of_another_fold(shared, by):
+    fold = probes.cut(shared, 3, 0, by)
+    task, units = probes.Task("nearest thumbnail", "nearest thumbnail", 0), probes.units(shared, by)
+    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8, units)["probabilities"]
     correlations = np.corrcoef(shared.thumbnails.reshape(24, -1).astype(float))
     for image in range(24):
         rest = np.flatnonzero(fold != fold[image])
         nearest = rest[correlations[image, rest].argmax()]
         assert found[image].tolist() == np.eye(2)[shared.codes[nearest]].tolist()
-
-
-def test_by_image_its_neighbour_gives_an_image_away(shared):
-    fold = probes.cut(shared, 3, 0, "image")
-    split = fold[::2] != fold[1::2]  # the series that do not lie in one fold
-    assert split.sum() > 0
-    task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
-    given = shared.thumbnails, shared, fold, 8, probes.units(shared, "image")
-    found = probes.out_of_fold(task, *given)["probabilities"]
+    split = fold[::2] != fold[1::2]  # the series that do not lie in one fold: a neighbour gives an image away
+    assert split.any() == (by == "image")
     assert (found.argmax(axis=1) == shared.codes)[np.repeat(split, 2)].all()
 
 
