@@ -10,7 +10,6 @@ import hashlib
 import json
 import platform
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
-COPIES = (".dvc", "tmp", "exps")  # where `dvc exp run --temp` and `--queue` run copies of the project, which vanish
 COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 
@@ -105,44 +103,23 @@ class Checkpoint:
 def work(stage, title, device):
     """The `Checkpoint` of a stage such as "train@candidate", with what an interrupted run of the same inputs left.
 
-    `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it. If
-    another process is at work in it, this one starts from nothing in a folder of its own.
+    `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it.
+    InputError where another process is at work on the stage here.
     """
-    top = _project() / FOLDER
-    key = _key(stage, device)
+    top, key = Path(FOLDER, stage), _key(stage, device)
     try:
-        top.mkdir(exist_ok=True)
-        entrance = filelock.FileLock(top / "lock")
-        with entrance:
-            (top / stage).mkdir(exist_ok=True)
-            for folder in (top / stage).iterdir():
-                if folder.name != key:
-                    _remove(folder)
-            folder = top / stage / key
-            lock = _lock(folder)
-            if not lock:
-                folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=top / stage))
-                lock = _lock(folder)
+        top.mkdir(parents=True, exist_ok=True)
+        held = filelock.FileLock(top / "lock", timeout=0).acquire()
+    except filelock.Timeout:
+        raise InputError(f"{top}: expected no one at work here, found another process; wait for its end") from None
     except OSError as error:
         raise InputError(f"{top}: expected a folder to write to, found: {error.strerror or error}") from None
-    try:
-        yield Checkpoint(folder, title)
-        lock.release()
-        with entrance:
-            _remove(folder)
-            with contextlib.suppress(OSError):  # not empty
-                (top / stage).rmdir()
-    finally:
-        lock.release()
-
-
-def _project():
-    """The project's folder; from inside a copy that DVC made of it for an experiment, the project's own."""
-    parts = Path.cwd().parts
-    for number in range(len(parts)):
-        if parts[number : number + len(COPIES)] == COPIES:
-            return Path(*parts[:number])
-    return Path()
+    with held:
+        for other in {*top.iterdir()} - {top / "lock", top / key}:
+            shutil.rmtree(other, ignore_errors=True)
+        (top / key).mkdir(exist_ok=True)
+        yield Checkpoint(top / key, title)
+        shutil.rmtree(top, ignore_errors=True)
 
 
 def _key(stage, device):
@@ -161,22 +138,3 @@ def _dependencies(stage):
     name, _, item = stage.partition("@")
     entry = yaml12.read("dvc.yaml")["stages"][name]
     return [path.replace("${item}", item).replace("${key}", item) for path in entry.get("do", entry)["deps"]]
-
-
-def _lock(folder):
-    """The lock of a folder, made if need be; None where another process holds it."""
-    folder.mkdir(exist_ok=True)
-    lock = filelock.FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        return None
-    return lock
-
-
-def _remove(folder):
-    """Remove a folder in which no other process is at work."""
-    lock = _lock(folder)
-    if lock:
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
