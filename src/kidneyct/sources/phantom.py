@@ -178,8 +178,10 @@ class Patch:
         box = nearby(self.x, self.y, centre, reach)
         return Patch(self.x[box], self.y[box], self.hu[box], self.skin[box], [field[box] for field in self.fields])
 
-    def ellipse(self, *shape, **options):
-        return ellipse(self.x, self.y, *shape, **options)
+    def organ(self, centre, radii, *shape, reach=1.3):
+        """The patch around an organ, as far as its edge may be moved to, and the organ as `ellipse` has it."""
+        at = self.around(centre, reach * math.hypot(*radii))
+        return at, ellipse(at.x, at.y, centre, radii, *shape)
 
     def fill(self, where, value):
         np.copyto(self.hu, value, where=where, casting="same_kind")
@@ -214,20 +216,18 @@ def draw_body(body, x, y, z):
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
         centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
-        at = whole.around(centre, 1.1 * math.hypot(body.back, 20))
-        back = at.ellipse(centre, (body.back, 20), side * 0.12, 2.4)
+        at, back = whole.organ(centre, (body.back, 20), side * 0.12, 2.4)
         at.fill((back < 1.1) & (at.skin < 1 - 6 * inch), FAT + 8)
         flesh = (MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6)).astype("float32")
         at.fill((back < 1) & (at.skin < 1 - 8 * inch), flesh)
         centre = (side * (body.vertebra + 13), spine[1] - 2)
-        at = whole.around(centre, body.psoas)
-        psoas = at.ellipse(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
+        at, psoas = whole.organ(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
         at.fill(psoas < 1, (MUSCLE + 5 + 5 * at.fine).astype("float32"))
 
     for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
         centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
-        at = whole.around(centre, 2 * max(wide, high))  # its grain moves the edge
-        loop = at.ellipse(centre, (wide, high), phase) * (1 + 0.08 * at.middle)
+        at, loop = whole.organ(centre, (wide, high), phase, reach=2)
+        loop = loop * (1 + 0.08 * at.middle)
         inside = (at.skin < cavity) & (loop < 1)
         at.fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine).astype("float32"))
         at.fill(inside & (loop < 0.82), (BOWEL - 8 + 10 * at.middle + 60 * (number % 5 == 1)).astype("float32"))
@@ -239,8 +239,7 @@ def draw_body(body, x, y, z):
     liver_size = 0.6 + 0.4 * shrink(z, 20, 75)
     reach, height = body.liver
     centre, radii = (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size)
-    at = whole.around(centre, 1.3 * math.hypot(*radii))
-    liver = at.ellipse(centre, radii, -0.25, 2.3)
+    at, liver = whole.organ(centre, radii, -0.25, 2.3)
     tissue = (LIVER + liver_gain + 5 * at.fine + 3 * at.coarse).astype("float32")
     at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
     branches = (np.abs(at.middle) < 0.05) & (at.coarse > 0)
@@ -248,8 +247,7 @@ def draw_body(body, x, y, z):
     spleen_size = body.spleen * shrink(z, 30, 62)
     if spleen_size > 0.1:
         centre = (width * 0.70, depth * 0.05)
-        at = whole.around(centre, 1.3 * 46 * spleen_size)
-        spleen = at.ellipse(centre, (22 * spleen_size, 46 * spleen_size), -0.15)
+        at, spleen = whole.organ(centre, (22 * spleen_size, 46 * spleen_size), -0.15)
         tissue = (SPLEEN + spleen_gain + 5 * at.fine).astype("float32")
         at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
 
@@ -268,22 +266,19 @@ def draw_body(body, x, y, z):
             whole.fill(vein & along, BLOOD + 0.85 * vessel)
 
     centre = (6, spine[1] - body.vertebra - 12)
-    at = whole.around(centre, 1.2 * body.aorta)
-    aorta = at.ellipse(centre, (body.aorta, body.aorta))
+    at, aorta = whole.organ(centre, (body.aorta, body.aorta))
     at.fill(aorta < 1, BLOOD + vessel)
     if body.calcified:
         at.fill((np.abs(aorta - 1) < 0.12) & (at.x > 8) & (at.coarse > -0.3), 420)
-    centre = (-24, spine[1] - body.vertebra - 9)
-    at = whole.around(centre, max(body.cava))
-    at.fill(at.ellipse(centre, body.cava) < 1, BLOOD + 0.8 * vessel)
+    at, cava = whole.organ((-24, spine[1] - body.vertebra - 9), body.cava)
+    at.fill(cava < 1, BLOOD + 0.8 * vessel)
 
-    at = whole.around(spine, 1.5 * body.vertebra)
-    vertebra = at.ellipse(spine, (body.vertebra * 1.2, body.vertebra * 0.88), power=2.3)
+    at, vertebra = whole.organ(spine, (body.vertebra * 1.2, body.vertebra * 0.88), 0, 2.3)
     at.fill(vertebra < 1, DENSE_BONE * 0.75)
     at.fill(vertebra < 0.9, (SPONGY_BONE + 45 * at.fine + 20 * at.middle).astype("float32"))
-    at = whole.around((0, spine[1] + body.vertebra + 5), 17)
-    at.fill(at.ellipse((0, spine[1] + body.vertebra + 5), (17, 13)) < 1, DENSE_BONE * 0.7)
-    at.fill(at.ellipse((0, spine[1] + body.vertebra + 4), (9.5, 7.5)) < 1, 35)
+    for down, radii, hu in ((5, (17, 13), DENSE_BONE * 0.7), (4, (9.5, 7.5), 35)):  # the arch, the canal in it
+        at, ring = whole.organ((0, spine[1] + body.vertebra + down), radii)
+        at.fill(ring < 1, hu)
     process = (np.abs(x) < 3.2) & (y > spine[1] + body.vertebra + 14) & (y < spine[1] + body.vertebra + 34)
     whole.fill(process & (skin < wall), DENSE_BONE * 0.6)
     for side in (-1, 1):
@@ -295,8 +290,7 @@ def draw_body(body, x, y, z):
             turn = np.pi / 2 - side * (0.72 + 0.43 * number) - side * 0.008 * z
             radius = cavity + 5.5 * inch
             centre = (width * radius * np.cos(turn), depth * radius * np.sin(turn))
-            at = whole.around(centre, 8.5)
-            rib = at.ellipse(centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
+            at, rib = whole.organ(centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
             at.fill(rib < 1, DENSE_BONE * 0.8)
             at.fill(rib < 0.6, SPONGY_BONE * 1.1)
 
