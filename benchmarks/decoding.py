@@ -84,7 +84,7 @@ def in_one_thread(path, names, repetitions):
         contents = [file.read(name) for name in names]
     spent = {"whole": [], "halved": []}
     for _ in range(repetitions):
-        for way, read in (("whole", lambda each: decoding.decode_lean(each, "image")), ("halved", halved)):
+        for way, read in (("whole", lambda each: decoding.decode(each, "image")), ("halved", halved)):
             start = time.perf_counter()
             found = [decoding.tensor(read(each), SIZE) for each in contents]
             spent[way].append((time.perf_counter() - start) / len(contents) * 1000)

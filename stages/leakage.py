@@ -19,7 +19,7 @@ def main():
     thumbnails = arrays.thumbnails("data/images/thumbnails.npy", len(files))
     codes = index.codes(table["label"], p.data.classes)
     series = index.read_series("data/series.csv")
-    inferred = index.read_inferred("data/series.csv")
+    inferred = index.read("data/series.csv").get("inferred")
     index.same_rows({"data/images/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     similarity = p.series.similarity
     units = np.arange(len(table)) if p.split.by == "image" else series

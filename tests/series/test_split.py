@@ -167,10 +167,10 @@ def test_folds_that_cannot_be(settings, line):
 
 def test_the_same_file_under_two_classes():
     index = index_of([*"aabbb"], [*"xyxzz"])
-    assert split.contradictory(index).tolist() == [True, False, True, False, False]
+    assert split.usable(index, "drop").tolist() == [False, True, False, True, True]
+    assert split.usable(index, "keep").all()
     with pytest.raises(InputError, match=r"a/0 = b/2; remove the wrong ones, or set split\.contradictory: drop"):
-        split.refuse_contradictory(index)
-    split.refuse_contradictory(index.drop(0))
+        split.usable(index, "error")
 
 
 @pytest.mark.parametrize(

@@ -190,8 +190,8 @@ def test_a_file_without_its_first_128_bytes_is_read_where_it_is_asked_for():
 
 def test_a_picture_of_one_slice():
     picture = dicom.picture(ct.file(WindowCenter=0, WindowWidth=3), "a")
-    assert (picture.mode, np.unique(np.asarray(picture)).tolist()) == ("RGB", [0, 255])
-    wide = np.asarray(dicom.picture(ct.file(), "a", [-500, 2001]))[..., 0]
+    assert (picture.mode, np.unique(np.asarray(picture)).tolist()) == ("L", [0, 255])
+    wide = np.asarray(dicom.picture(ct.file(), "a", [-500, 2001]))
     assert wide.ravel()[[0, 1]].tolist() == [61, 65]  # (-1024 + 500.5) / 2000 * 255 + 127.5 = 60.75; and 64.58
 
 

@@ -59,12 +59,6 @@ def read_series(path, count=None):
     return numbers
 
 
-def read_inferred(path):
-    """The inferred series number of each row, (n,) int, where the series are known; None where they are inferred."""
-    table = read(path)
-    return table["inferred"].to_numpy() if "inferred" in table else None
-
-
 def same_rows(tables):
     """InputError where tables or columns, path -> table, don't have a line for each image of the first one."""
     first, *others = tables.items()

@@ -19,7 +19,6 @@ TABLES = ("kidneyData.csv", PATIENTS)
 SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png"}
 KINDS = ", ".join(sorted(SUFFIXES))
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
-LONGEST = 255  # bytes of a file's name, as file systems have it
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's categories: line breaks, turns of direction, no text at all
 
 
@@ -96,8 +95,6 @@ def labelled(labels, where):
         alike[unicodedata.normalize("NFC", name)].append(name)
         if "\\" in name or {unicodedata.category(character) for character in name} & UNPRINTABLE:
             raise InputError(f"{where}: expected names that can be printed, without \\, found {name!r}; rename it")
-        if len(PurePosixPath(name).name.encode()) > LONGEST:
-            raise InputError(f"{where}: expected names up to {LONGEST} bytes, found {shown(name)}; rename it")
     for names in alike.values():
         if len(names) > 1:
             found = ", ".join(map(ascii, names))

@@ -20,11 +20,6 @@ BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 
 
 def decode(content, name, formats=FORMATS, chosen=None):
-    """An image file's bytes as an RGB picture, as `decode_lean` reads it."""
-    return decode_lean(content, name, formats, chosen).convert("RGB")
-
-
-def decode_lean(content, name, formats=FORMATS, chosen=None):
     """An image file's bytes as an upright picture, grey (mode L) where its channels are equal, else RGB.
 
     Upright is as its EXIF says; InputError, naming the image, if it can't be read. A grey PNG of 16 bits is seen
@@ -45,14 +40,12 @@ def decode_lean(content, name, formats=FORMATS, chosen=None):
         if picture.format == "PNG" and picture.is_animated:
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)
-        if deep:
-            if "transparency" in picture.info:
-                raise InputError(f"{name}: expected an opaque picture, found a transparent grey; save it without it")
-            picture = window.grey(picture, name, chosen)
         if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            if picture.getchannel("A").getextrema()[0] < 255:
+            if deep or picture.convert("RGBA").getchannel("A").getextrema()[0] < 255:
                 raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
+            picture = picture.convert("RGBA")
+        if deep:
+            picture = window.grey(picture, name, chosen)
         return _lean(picture)
     except InputError:
         raise
@@ -97,7 +90,7 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
 
     def row(entry):
         content = opened.read(entry.member)
-        picture = changed(decode_lean(content, entry.image, chosen=chosen))
+        picture = changed(decode(content, entry.image, chosen=chosen))
         digest = hashlib.sha256(content).hexdigest()
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kidneyct.files import parallel
 from kidneyct.images import archive, container
-from kidneyct.images.decoding import decode_lean
+from kidneyct.images.decoding import decode
 from kidneyct.pipeline.errors import InputError, shown
 
 
@@ -76,7 +76,7 @@ def _each(opened, where, names, made):
     """What is `made` of each mask's picture, by name; InputError where one can't be read, or is of another size."""
 
     def read(name):
-        picture = decode_lean(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
+        picture = decode(opened.read(name), f"{where}: {shown(name)}", formats=("PNG",))
         return picture.size[::-1], made(picture)
 
     results, examples = {}, {}  # by name, and the name of one mask of each size

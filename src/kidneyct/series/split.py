@@ -18,9 +18,7 @@ def plan(index, series, classes, settings, fraction, seed):
     `series` (n,) are the images', `settings` those of params.yaml's section split; `fraction` of the training rows
     are used, drawn from `seed`. InputError where a part would lack one of the classes.
     """
-    if settings.contradictory == "error":
-        refuse_contradictory(index)
-    kept = ~contradictory(index) if settings.contradictory == "drop" else np.ones(len(index), bool)
+    kept = usable(index, settings.contradictory)
     labels = index["label"].to_numpy()
     if lost := sorted(set(classes) - set(labels[kept])):
         raise InputError(
@@ -198,38 +196,30 @@ def _fill(counts, targets, order):
     return chosen, held
 
 
-def contradictory(index):
-    """Rows whose file is found, byte for byte, under another label too; (n,) bool. Wants label and sha256."""
-    return (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
+def usable(index, rule, path="data/images/index.csv"):
+    """Rows that the rule split.contradictory leaves, (n,) bool, of an index, which lies at `path`.
 
-
-def refuse_contradictory(index, path="data/images/index.csv"):
-    """InputError where one file is found under two labels, naming them; the index lies at `path`."""
-    doubled = index[contradictory(index)]
-    if len(doubled):
-        groups = [" = ".join(group) for _, group in doubled.groupby("sha256", sort=False)["image"]]
+    One file under two labels, byte for byte, is an error that names it, dropped wherever it is, or kept.
+    """
+    doubled = (index.groupby("sha256")["label"].transform("nunique") > 1).to_numpy()
+    if rule == "error" and doubled.any():
+        groups = [" = ".join(group) for _, group in index[doubled].groupby("sha256", sort=False)["image"]]
         raise InputError(
             f"{path}: the same file under two classes: {', '.join(groups[:5])}; remove the wrong ones, or set "
             "split.contradictory: drop to use none of them, keep to use all"
         )
+    return ~doubled if rule == "drop" else np.ones(len(index), bool)
 
 
 def external(index, rule, path):
-    """The split of an external test set, whose index lies at `path`: image, label and split, "test" or DROPPED.
-
-    One file under two classes is an error, dropped or kept, as the `rule` split.contradictory says.
-    """
-    if rule == "error":
-        refuse_contradictory(index, path)
-    table = index[["image", "label"]].assign(split="test")
-    if rule == "drop" and len(index):
-        table.loc[contradictory(index), "split"] = DROPPED
-        if (table["split"] == DROPPED).all():
-            raise InputError(
-                f"{path}: split.contradictory: drop leaves no image, each is filed under another class too; remove the "
-                "wrong ones"
-            )
-    return table
+    """The split of an external test set, whose index lies at `path`: image, label and split, "test" or DROPPED."""
+    kept = usable(index, rule, path)
+    if len(index) and not kept.any():
+        raise InputError(
+            f"{path}: split.contradictory: drop leaves no image, each is filed under another class too; remove the "
+            "wrong ones"
+        )
+    return index[["image", "label"]].assign(split=np.where(kept, "test", DROPPED))
 
 
 def share_of(labels, series, training, share, seed):

@@ -108,13 +108,13 @@ def hounsfield(content):
 
 
 def picture(content, name, chosen=window.FILE):
-    """A DICOM file's slice as an RGB picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
+    """A DICOM file's slice as a grey picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
     try:
         own, (units, _) = header(content).window, hounsfield(content)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     centre, width = (own or window.SOFT_TISSUE) if chosen == window.FILE else chosen
-    return Image.fromarray(window.linear(units, centre, width)).convert("RGB")
+    return Image.fromarray(window.linear(units, centre, width))
 
 
 @contextlib.contextmanager

@@ -185,8 +185,8 @@ def _masks(named, names, read, top, source):
         if len(slices) != 1:
             unused.append(name)
             continue
-        mask = np.asarray(decoding.decode(read(name), f"{source}: {shown(name)}", formats=("PNG",))).any(axis=-1)
+        mask = decoding.decode(read(name), f"{source}: {shown(name)}", formats=("PNG",)).convert("RGB")
         buffer = io.BytesIO()
-        Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
+        Image.fromarray(np.asarray(mask).any(axis=-1).astype(np.uint8) * 255).save(buffer, "PNG")
         yield f"{MASKS}/{slices[0].image}", buffer.getvalue()
     _tell("", {"masks not used, as they are of no slice, or of two": unused}, source)
