@@ -8,7 +8,7 @@ told while the user's file is still there.
 
 from stages import atomic_write, run
 
-from kidneyct.pipeline import params, roles
+from kidneyct.pipeline import params
 from kidneyct.sources import source
 
 
@@ -16,12 +16,11 @@ def main():
     checked = params.validate()
     outs = source.outputs()
     for key in ("source", "external", "labels"):
-        source.refuse_outputs(getattr(checked.data, key), outs, f"data.{key}")
-    source.refuse_same(checked.data.source, checked.data.external)
-    if checked.series.table not in source.TABLES:
-        source.refuse_outputs(checked.series.table, outs, "series.table")
-    if checked.weights not in roles.STARTS:
-        source.refuse_outputs(checked.weights, outs, "weights")
+        source.refuse(getattr(checked.data, key), outs, f"data.{key}")
+    source.refuse(checked.series.table, outs, "series.table")
+    source.refuse(checked.weights, outs, "weights")
+    if checked.data.source not in ("kaggle", "phantom"):
+        source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
     params.check_start(checked.weights)
     source.watch(checked.series.table, "data/table")
     with atomic_write("data/checked.txt") as partial:

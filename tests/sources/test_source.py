@@ -31,31 +31,21 @@ def test_an_output_or_what_leads_to_one_is_refused(project):
     names = ["data/archive.zip", "./scans/../data/archive.zip", project / "data/archive.zip", "link.zip"]
     for name in [*names, "linked/archive.zip", "data/maps", "data/maps/more/scans"]:
         with pytest.raises(InputError) as caught:
-            source.refuse_outputs(name, OUTS)
-        assert str(caught.value).startswith(f"params.yaml: data.source: found {name}, which is data/")
+            source.refuse(name, OUTS, "data.labels")
+        assert str(caught.value).startswith(f"params.yaml: data.labels: found {name}, which is data/")
         assert "move the file elsewhere" in str(caught.value)
-    with pytest.raises(InputError, match=r"^params\.yaml: data\.labels: found data/maps/a\.csv, which is data/maps, "):
-        source.refuse_outputs("data/maps/a.csv", OUTS, "data.labels")
-
-
-def test_the_external_test_set_is_another_than_the_study(project):
-    (project / "linked").symlink_to("scans")
-    for external in ("scans", "./scans", "linked"):
-        with pytest.raises(InputError) as caught:
-            source.refuse_same("scans", external)
-        assert str(caught.value) == (
-            f"params.yaml: data.external: found {external}, which is data.source: the models are trained on it; give "
-            "another folder or zip, or none"
-        )
-    (project / "phantom").mkdir()
-    for study, external in (("scans", "data"), ("scans", "none"), ("scans", "nowhere"), ("phantom", "phantom")):
-        source.refuse_same(study, external)
+    with pytest.raises(InputError) as caught:
+        source.refuse("linked/maps", ["data/maps"], "data.external", source.TRAINED)
+    assert str(caught.value) == (
+        "params.yaml: data.external: found linked/maps, which is data/maps, which the models are trained on; give "
+        "another folder or zip, or none"
+    )
 
 
 def test_what_stays_where_it_is_is_allowed(project):
     os.link(project / "data/archive.zip", project / "kept.zip")  # DVC removes one of the two names
     for name in ("kaggle", "phantom", "kept.zip", "scans", "data", "nowhere", "a\0b", "x" * 5000):
-        source.refuse_outputs(name, OUTS)
+        source.refuse(name, OUTS, "data.source")
 
 
 def test_a_table_is_linked_to_and_none_where_there_is_none(project):

@@ -13,6 +13,8 @@ from kidneyct.pipeline.errors import InputError, shown
 
 TABLES = ("archive", "published", "none")  # what series.table may be beside a path
 LINK = "table.csv"
+WRITTEN = "that the pipeline itself writes and removes; move the file elsewhere and give its new path"
+TRAINED = "which the models are trained on; give another folder or zip, or none"
 
 
 def outputs(pipeline="dvc.yaml"):
@@ -26,36 +28,21 @@ def outputs(pipeline="dvc.yaml"):
     return list(dict.fromkeys(found))
 
 
-def refuse_outputs(source, outs, key="data.source"):
-    """InputError where `source`, of the parameter `key`, or what it links to, is one of the paths `outs` or in one."""
+def refuse(path, places, key, why=WRITTEN):
+    """InputError where a path, of the parameter `key`, or what it links to, is one of some places or in one."""
     held = []
     with contextlib.suppress(OSError, ValueError):  # no path at all: told where it is read
-        held = [out for out in outs if _holds(out, source)]
+        held = [place for place in places if _holds(place, path)]
     if held:
-        raise InputError(
-            f"params.yaml: {key}: found {shown(source)}, which is {held[0]}, that the pipeline itself writes and "
-            "removes; move the file elsewhere and give its new path"
-        )
+        raise InputError(f"params.yaml: {key}: found {shown(path)}, which is {shown(held[0])}, {why}")
 
 
-def refuse_same(source, external):
-    """InputError where the external test set is the folder or zip that the study's own images come from."""
-    same = False
-    with contextlib.suppress(OSError, ValueError):  # as above
-        same = not {source, external} & {"kaggle", "phantom", "none"} and os.path.samefile(source, external)
-    if same:
-        raise InputError(
-            f"params.yaml: data.external: found {shown(external)}, which is data.source: the models are trained on it; "
-            "give another folder or zip, or none"
-        )
-
-
-def _holds(out, source):
-    """Whether a path is an output or in one, as it is written or as its links lead; another hard link stays."""
-    places = [(Path(whole(out)), Path(whole(source))) for whole in (os.path.abspath, os.path.realpath)]
-    there = os.path.exists(source) and os.path.exists(out)  # the same also where a file system sees no case
-    return any(place == path or place in path.parents for place, path in places) or (
-        there and os.path.samefile(source, out) and os.stat(out).st_nlink == 1
+def _holds(place, path):
+    """Whether a path is a place or in one, as it is written or as its links lead; another hard link stays."""
+    written = [(Path(whole(place)), Path(whole(path))) for whole in (os.path.abspath, os.path.realpath)]
+    there = os.path.exists(path) and os.path.exists(place)  # the same also where a file system sees no case
+    return any(outer == inner or outer in inner.parents for outer, inner in written) or (
+        there and os.path.samefile(path, place) and os.stat(place).st_nlink == 1
     )
 
 
