@@ -192,7 +192,9 @@ def test_check_refuses_what_is_no_other_data(workspace, tmp_path):
     with pytest.raises(InputError, match=r"^params.yaml: data.external: found data/external/archive.zip, which is "):
         check.main()
     workspace(data__external=str(scans(tmp_path / "mine", {"Cyst/a.png": picture(60)})), data__source="mine")
-    with pytest.raises(InputError, match=r"^params.yaml: data.external: found .*/mine, which is data.source: "):
+    with pytest.raises(
+        InputError, match=r"^params.yaml: data.external: found .*/mine, which is mine, data.source, that "
+    ):
         check.main()
     workspace(data__external="none")
     check.main()

@@ -14,7 +14,7 @@ from kidneyct.pipeline.errors import InputError, shown
 TABLES = ("archive", "published", "none")  # what series.table may be beside a path
 LINK = "table.csv"
 WRITTEN = "that the pipeline itself writes and removes; move the file elsewhere and give its new path"
-TRAINED = "which the models are trained on; give another folder or zip, or none"
+TRAINED = "data.source, that the models are trained on; give another folder or zip, or none"
 
 
 def outputs(pipeline="dvc.yaml"):
