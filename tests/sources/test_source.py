@@ -37,8 +37,8 @@ def test_an_output_or_what_leads_to_one_is_refused(project):
     with pytest.raises(InputError) as caught:
         source.refuse("linked/maps", ["data/maps"], "data.external", source.TRAINED)
     assert str(caught.value) == (
-        "params.yaml: data.external: found linked/maps, which is data/maps, data.source, that the models are trained on; "
-        "give another folder or zip, or none"
+        "params.yaml: data.external: found linked/maps, which is data/maps, data.source, that the models are "
+        "trained on; give another folder or zip, or none"
     )
 
 

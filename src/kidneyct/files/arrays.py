@@ -31,12 +31,12 @@ class Rows:
     def keep(self, count, checksum):
         """Take over as many rows of an interrupted run, which are in the file; False, and none, if they are others."""
         self.file.seek(self._begin)
-        found = 0
+        size, found = math.prod(self.shape) * self.dtype.itemsize, 0
         for _ in range(count):
-            found = zlib.crc32(self.file.read(self._bytes()), found)
+            found = zlib.crc32(self.file.read(size), found)
         same = found == checksum
         self.count, self.checksum = (count, found) if same else (0, 0)
-        self.file.seek(self._begin + self.count * self._bytes())
+        self.file.seek(self._begin + self.count * size)
         return same
 
     def to_disk(self):
@@ -52,9 +52,6 @@ class Rows:
         entries = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False}
         # Of one length, however many rows.
         np.lib.format.write_array_header_1_0(self.file, entries | {"shape": (count, *self.shape)})
-
-    def _bytes(self):
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def atomic_write(path, folder=None):
         entries_to_disk(path.parent)
     except OSError as error:
         if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):  # h5py tells the reason in the text alone
-            raise no_room(path) from None
+            raise _no_room(path) from None
         raise InputError(
             f"{path}: can't be written ({error.strerror or error}); change that and run it again"
         ) from None
@@ -57,7 +57,7 @@ def entries_to_disk(folder):
             os.close(handle)
 
 
-def no_room(path):
+def _no_room(path):
     """The InputError for a full disk."""
     folder, free = Path(path).parent, "none"
     with contextlib.suppress(OSError):

@@ -22,7 +22,6 @@ from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
-COUNT = "count"  # of the arrays in a file
 SHARE = 0.05  # of the time, at most, goes into saving
 
 
@@ -44,7 +43,7 @@ class Checkpoint:
             return
         try:
             with atomic_write(self.folder / f"{name}.npz") as partial, partial.open("wb") as file:
-                np.savez(file, **{COUNT: len(arrays)}, **arrays)
+                np.savez(file, **arrays)
         except InputError as error:
             self._saving = False
             self.say(f"an interrupted run would lose what follows: {error}")
@@ -54,15 +53,11 @@ class Checkpoint:
         path = self.folder / f"{name}.npz"
         try:
             with np.load(path) as kept:  # which checks each array's checksum
-                arrays = dict(kept)
-            if arrays.pop(COUNT) == len(arrays):
-                return arrays
+                return dict(kept)
         except FileNotFoundError:
             return None
         except Exception:  # a damaged file can make a decoder fail in any way
-            pass
-        self.damaged(name, path)
-        return None
+            return self.damaged(name, path)
 
     def damaged(self, name, path):
         """Forget what was kept under a name, as a file is not what was saved; and say so."""

@@ -50,25 +50,23 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     """
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
     left_out["a picture among DICOM files"] += [name for name in names if archive.is_image(PurePosixPath(name))]
+    _tell("left out, ", left_out, source)
+    if not found:
+        raise InputError(f"{source}: expected CT slices, found none in {len(names)} files; change {key}")
     if table:
-        _tell("left out, ", left_out, source)
         keys = {name: name if table.key == "file" else getattr(one, table.key) for name, one in found.items()}
         of_file, top = labels.given(table, keys), ()
     else:
         of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
-        left_out["outside the class folders"] += sorted(set(found) - set(of_file))
-        _tell("left out, ", left_out, source)
+        _tell("left out, ", {"outside the class folders": sorted(set(found) - set(of_file))}, source)
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
     if absent and not some:
         raise InputError(f"{source}: expected CT slices of each class, found none of {', '.join(absent)}")
     patients = {one.patient for one in named}
     print(f"{source}: {len(named)} CT slices of {len(patients)} patients, by PatientID", flush=True)
-    remarks = defaultdict(list)
-    for file in sorted(of_file):
-        for remark in found[file].remarks:
-            remarks[remark].append(file)
-    _tell("", remarks, source)
+    remarks = {remark for one in named for remark in one.slice.remarks}
+    _tell("", {remark: sorted(one.file for one in named if remark in one.slice.remarks) for remark in remarks}, source)
     yield from _pictures(named, read, source)
     yield from _masks(named, names, read, top, source)
     lines = [f"{one.image},{one.patient}" for one in sorted(named)]
@@ -98,9 +96,6 @@ def _scan(names, read, source):
         except InputError as error:
             bad[name] = error
     _refuse(bad, len(names), source)
-    if not found:
-        _tell("left out, ", left_out, source)
-        raise InputError(f"{source}: expected CT slices, found none in {len(names)} files; change data.source")
     return found, left_out
 
 

@@ -96,15 +96,11 @@ class Kidney:
 
     def __init__(self, generator, side, body):
         self.side = side  # -1 in the picture's left half, 1 in its right
-        self.centre = (
-            side * body.half_width * generator.uniform(0.40, 0.47),
-            body.half_depth * generator.uniform(0.26, 0.36),
-        )
-        self.radii = (generator.uniform(25, 31), generator.uniform(29, 36))
-        self.angle = side * generator.uniform(0.25, 0.7)
-        self.height, self.half_length = generator.uniform(-6, 6), generator.uniform(52, 65)
-        self.cortex = generator.uniform(0.68, 0.74)
-        self.wobble = generator.uniform(0, 2 * np.pi)
+        draw = generator.uniform
+        self.centre = side * body.half_width * draw(0.40, 0.47), body.half_depth * draw(0.26, 0.36)
+        self.radii, self.angle = (draw(25, 31), draw(29, 36)), side * draw(0.25, 0.7)
+        self.height, self.half_length = draw(-6, 6), draw(52, 65)
+        self.cortex, self.wobble = draw(0.68, 0.74), draw(0, 2 * np.pi)
 
     def cross_section(self, x, y, z):
         """Edge distance of the kidney, of its medulla, of its sinus and of its pelvis; below 1 is inside."""
@@ -207,30 +203,29 @@ def draw_body(body, x, y, z):
     whole = Patch(x, y, np.full((SIZE, SIZE), AIR, "float32"), skin, body.fields)
     inch = 1 / depth  # a millimetre as a share of the body
     whole.fill(skin < 1, SKIN)
-    whole.fill(skin < 1 - 2.2 * inch, (FAT + 5 * middle + 4 * fine).astype("float32"))
+    whole.fill(skin < 1 - 2.2 * inch, FAT + 5 * middle + 4 * fine)
     wall = 1 - body.fat * inch
-    whole.fill(skin < wall, (MUSCLE + 5 * fine).astype("float32"))
+    whole.fill(skin < wall, MUSCLE + 5 * fine)
     cavity = wall - 11 * inch
-    whole.fill(skin < cavity, (FAT + 7 + 6 * middle).astype("float32"))
+    whole.fill(skin < cavity, FAT + 7 + 6 * middle)
 
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
         centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
         at, back = whole.organ(centre, (body.back, 20), side * 0.12, 2.4)
         at.fill((back < 1.1) & (at.skin < 1 - 6 * inch), FAT + 8)
-        flesh = (MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6)).astype("float32")
-        at.fill((back < 1) & (at.skin < 1 - 8 * inch), flesh)
+        at.fill((back < 1) & (at.skin < 1 - 8 * inch), MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6))
         centre = (side * (body.vertebra + 13), spine[1] - 2)
         at, psoas = whole.organ(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
-        at.fill(psoas < 1, (MUSCLE + 5 + 5 * at.fine).astype("float32"))
+        at.fill(psoas < 1, MUSCLE + 5 + 5 * at.fine)
 
     for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
         centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
         at, loop = whole.organ(centre, (wide, high), phase, reach=2)
         loop = loop * (1 + 0.08 * at.middle)
         inside = (at.skin < cavity) & (loop < 1)
-        at.fill(inside, (BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine).astype("float32"))
-        at.fill(inside & (loop < 0.82), (BOWEL - 8 + 10 * at.middle + 60 * (number % 5 == 1)).astype("float32"))
+        at.fill(inside, BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine)
+        at.fill(inside & (loop < 0.82), BOWEL - 8 + 10 * at.middle + 60 * (number % 5 == 1))
         if number % 5 == 2:  # stool: mottled with gas
             at.fill(inside & (loop < 0.8) & (at.fine > 0.3), -350)
         elif gas < 0.25:
@@ -240,25 +235,23 @@ def draw_body(body, x, y, z):
     reach, height = body.liver
     centre, radii = (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size)
     at, liver = whole.organ(centre, radii, -0.25, 2.3)
-    tissue = (LIVER + liver_gain + 5 * at.fine + 3 * at.coarse).astype("float32")
-    at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
+    at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), LIVER + liver_gain + 5 * at.fine + 3 * at.coarse)
     branches = (np.abs(at.middle) < 0.05) & (at.coarse > 0)
     at.fill((liver < 0.85) & (at.skin < cavity) & branches, LIVER + liver_gain + 0.25 * vessel)
     spleen_size = body.spleen * shrink(z, 30, 62)
     if spleen_size > 0.1:
         centre = (width * 0.70, depth * 0.05)
         at, spleen = whole.organ(centre, (22 * spleen_size, 46 * spleen_size), -0.15)
-        tissue = (SPLEEN + spleen_gain + 5 * at.fine).astype("float32")
-        at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), tissue)
+        at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), SPLEEN + spleen_gain + 5 * at.fine)
 
     for kidney in body.kidneys:
         at = whole.around(kidney.middle(z), 1.4 * max(kidney.radii))
         edge, inner, sinus, pelvis = kidney.cross_section(at.x, at.y, z)
         # Gerota's space: the kidney lies in fat, whatever else was drawn there.
-        at.fill((edge < 1.22) & (at.skin < cavity), (FAT + 4 + 5 * at.middle).astype("float32"))
-        at.fill(edge < 1, (KIDNEY + cortex + 4 * at.fine).astype("float32"))
-        at.fill((edge < 1) & (inner < 1), (KIDNEY + medulla + 5 * at.fine).astype("float32"))
-        at.fill((sinus < 1) & (edge < 1.1), (FAT + 25 + 14 * at.middle).astype("float32"))
+        at.fill((edge < 1.22) & (at.skin < cavity), FAT + 4 + 5 * at.middle)
+        at.fill(edge < 1, KIDNEY + cortex + 4 * at.fine)
+        at.fill((edge < 1) & (inner < 1), KIDNEY + medulla + 5 * at.fine)
+        at.fill((sinus < 1) & (edge < 1.1), FAT + 25 + 14 * at.middle)
         at.fill(pelvis < 1, WATER + 6 + pelvis_gain)
         if shrink(z, kidney.height, 14) > 0.3:
             vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
@@ -275,7 +268,7 @@ def draw_body(body, x, y, z):
 
     at, vertebra = whole.organ(spine, (body.vertebra * 1.2, body.vertebra * 0.88), 0, 2.3)
     at.fill(vertebra < 1, DENSE_BONE * 0.75)
-    at.fill(vertebra < 0.9, (SPONGY_BONE + 45 * at.fine + 20 * at.middle).astype("float32"))
+    at.fill(vertebra < 0.9, SPONGY_BONE + 45 * at.fine + 20 * at.middle)
     for down, radii, hu in ((5, (17, 13), DENSE_BONE * 0.7), (4, (9.5, 7.5), 35)):  # the arch, the canal in it
         at, ring = whole.organ((0, spine[1] + body.vertebra + down), radii)
         at.fill(ring < 1, hu)
