@@ -36,15 +36,15 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
     another name: that one may hold what seems to be missing. `key` is the parameter that said where; `others` are files
     of no such kind.
     """
-    places, wanted = defaultdict(set), set(classes)
+    wanted, places = set(classes), defaultdict(lambda: defaultdict(list))  # place -> folder in it -> its files
     same = {unicodedata.normalize("NFC", label): label for label in classes}  # an accent is one character or two
     for name in names:
         folders = [same.get(unicodedata.normalize("NFC", part), part) for part in PurePosixPath(name).parts[:-1]]
         for depth in range(0 if deep else max(0, len(folders) - 1), len(folders)):
-            places[tuple(folders[:depth])].add(folders[depth])
-    complete = [place for place, folders in places.items() if wanted <= folders]
+            places[tuple(folders[:depth])][folders[depth]].append(name)
+    complete = [place for place, folders in places.items() if wanted <= folders.keys()]
     if some and not complete:
-        complete = [place for place, folders in places.items() if wanted & folders]
+        complete = [place for place, folders in places.items() if wanted & folders.keys()]
     if len(complete) != 1:
         folders = sorted(set().union(*places.values()))
         missing = ", ".join(sorted(wanted - set(folders)))
@@ -60,20 +60,13 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
             f"place, found {found}; {advice}"
         )
     (place,) = complete
-    beside = sorted(places[place] - wanted - {MASKS})
-    if beside and (missing := sorted(wanted - places[place])):
+    beside = sorted(places[place].keys() - wanted - {MASKS})
+    if beside and (missing := sorted(wanted - places[place].keys())):
         raise InputError(
             f"{where}: expected folders with the names of data.classes, found {container.listed(beside)} and none of "
             f"{', '.join(missing)}; rename each to the class that it holds, or take it out"
         )
-    labels = {}
-    for name in names:
-        *folders, _ = PurePosixPath(name).parts
-        below = folders[len(place) :] if tuple(folders[: len(place)]) == place else []
-        label = same.get(unicodedata.normalize("NFC", below[0])) if below else None
-        if label and (deep or len(below) == 1):
-            labels[name] = label
-    return labels, place, beside
+    return {name: label for label in classes for name in places[place].get(label, ())}, place, beside
 
 
 def in_class_folders(names, classes, where, key="data.source", some=False):
