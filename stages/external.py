@@ -27,7 +27,7 @@ BATCH_SIZE = 32
 def main():
     p = params.load("external")
     classes = p.data.classes
-    archive.write(ARCHIVE, user_images.external(p.data.external, classes))
+    archive.write(ARCHIVE, user_images.members(p.data.external, classes, key="data.external", some=True))
     rejected = decoded(archive.images(ARCHIVE, classes, some=True), p.preprocess)
     files = index.read(FOLDER / "index.csv")
     parts = split.external(files, p.split.contradictory, FOLDER / "index.csv")

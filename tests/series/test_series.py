@@ -8,7 +8,6 @@ from thumbnails import pictures
 
 from kidneyct.images import decoding
 from kidneyct.series import inference
-from kidneyct.series import names as image_names
 from kidneyct.sources import phantom
 
 UNIQUE = [f"{number}" for number in range(99)]
@@ -111,12 +110,12 @@ def test_neighbours_join_slices_with_wide_gaps(monkeypatch):
 
 def test_numbers_are_compared_as_numbers():
     given = ["b 10.png", "b 9.png", "a 2 (1).png", "a 10 (1).png", "b.png", "b 09 x.png"]
-    found = [given[row] for row in image_names.order(given)]
+    found = [given[row] for row in inference.order(given)]
     assert found == ["a 2 (1).png", "a 10 (1).png", "b 09 x.png", "b 9.png", "b 10.png", "b.png"]
 
 
 def test_neighbours_differ_in_the_last_number_alone():
     given = ["Cyst/Cyst- (10).jpg", "Cyst/Cyst- (9).jpg", "Cyst/Cyst- (12).jpg", "Stone/Cyst- (13).jpg"]
     given += ["Cyst/p1 s2.png", "Cyst/p2 s3.png", "Cyst/p2 s4.jpg", "Cyst/plain.png", "Cyst/plainer.png"]
-    assert image_names.neighbours(given).tolist() == [[1, 0], [0, 2], [5, 6]]
-    assert image_names.neighbours([]).tolist() == []
+    assert inference.neighbours(given).tolist() == [[1, 0], [0, 2], [5, 6]]
+    assert inference.neighbours([]).tolist() == []

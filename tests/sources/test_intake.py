@@ -311,20 +311,24 @@ def test_the_phantom_is_the_same_through_dicom(through_dicom):
 THREE = ["Cyst", "Normal", "Stone"]
 
 
+def external(source):
+    return user_images.members(str(source), THREE, key="data.external", some=True)
+
+
 def named(path, names):
     return ct.put(path, {name: name.encode() for name in names})
 
 
 def refused_external(source):
     with pytest.raises(InputError) as caught:
-        list(user_images.external(str(source), THREE))
+        list(external(source))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_a_class_may_be_missing(tmp_path):
     source = named(tmp_path / "theirs", ["deep/Stone/b.png", "deep/Cyst/a.jpg", "masks/Cyst/a.png"])
-    archive.write(tmp_path / "a.zip", user_images.external(str(source), THREE))
+    archive.write(tmp_path / "a.zip", external(source))
     found = archive.images(tmp_path / "a.zip", THREE, some=True)
     assert [entry.image for entry in found] == ["Cyst/a.jpg", "Stone/b.png"]
     with container.opened(tmp_path / "a.zip") as opened:
@@ -340,7 +344,7 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
             "Stone; rename each to the class that it holds, or take it out"
         )
     (tmp_path / "scans/normal/b").unlink()
-    members = [name for name, _ in user_images.external(str(tmp_path / "scans"), THREE)]
+    members = [name for name, _ in external(tmp_path / "scans")]
     assert [name.split("/")[-2:] for name in members[:-1]] == [["Cyst", "patient-0001-0001.png"]]
 
 

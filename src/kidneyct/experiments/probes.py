@@ -18,7 +18,7 @@ from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, corrupt
 from kidneyct.probe import balance, logistic, probe
 from kidneyct.series import inference as thumbnail_series
-from kidneyct.series import names, split
+from kidneyct.series import split
 
 HOME = Path(".study/probes")
 CURVE = 3  # cuts, and draws, behind the curves of the primary start and of random weights
@@ -62,7 +62,7 @@ def numbered(series, images):
 
     So a seed cuts them alike whichever of their images there are, and as benchmark/cuts.py does.
     """
-    order = names.order(list(images))
+    order = thumbnail_series.order(list(images))
     _, first = np.unique(series[order], return_index=True)
     return first.argsort().argsort()[np.unique(series, return_inverse=True)[1]]
 

@@ -31,7 +31,7 @@ def atomic_write(path, folder=None):
         entries_to_disk(path.parent)
     except OSError as error:
         if error.errno in FULL or os.strerror(errno.ENOSPC) in str(error):  # h5py tells the reason in the text alone
-            raise _no_room(path) from None
+            raise InputError(f"{path}: expected room on the disk, found none; free some and run it again") from None
         raise InputError(
             f"{path}: can't be written ({error.strerror or error}); change that and run it again"
         ) from None
@@ -55,11 +55,3 @@ def entries_to_disk(folder):
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _no_room(path):
-    """The InputError for a full disk."""
-    folder, free = Path(path).parent, "none"
-    with contextlib.suppress(OSError):
-        free = f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB free in {folder}/"
-    return InputError(f"{path}: expected room on the disk, found {free}; free some and run it again")

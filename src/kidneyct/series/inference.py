@@ -1,10 +1,13 @@
-"""Series: which images are slices of one scan, inferred from the thumbnails; and the nearest thumbnail."""
+"""Series: which images are slices of one scan, inferred from thumbnails and the natural order of names.
+
+And the nearest thumbnail. In natural order 2 comes before 10.
+"""
+
+import re
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-
-from kidneyct.series import names as image_names
 
 BLOCK = 2048  # thumbnails a side; a block of correlations takes 32 MiB
 NO_NEIGHBOURS = "none"
@@ -38,12 +41,12 @@ def _centred(thumbnails):
 def grouped(thumbnails, hashes, names, threshold):
     """Group of each image, (n,) int: files of equal hash are one, and neighbours that correlate above `threshold`.
 
-    Neighbours are those of `names.neighbours`; `threshold` may be NO_NEIGHBOURS. `hashes` and `names` are (n,).
+    Neighbours are those of `neighbours`; `threshold` may be NO_NEIGHBOURS. `hashes` and `names` are (n,).
     """
     _, labels = np.unique(np.asarray(hashes), return_inverse=True)
     if threshold == NO_NEIGHBOURS:
         return labels
-    pairs = image_names.neighbours(list(names))
+    pairs = neighbours(list(names))
     for start in range(0, len(pairs), BLOCK):
         block = pairs[start : start + BLOCK]
         (left, left_lengths), (right, right_lengths) = (_centred(thumbnails[rows]) for rows in block.T)
@@ -119,3 +122,25 @@ def nearest_each(query, reference, partitions, block=BLOCK):
                 position[at, rows] = np.where(better, here + first, position[at, rows])
                 best[at, rows] = np.where(better, value, best[at, rows])
     return position, best
+
+
+def _key(name):
+    """What sorts a name in natural order: text and whole numbers by turns, text first."""
+    return tuple(int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", name)))
+
+
+def order(names):
+    """Rows of the names (n,) in natural order, (n,) int."""
+    keys = [_key(name) for name in names]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), int)
+
+
+def neighbours(names):
+    """Pairs (k, 2) of rows whose names follow each other in natural order and differ in the last whole number.
+
+    What stands before that number is the same in both, the folder included; a name without a number has no neighbour.
+    """
+    rows = order(names)
+    before = [_key(names[row])[:-2] for row in rows]
+    follow = [at for at in range(1, len(rows)) if before[at] and before[at] == before[at - 1]]
+    return np.column_stack([rows[np.array(follow, int) - 1], rows[np.array(follow, int)]])

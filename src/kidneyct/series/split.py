@@ -7,7 +7,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from kidneyct.files.index import DROPPED, PARTS, UNUSED, rows
 from kidneyct.pipeline.errors import InputError
-from kidneyct.series import names
+from kidneyct.series import inference
 
 TRIES = 50
 
@@ -112,7 +112,7 @@ def by_block(labels, series, images, runs, fold, validation, seed):
     """
     labels, generator = np.asarray(labels), np.random.default_rng(seed)
     parts = np.full(len(labels), "train", dtype=object)
-    rows = names.order(images)
+    rows = inference.order(images)
     _, first, members, sizes = np.unique(np.asarray(series)[rows], True, True, True)
     classes, codes = np.unique(labels[rows], return_inverse=True)
     counts = np.zeros((len(first), len(classes)), int)  # (series, classes)

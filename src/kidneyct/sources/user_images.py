@@ -10,21 +10,15 @@ from kidneyct.sources import dicom_folder, labels
 NONE = "none"  # data.external: no external test set
 
 
-def external(source, classes):
-    """The members (name, bytes) of the archive of the external test set, `data.external`, which lacks classes or all.
-
-    Its images are from elsewhere: no model was trained on them.
-    """
-    return () if source == NONE else members(source, classes, key="data.external", some=True)
-
-
 def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """The members (name, bytes) of the archive of a source; `table` is the path of its labels, or labels.NONE.
 
-    `key` is the parameter that names the source; with `some`, not all of `classes` need be there. What else lies in
-    the class folders, or beside them, is left out, and named. InputError where there is no folder or zip, or where it
-    holds neither pictures nor DICOM files.
+    `key` is the parameter that names the source; with `some`, not all of `classes` need be there, and of NONE there are
+    no members. What else lies in the class folders, or beside them, is left out, and named. InputError where there is
+    no folder or zip, or where it holds neither pictures nor DICOM files.
     """
+    if some and source == NONE:
+        return
     if not os.path.lexists(source):
         raise InputError(
             f"{key}: expected {'none' if some else 'kaggle, phantom'} or the path of a folder or zip, found nothing at "
