@@ -153,13 +153,6 @@ def test_a_full_disk_does_not_end_a_stage_that_only_saves(project, monkeypatch, 
         assert len(list(now.folder.glob("*state*"))) == 1
 
 
-def test_a_full_disk_for_results_is_one_line(project):
-    line = "^out.csv: expected room on the disk, found .*; free some and run it again$"
-    for error in (OSError(errno.ENOSPC, "x"), OSError("write failed: errno = 28, 'No space left on device'")):
-        with pytest.raises(InputError, match=line), work() as now, now.writing("out.csv"):
-            raise error
-
-
 @pytest.mark.parametrize("error", [None, OSError(errno.EXDEV, "other disk")])
 def test_a_result_comes_into_its_place_when_it_is_whole(project, monkeypatch, error):
     def other_disk(source, path):

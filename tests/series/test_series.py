@@ -1,14 +1,10 @@
-"""Series from thumbnails: correlations worked out by hand, and phantom patients that are known."""
+"""Series from thumbnails and names, worked out by hand."""
 
 import numpy as np
 import pytest
-from PIL import Image
-from sklearn.metrics import adjusted_rand_score
 from thumbnails import pictures
 
-from kidneyct.images import decoding
 from kidneyct.series import inference
-from kidneyct.sources import phantom
 
 UNIQUE = [f"{number}" for number in range(99)]
 
@@ -90,22 +86,6 @@ def test_neighbours_are_of_one_group_above_a_threshold_of_their_own():
     assert (twice[0] == twice[3], len(set(twice))) == (True, 3)
     apart = ["a/s 1.png", "b/s 2.png", "b/t 3.png", "b/t.png"]  # another class, another name, no number
     assert len(set(inference.grouped(pictures(0, 0, 0, 0), hashes, apart, 0.7))) == 4
-
-
-def test_neighbours_join_slices_with_wide_gaps(monkeypatch):
-    """Every twelfth slice of two long phantom scans, numbered through as the data set's files are."""
-    monkeypatch.setattr(phantom, "SLICE_DISTANCE", 12)
-    slices = [one for number in (1, 2) for one in phantom.patient("Stone", number, 6, seed=0)]
-    thumbnails = np.stack([decoding.thumbnail(Image.fromarray(one.image)) for one in slices])
-    names = [f"{number}/Stone- ({one.position}).jpg" for number, one in zip("111111222222", slices, strict=True)]
-    true = np.repeat([0, 1], 6)
-    counts = {}
-    for neighbours in ("none", 0.9):
-        groups = inference.grouped(thumbnails, UNIQUE[:12], names, neighbours)
-        counts[neighbours] = inference.infer(thumbnails, groups, 0.99)
-    assert counts["none"].max() + 1 > 4
-    assert adjusted_rand_score(true, counts["none"]) < 0.5
-    np.testing.assert_array_equal(counts[0.9], true)
 
 
 def test_numbers_are_compared_as_numbers():

@@ -33,9 +33,9 @@ def values(content):
     return np.asarray(Image.open(io.BytesIO(content))).astype(int) - 32768
 
 
-def refused(source, table=NONE):
+def refused(call, *arguments):
     with pytest.raises(InputError) as caught:
-        taken(source, table)
+        call(*arguments)
     return str(caught.value)
 
 
@@ -118,20 +118,20 @@ def test_where_there_is_no_patient_the_study_takes_its_place(tmp_path, capsys):
     assert "4 without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID: Cyst/a/" in capsys.readouterr().out
     nobody = ct.file(PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
     assert "x: expected a PatientID, StudyInstanceUID or SeriesInstanceUID, found none; without one" in refused(
-        ct.put(tmp_path, {"Cyst/x": nobody})
+        taken, ct.put(tmp_path, {"Cyst/x": nobody})
     )
 
 
 def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     files = {"Cyst/a": ct.file(), "Cyst/b": ct.file(RescaleSlope=None), "Cyst/c.dcm": b"text"} | STONE
-    assert refused(ct.put(tmp_path / "in", files)).splitlines() == [
+    assert refused(taken, ct.put(tmp_path / "in", files)).splitlines() == [
         f"{tmp_path}/in: 2 of 4 files can't be used; mend them, or take them away:",
         "  Cyst/b: no RescaleSlope and RescaleIntercept, so no Hounsfield units; convert it first",
         "  Cyst/c.dcm: not readable as DICOM (neither SOPClassUID nor Modality), perhaps cut short; fetch it again or "
         "remove it",
     ]
     cut = {f"Cyst/{n}": ct.file(ct.RAMP + n)[:-60] for n in range(30)} | STONE
-    _, *lines, last = refused(ct.put(tmp_path / "cut", cut)).splitlines()
+    _, *lines, last = refused(taken, ct.put(tmp_path / "cut", cut)).splitlines()
     assert (len(lines), last) == (20, "  and 10 more such files")
     assert all("128" in line and "68" in line for line in lines)
 
@@ -145,7 +145,7 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     ],
 )
 def test_class_folders_that_are_not_there(tmp_path, files, line):
-    assert line in refused(ct.put(tmp_path, files))
+    assert line in refused(taken, ct.put(tmp_path, files))
 
 
 def test_a_stray_dicom_file_among_pictures_is_left_out(tmp_path):
@@ -168,9 +168,9 @@ def test_labels_from_a_table(tmp_path, key):
     greys = {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in taken(source, table)[0].items()}
     assert greys == {"Cyst": 0, "Stone": 7}
     (source / "x/IM1").write_bytes(ct.shipped("MR_small.dcm"))
-    assert f"expected each {key} to be in data.source, found none for line 3" in refused(source, table)
+    assert f"expected each {key} to be in data.source, found none for line 3" in refused(taken, source, table)
     table.write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
-    assert refused(source, table) == f"{source}: expected CT slices of each class, found none of Stone"
+    assert refused(taken, source, table) == f"{source}: expected CT slices of each class, found none of Stone"
 
 
 def test_labels_of_pictures(tmp_path):
@@ -181,7 +181,9 @@ def test_labels_of_pictures(tmp_path):
         {"masks/Cyst/a.png": b"3"},
     )
     (tmp_path / "labels.csv").write_text("patient,label\nP1,Cyst\n")
-    assert "expected a column file, as only DICOM files know their patient" in refused(source, tmp_path / "labels.csv")
+    assert "expected a column file, as only DICOM files know their patient" in refused(
+        taken, source, tmp_path / "labels.csv"
+    )
 
 
 def test_what_is_left_out_or_worth_knowing_of_slices_is_told(tmp_path, capsys):
@@ -277,25 +279,18 @@ def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
             assert word.decode().lower() not in name.lower()
 
 
-@pytest.fixture(scope="module")
-def through_dicom(tmp_path_factory):
-    """The phantom as DICOM files, and what an archive of these and `preprocess` make of it."""
-    folder = tmp_path_factory.mktemp("phantom")
-    assert phantom_scans.write(folder / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
-    archive.write(folder / "a.zip", user_images.members(str(folder / "scans"), phantom.CLASSES))
-    entries = archive.images(folder / "a.zip", phantom.CLASSES)
-    decoding.preprocess(folder / "a.zip", entries, 512, 0, folder)
-    return folder
-
-
-def test_the_phantom_is_the_same_through_dicom(through_dicom):
+def test_the_phantom_is_the_same_through_dicom(tmp_path):
     """Its Hounsfield units exactly; its greys but for what rounding to these, the formula, and JPEG's loss change."""
-    table, tensors = index.read(through_dicom / "index.csv"), arrays.images(through_dicom / "images.npy")
-    with zipfile.ZipFile(through_dicom / "a.zip") as opened:
+    assert phantom_scans.write(tmp_path / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
+    archive.write(tmp_path / "a.zip", user_images.members(str(tmp_path / "scans"), phantom.CLASSES))
+    entries = archive.images(tmp_path / "a.zip", phantom.CLASSES)
+    decoding.preprocess(tmp_path / "a.zip", entries, 512, 0, tmp_path)
+    table, tensors = index.read(tmp_path / "index.csv"), arrays.images(tmp_path / "images.npy")
+    with zipfile.ZipFile(tmp_path / "a.zip") as opened:
         patients = pd.read_csv(opened.open("patients.csv"))
     assert patients["image"].tolist() == table["image"].tolist()
     assert sorted(patients["series"].value_counts()) == [2, 2, 2, 2]
-    drawn = masks.read(through_dicom / "a.zip", table["image"])
+    drawn = masks.read(tmp_path / "a.zip", table["image"])
     for label in phantom.CLASSES:
         rows = np.flatnonzero(table["label"] == label)
         for row, one in zip(rows, phantom.patient(label, 1, 2, seed=3), strict=True):
@@ -312,18 +307,11 @@ THREE = ["Cyst", "Normal", "Stone"]
 
 
 def external(source):
-    return user_images.members(str(source), THREE, key="data.external", some=True)
+    return list(user_images.members(str(source), THREE, key="data.external", some=True))
 
 
 def named(path, names):
     return ct.put(path, {name: name.encode() for name in names})
-
-
-def refused_external(source):
-    with pytest.raises(InputError) as caught:
-        list(external(source))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_class_may_be_missing(tmp_path):
@@ -339,7 +327,7 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
     named(tmp_path / "pictures", ["Cyst/a.jpg", "normal/b.jpg", "Normal/x.txt"])
     ct.put(tmp_path / "scans", {"Cyst/a": ct.file(), "normal/b": ct.file(ct.RAMP + 1)})
     for source in ("pictures", "scans"):
-        assert refused_external(tmp_path / source) == (
+        assert refused(external, tmp_path / source) == (
             f"{tmp_path / source}: expected folders with the names of data.classes, found normal and none of Normal, "
             "Stone; rename each to the class that it holds, or take it out"
         )
@@ -358,20 +346,13 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
     ],
 )
 def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path, names, line):
-    assert line in refused_external(named(tmp_path / "theirs", names))
+    assert line in refused(external, named(tmp_path / "theirs", names))
 
 
 def table(tmp_path, text):
     path = tmp_path / "labels.csv"
     path.write_bytes(text.encode())
     return labels.read(str(path), CLASSES)
-
-
-def told(call, *arguments):
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_table_as_spreadsheets_write_it(tmp_path):
@@ -392,23 +373,18 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
     ],
 )
 def test_a_mistake_in_a_table_is_one_line_with_its_number(tmp_path, text, line):
-    found_line = told(table, tmp_path, text)
+    found_line = refused(table, tmp_path, text)
     assert found_line.startswith(f"data.labels: {tmp_path}/labels.csv: ")
     assert line in found_line
     assert "P1" not in found_line
 
 
-def test_no_file_at_all(tmp_path):
-    for path in (tmp_path, tmp_path / "none.csv"):
-        found_line = told(labels.read, str(path), CLASSES)
-        assert found_line == f"data.labels: {path}: expected a CSV file, found none there; give the path of one"
-
-
 def test_what_has_no_line_and_lines_that_name_nothing(tmp_path):
     found = table(tmp_path, "patient,label\nP1,Cyst\nP2,Stone\n")
-    assert "expected a line for the patient of each file, found none for b; add them, save leading zeros" in told(
+    assert "expected a line for the patient of each file, found none for b; add them, save leading zeros" in refused(
         labels.given, found, {"a": "P1", "b": "00P2", "c": "P2"}
     )
-    assert "expected each patient to be in data.source, found none for line 3; remove or mend them" in told(
+    assert "expected each patient to be in data.source, found none for line 3; remove or mend them" in refused(
         labels.given, found, {"a": "P1"}
     )
+    assert "expected a CSV file, found none there; give the path" in refused(labels.read, str(tmp_path), CLASSES)
