@@ -170,13 +170,9 @@ def test_how_a_slice_is_shown_or_lies_is_told_and_changes_nothing(changes, remar
     assert all(remark.startswith(start) for remark, start in zip(one.remarks, remarks, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("centre", "width", "expected"),
-    [(40, 400, (40, 400)), ([50, 300], [350, 2000], (50, 350)), (40, 0, None), (None, 400, None)],
-)
-def test_the_first_window_of_a_file(centre, width, expected):
-    changes = {name: value for name, value in (("WindowCenter", centre), ("WindowWidth", width)) if value is not None}
-    assert dicom.header(ct.file(**changes)).window == expected
+def test_the_first_window_of_a_file():
+    for centre, width, expected in (([50, 300], [350, 2000], (50, 350)), (40, 0, None), ("", 400, None)):
+        assert dicom.header(ct.file(WindowCenter=centre, WindowWidth=width)).window == expected
 
 
 def test_a_file_without_its_first_128_bytes_is_read_where_it_is_asked_for():

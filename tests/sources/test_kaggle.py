@@ -218,8 +218,3 @@ def test_published_counts():
     kaggle.check_counts(whole[1:], "other/kidneys", "a.zip")
     with pytest.raises(InputError, match=r"a\.zip: expected .*'Cyst': 3709.* found .*'Cyst': 3708"):
         kaggle.check_counts(whole[1:], kaggle.PUBLISHED_DATASET, "a.zip")
-
-
-def test_no_two_data_sets_share_a_folder():
-    names = ["a-b/c", "a/b-c", "a/b", "a/b/3", "a/b-3", "a-b/3"]
-    assert len({kaggle.folder(name) for name in names}) == len(names)

@@ -10,7 +10,6 @@ from PIL import Image
 from scipy import ndimage
 
 from kidneyct.images import archive, decoding
-from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import phantom
 
 SLICES = 3
@@ -122,11 +121,6 @@ def test_a_series_as_long_as_is_allowed_shows_its_lesion_to_the_end():
         for z in (body.start, body.start + 99):
             hu, cavity = phantom.draw_body(body, x, y, z)
             assert lesion.draw(hu, cavity, x, y, z).any()
-
-
-def test_an_unknown_class():
-    with pytest.raises(InputError, match=r"the phantom knows Cyst, Normal, Stone, Tumor; found Abscess"):
-        next(phantom.patient("Abscess", 1, 1, 0))
 
 
 def test_patches_give_what_the_whole_picture_would(patients, monkeypatch):
