@@ -3,7 +3,10 @@
 import functools
 import hashlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 
@@ -133,6 +136,20 @@ def test_a_picture_stands_upright(tmp_path, form):
     assert [picture.getpixel((16, y)) > 127 for y in (4, 40)] == [True, False]
     table, *_ = preprocess(tmp_path, {"Cyst/a.jpg": content, "Stone/b.png": GOOD})
     assert table.loc[0, ["width", "height"]].tolist() == [32, 48]
+
+
+WARNS = """
+from PIL import Image
+from test_images import PALETTE, decoding, saved
+Image.MAX_IMAGE_PIXELS = 10
+decoding.decode(saved(PALETTE, transparency=bytes([255, 255])), "a")
+"""
+
+
+def test_what_pillow_warns_of_is_not_printed():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", WARNS], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 GREY, COLOURS, OPAQUE = (

@@ -49,9 +49,10 @@ def test_series_are_numbered_in_the_order_of_the_index(content):
     assert numbers(content) == [0, 1, 0, 0]  # one patient has images of two classes
 
 
-def test_names_are_text():
+def test_names_are_text_and_those_that_look_alike_are_told(capsys):
     rows = dict(zip(IMAGES, ["1", "01", "NA", "1.0"], strict=True))
     assert numbers(written(rows)) == [0, 1, 2, 3]
+    assert capsys.readouterr().out == "t.csv: taken as different series: 01, 1\n"
     accents = dict(zip(IMAGES, ["é", "e\u0301", "x", "x"], strict=True))
     assert numbers(written(accents)) == [0, 0, 1, 1]
 

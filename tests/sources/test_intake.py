@@ -174,16 +174,30 @@ def test_labels_from_a_table(tmp_path, key):
 
 
 def test_labels_of_pictures(tmp_path):
-    source = ct.put(tmp_path / "in", {"x/a.png": b"1", "y/b.jpg": b"2", "masks/Cyst/a.png": b"3"})
-    (tmp_path / "labels.csv").write_text("file,label\nx/a.png,Cyst\ny/b.jpg,Stone\n")
-    assert taken(source, tmp_path / "labels.csv") == (
-        {"Cyst/a.png": b"1", "Stone/b.jpg": b"2"},
+    """However a name's accents are written."""
+    source = ct.put(tmp_path / "in", {"x/\xe9.png": b"1", "y/b.jpg": b"2", "masks/Cyst/a.png": b"3"})
+    (tmp_path / "labels.csv").write_text("file,label\nx/e\u0301.png,Ni\xe8r\ny/b.jpg,Stone\n")
+    assert taken(source, tmp_path / "labels.csv", ["Nie\u0300r", "Stone"]) == (
+        {"Nie\u0300r/\xe9.png": b"1", "Stone/b.jpg": b"2"},
         {"masks/Cyst/a.png": b"3"},
     )
     (tmp_path / "labels.csv").write_text("patient,label\nP1,Cyst\n")
     assert "expected a column file, as only DICOM files know their patient" in refused(
         taken, source, tmp_path / "labels.csv"
     )
+
+
+@pytest.mark.parametrize(
+    ("patients", "line"),
+    [
+        (["ANONYMOUS"] * 4, "4 of one PatientID in several studies and all classes; if it is not one patient's, set"),
+        (["P1", "p1", "07", "7"], "4 whose PatientID differs from another's in capitals or leading zeros alone, taken"),
+    ],
+)
+def test_what_a_patients_name_may_hide_is_told(tmp_path, capsys, patients, line):
+    files = [ct.file(ct.RAMP + n, PatientID=name, StudyInstanceUID=f"1.{n}") for n, name in enumerate(patients)]
+    taken(ct.put(tmp_path, dict(zip(("Cyst/a", "Cyst/b", "Stone/c", "Stone/d"), files, strict=True))))
+    assert f"{tmp_path}: {line}" in capsys.readouterr().out
 
 
 def test_what_is_left_out_or_worth_knowing_of_slices_is_told(tmp_path, capsys):
@@ -341,7 +355,10 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
     [
         (["Other/a.jpg"], "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png)"),
         (["Other/a.jpg"], "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
-        (["train/Cyst/a.jpg", "test/Stone/b.jpg"], "in one place, found them in test, train; keep one"),
+        (
+            ["train/Cyst/a.jpg", "test/Stone/b.jpg"],
+            "in one place, found them in test, train; give the path of one as data.external, or",
+        ),
         ([], "data.external: expected none or the path of a folder or zip, found nothing at "),
     ],
 )

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import itertools
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +87,14 @@ def user_lines(content, where):
     if uneven:
         raise InputError(f"{where}: {', '.join(uneven[:5])}, not {len(header)} as the first; mend the table")
     return header, lines
+
+
+def look_alike(names):
+    """Those of some names that differ from another in capitals or leading zeros alone, sorted."""
+    groups = defaultdict(set)
+    for name in set(names):
+        groups[re.sub(r"(?<!\d)0+(?=\d)", "", name).casefold()].add(name)
+    return sorted(itertools.chain.from_iterable(group for group in groups.values() if len(group) > 1))
 
 
 def fault(table, columns):

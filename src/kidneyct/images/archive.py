@@ -54,7 +54,8 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
             found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
         advice = f"change data.classes or {key}{', or give a table as data.labels' * (not some)}"
         if complete:
-            found, advice = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}", "keep one"
+            found = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}"
+            advice = f"give the path of one as {key}, or merge them"
         raise InputError(
             f"{where}: expected {'some of the ' * some}folders {', '.join(classes)} with {kind} side by side in one "
             f"place, found {found}; {advice}"
@@ -70,11 +71,13 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
 
 
 def in_class_folders(names, classes, where, key="data.source", some=False):
-    """The images among some files, sorted, and the folders beside the class folders; as `class_folders` has them."""
+    """The images among some files, sorted, as `class_folders` has them; folders beside the class folders are named."""
     pictures = [name for name in names if is_image(PurePosixPath(name))]
     others = [name for name in names if not is_image(PurePosixPath(name))]
     labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some, others=others)
-    return labelled(labels, where), beside
+    if beside:
+        print(f"{where}: left out {container.listed(beside)}: no class of data.classes", flush=True)
+    return labelled(labels, where)
 
 
 def labelled(labels, where):
@@ -107,7 +110,7 @@ def images(path, classes, some=False):
     InputError where one of `classes` has none; with `some`, where all are without in a zip that holds anything.
     """
     with container.opened(path) as archive:
-        return in_class_folders(archive.names, classes, path, some=some)[0] if archive.names or not some else []
+        return in_class_folders(archive.names, classes, path, some=some) if archive.names or not some else []
 
 
 def patients(path):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import unicodedata
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -92,10 +93,11 @@ def _zip(path):
 def _name(info, path):
     """A member's name, with / between folders; UTF-8 also where its packer did not say so."""
     name = info.filename.replace("\\", "/")  # as Windows writes them
-    if not info.flag_bits & UTF_8:
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode()
-    if re.search("[\u2500-\u259f]", name):  # what zipfile makes of Chinese bytes
+    if info.flag_bits & UTF_8 or name.isascii():
+        return name
+    with contextlib.suppress(UnicodeError):
+        return name.encode("cp437").decode()
+    if any(not (letter.isascii() or unicodedata.name(letter).startswith("LATIN")) for letter in name):
         raise InputError(f"{shown(path)}: expected names in UTF-8, found {shown(name)}; pack it anew, with such names")
     return name
 

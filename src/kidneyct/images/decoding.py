@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ FORMATS = ("JPEG", "PNG")  # no others, whatever a file is called: some, such as
 EIGHT_BIT_MODES = {"1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LA"}
 MOST_SCANNED = 20 * Image.MAX_IMAGE_PIXELS  # pixels times scans of a JPEG; some seconds
 BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
+
+warnings.filterwarnings("ignore", module="PIL")  # of large pictures, of palettes; errors are told in a line
 
 
 def decode(content, name, formats=FORMATS, chosen=None):

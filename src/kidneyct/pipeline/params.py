@@ -53,9 +53,11 @@ def _window(numbers):
 Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
 Text = Annotated[str, Field(min_length=1), Predicate(_one_line)]
 PathLike = Annotated[Text, Predicate(_nameable)]
-FolderName = Predicate(lambda text: text not in (".", "..") and not {"/", "\\"} & set(text))
+FolderName = Predicate(
+    lambda text: text not in (".", "..") and not {"/", "\\"} & set(text) and "Cf" not in map(unicodedata.category, text)
+)
 ClassName = Annotated[Text, Field(max_length=100), FolderName]
-Different = Predicate(lambda items: len(set(items)) == len(items))
+Different = Predicate(lambda items: len({unicodedata.normalize("NFC", f"{item}") for item in items}) == len(items))
 ShareBelow1 = Annotated[float, Field(ge=0, lt=1, description="a number from 0 and below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
 Number = Annotated[int | float, Field(allow_inf_nan=False)]

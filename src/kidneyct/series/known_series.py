@@ -53,6 +53,8 @@ def numbers(table, images, where, listed="data/images/index.csv", otherwise="set
     if unused:
         print(unused, flush=True)
     by_image = dict(zip(table["image"], table["series"], strict=True))
+    if alike := tables.look_alike(map(by_image.get, images)):
+        print(f"{where}: taken as different series: {container.listed(alike)}", flush=True)
     return pd.factorize(np.array([by_image[image] for image in images], object))[0]
 
 

@@ -46,8 +46,8 @@ class Slice(NamedTuple):
 
 
 def is_dicom(content):
-    """Whether bytes, the first 132 or more, begin as a DICOM file does."""
-    return content[PREAMBLE:START] == MAGIC
+    """Whether bytes, the first 132 or more, begin as a DICOM file does; also one without preamble, by its first tag."""
+    return content[PREAMBLE:START] == MAGIC or (content[:2] in (b"\2\0", b"\x08\0") and content[3:4] == b"\0")
 
 
 def header(content):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from kidneyct.files import tables
 from kidneyct.images import archive, container, decoding, window
 from kidneyct.images.archive import MASKS, ROOT, SUFFIXES
 from kidneyct.pipeline import progress
@@ -21,6 +22,8 @@ from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom, labels
 
 MOST = 20  # bad files that are told one by one
+SPANS = "of one PatientID in several studies and all classes; if it is not one patient's, set series.table: none"
+ALIKE = "whose PatientID differs from another's in capitals or leading zeros alone, taken as another patient"
 
 
 class _Named(NamedTuple):
@@ -65,8 +68,16 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
         raise InputError(f"{source}: expected CT slices of each class, found none of {', '.join(absent)}")
     patients = {one.patient for one in named}
     print(f"{source}: {len(named)} CT slices of {len(patients)} patients, by PatientID", flush=True)
-    remarks = {remark for one in named for remark in one.slice.remarks}
-    _tell("", {remark: sorted(one.file for one in named if remark in one.slice.remarks) for remark in remarks}, source)
+    remarks, studies, held = defaultdict(list), defaultdict(set), defaultdict(set)
+    alike = tables.look_alike(one.slice.patient for one in named)
+    for one in named:
+        studies[one.patient].add(one.slice.study)
+        held[one.patient].add(of_file[one.file])
+    for one in sorted(named, key=lambda one: one.file):
+        spans = [SPANS] * (len(studies[one.patient]) > 1 and len(held[one.patient]) == len(classes))
+        for remark in (*one.slice.remarks, *spans, *[ALIKE] * (one.slice.patient in alike)):
+            remarks[remark].append(one.file)
+    _tell("", remarks, source)
     yield from _pictures(named, read, source)
     yield from _masks(named, names, read, top, source)
     lines = [f"{one.image},{one.patient}" for one in sorted(named)]

@@ -1,6 +1,7 @@
 """The table of labels, `data.labels`: which class a file, a series or a patient is of."""
 
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -35,16 +36,17 @@ def read(path, classes):
             f"{container.listed(header, 10) or 'none'}; rename or remove columns, and save it with commas"
         )
     lines, faults = {}, []
+    same = {unicodedata.normalize("NFC", label): label for label in classes}  # an accent is one character or two
     for number, row in rows.items():
-        value, label = (row[header.index(name)].strip() for name in (keys[0], "label"))
+        value, label = (unicodedata.normalize("NFC", row[header.index(name)].strip()) for name in (keys[0], "label"))
         if not value:
             faults.append(f"line {number} names no {keys[0]}")
-        elif label not in classes:
+        elif label not in same:
             faults.append(f"line {number} has the class {shown(label) or 'none'}, not one of {', '.join(classes)}")
         elif value in lines:
             faults.append(f"line {number} names the {keys[0]} of line {lines[value][1]} again")
         else:
-            lines[value] = label, number
+            lines[value] = same[label], number
     if faults:
         raise InputError(f"{where}: {container.listed(faults)}; mend the table")
     return Labels(where, keys[0], lines)
@@ -55,6 +57,7 @@ def given(labels, files):
 
     `files` are file -> value of the key. InputError where a line names none of them, or a file has no line.
     """
+    files = {file: unicodedata.normalize("NFC", value) for file, value in files.items()}
     absent = [file for file, value in files.items() if value not in labels.lines]
     if absent:
         raise InputError(

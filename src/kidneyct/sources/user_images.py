@@ -37,7 +37,7 @@ def members(source, classes, table=labels.NONE, key="data.source", some=False):
 def _in_folders(opened, classes, source, key, some):
     """The images in class folders, None where these hold DICOM files; InputError where they hold both, or neither."""
     try:
-        taken, beside = archive.in_class_folders(opened.names, classes, source, key, some)
+        taken = archive.in_class_folders(opened.names, classes, source, key, some)
     except InputError:
         if dicom_folder.present(*opened):
             return None
@@ -50,8 +50,6 @@ def _in_folders(opened, classes, source, key, some):
             f"{source}: expected DICOM files or pictures, found both in the class folders: "
             f"{shown(taken[0].member)} and others among {container.listed(others, 3)}; keep one kind"
         )
-    if beside:
-        print(f"{source}: left out {container.listed(beside)}: no class of data.classes", flush=True)
     if others:
         print(
             f"{source}: left out of the class folders {container.listed(others)}: taken are {archive.KINDS} files "
