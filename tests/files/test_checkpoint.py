@@ -65,39 +65,31 @@ def test_the_same_stage_finds_what_was_saved_and_leaves_nothing_when_done(projec
     assert list(Path(".unfinished").iterdir()) == []
 
 
-def change_parameter():
-    path = Path("params.yaml")
-    path.write_text(re.sub(r" epochs: \d+", r"\g<0>1", path.read_text()))
+def rewrite(name, old, new):
+    Path(name).write_text(re.sub(old, new, Path(name).read_text()))
 
 
 CHANGES = {
-    "a parameter": change_parameter,
-    "data": lambda: np.save("data/candidate.npy", np.arange(4)),
-    "code": lambda: Path("code/two.py").write_text("\n"),
+    "a parameter": lambda patch: rewrite("params.yaml", r" epochs: \d+", r"\g<0>1"),
+    "data": lambda patch: np.save("data/candidate.npy", np.arange(4)),
+    "code": lambda patch: Path("code/two.py").write_text("\n"),
+    "packages": lambda patch: patch.setattr(checkpoint.record.metadata, "version", lambda package: "0"),
+    "a parameter of others": lambda patch: rewrite("params.yaml", "batch_size: 100", "batch_size: 50"),
+    "what Python leaves": lambda patch: Path("code/__pycache__/one.pyc").touch(),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_other_inputs_find_nothing_and_clear_it_away(project, change):
-    folder = interrupt()
-    CHANGES[change]()
-    with work() as other:
-        assert other.load("state") is None
-        assert left() == sorted([other.folder.name, "lock"]) != sorted([folder.name, "lock"])
-
-
-def test_the_key_holds_packages_devices_and_roles_and_nothing_else(project, monkeypatch):
-    own = interrupt()
-    assert interrupt(stage="train@control") != own
-    assert interrupt(device="GPU").name != own.name
-    own = interrupt()
-    path = Path("params.yaml")
-    path.write_text(path.read_text().replace("batch_size: 100", "batch_size: 50"))
+def test_other_inputs_find_nothing_and_clear_it_away(project, monkeypatch, change):
     Path("code/__pycache__").mkdir()
-    Path("code/__pycache__/one.pyc").touch()
-    assert interrupt() == own
-    monkeypatch.setattr(checkpoint.record.metadata, "version", lambda package: "0")
-    assert interrupt().name != own.name
+    folder = interrupt()
+    assert interrupt(stage="train@control").name != folder.name
+    CHANGES[change](monkeypatch)
+    same = change in ("a parameter of others", "what Python leaves")
+    with work() as other:
+        assert (other.load("state") is not None, other.folder == folder) == (same, same)
+        assert left() == sorted([other.folder.name, "lock"])
+    assert interrupt(device="GPU").name != folder.name
 
 
 HOLD = """

@@ -23,6 +23,13 @@ def make_zip(path, names, method=zipfile.ZIP_STORED):
     return path
 
 
+def make_windows_zip(path, names):
+    with zipfile.ZipFile(path, "w") as container:
+        for name in ["Stone/", *names]:
+            container.writestr(name.replace("/", "\\"), name)
+    return path
+
+
 def make_folder(path, names):
     return ct.put(path, {name: name.encode(errors="surrogateescape") for name in names})
 
@@ -35,8 +42,8 @@ def refused(source):
     return str(error.value)
 
 
-@pytest.mark.parametrize("above", ["", "data/", f"{archive.ROOT}/"])
-@pytest.mark.parametrize("make", [make_zip, make_folder])
+@pytest.mark.parametrize("above", ["", f"{archive.ROOT}/"])
+@pytest.mark.parametrize("make", [make_zip, make_folder, make_windows_zip])
 def test_sources_of_any_depth_end_in_one_layout(tmp_path, make, above, capsys):
     names = [f"{above}Stone/b.PNG", f"{above}Cyst/a (2).jpg", f"{above}Cyst/a (10).jpeg", f"{above}Cyst/notes.txt"]
     names += ["kidneyData.csv", "masks/Cyst/a (2).png", f"{above}Other/c.jpg", f"{above}Cyst/more/d.jpg"]
@@ -53,16 +60,6 @@ def test_sources_of_any_depth_end_in_one_layout(tmp_path, make, above, capsys):
         assert container.read(found[1].member).decode() == f"{above}Cyst/a (2).jpg"
         rest = set(container.namelist()) - {entry.member for entry in found}
     assert rest == {"kidneyData.csv", "masks/Cyst/a (2).png"}
-
-
-def test_a_zip_as_windows_writes_it(tmp_path):
-    names = ["data\\Cyst\\a.jpg", "data\\Stone\\", "data\\Stone\\b.jpg", "data\\masks\\Cyst\\a.png"]
-    members = dict(user_images.members(make_zip(tmp_path / "a.zip", names), CLASSES))
-    assert members == {
-        f"{archive.ROOT}/Cyst/a.jpg": b"data\\Cyst\\a.jpg",
-        f"{archive.ROOT}/Stone/b.jpg": b"data\\Stone\\b.jpg",
-        "masks/Cyst/a.png": b"data\\masks\\Cyst\\a.png",
-    }
 
 
 def test_class_folders_that_are_missing_or_in_two_places(tmp_path):

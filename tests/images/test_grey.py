@@ -53,31 +53,30 @@ def test_a_picture_of_one_grey():
     np.testing.assert_array_equal(grey.matched(picture(background=200)), picture(background=128))
 
 
-@pytest.mark.parametrize("background", [0, 7])  # 7 where contrast was equalised
-def test_the_body_has_no_holes_and_no_couch(background):
-    """The hollow couch, filled, would be the larger piece; a gap of six pixels is too wide to be closed."""
-    block, bowel = ((20, 69), (35, 65), 90), ((30, 40), (40, 60), background)
-    found = grey.body(picture(block, bowel, *frame((75, 95), (5, 95), 250, thick=2), background=background))
-    np.testing.assert_array_equal(found, inside((20, 69), (35, 65)))
+COUCH = frame((75, 95), (5, 95), 250, thick=2)
+BLOCK, BOWEL = ((20, 69), (35, 65), 90), ((30, 40), (40, 60))
+GAP, FAT = ((20, 23), (50, 53), 0), ((30, 70), (30, 70), 120)  # fat is black where the window is narrow
+
+
+@pytest.mark.parametrize(
+    ("blocks", "background", "expected"),
+    [
+        # The hollow couch, filled, would be the larger piece; a gap of six pixels is too wide to be closed.
+        *(([BLOCK, (*BOWEL, dark), *COUCH], dark, BLOCK[:2]) for dark in (0, 7)),  # 7 where contrast was equalised
+        ([*frame((20, 80), (20, 80), 60), GAP, FAT], 0, ((20, 80), (20, 80))),  # skin with a gap closes the body
+        # A coronal slice is closed where it is cut; its lungs are open above.
+        ([((0, 100), (20, 80), 120), ((0, 50), (32, 68), 0)], 0, ((0, 100), (20, 80))),
+        ([((4, 96), (20, 80), 120), ((4, 50), (32, 68), 0)], 0, ((4, 96), (20, 80))),
+    ],
+)
+def test_the_body_has_no_holes_and_no_couch(blocks, background, expected):
+    np.testing.assert_array_equal(grey.body(picture(*blocks, background=background)), inside(*expected))
 
 
 def test_a_couch_that_touches_the_body_is_no_part_of_it():
-    found = grey.body(picture(((20, 75), (35, 65), 90), *frame((75, 95), (5, 95), 250, thick=2)))
+    found = grey.body(picture(((20, 75), (35, 65), 90), *COUCH))
     np.testing.assert_array_equal(found[:75], inside((20, 75), (35, 65))[:75])
     assert not found[77:].any()  # the couch's upper side goes with the body where both touch
-
-
-def test_skin_with_a_gap_closes_the_body():
-    """Fat is black where the window is narrow."""
-    blocks = [*frame((20, 80), (20, 80), 60), ((20, 23), (50, 53), 0), ((30, 70), (30, 70), 120)]
-    np.testing.assert_array_equal(grey.body(picture(*blocks)), inside((20, 80), (20, 80)))
-
-
-@pytest.mark.parametrize("margin", [0, 4])
-def test_a_coronal_slice_is_closed_where_it_is_cut(margin):
-    rows = margin, 100 - margin
-    blocks = [(rows, (20, 80), 120), ((margin, 50), (32, 68), 0)]  # lungs that are open above
-    np.testing.assert_array_equal(grey.body(picture(*blocks)), inside(rows, (20, 80)))
 
 
 def test_a_picture_is_left_or_matched():
