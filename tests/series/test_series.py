@@ -56,8 +56,8 @@ def test_blocks_change_nothing(block):
     hashes, similarities = [f"{number % 35}" for number in range(40)], [0.9, 0.995, 0.99999]
     expected = [inference.infer(thumbnails, hashes, similarity) for similarity in similarities]
     assert len({each.max() for each in expected}) == 3
-    np.testing.assert_array_equal(inference.infer_each(thumbnails, hashes, similarities, block), expected)
-    whole, parts = (inference.nearest(thumbnails[:9], thumbnails[9:], *sizes) for sizes in ((), (block,)))
+    np.testing.assert_array_equal(inference.infer(thumbnails, hashes, similarities, block), expected)
+    whole, parts = (inference.nearest(thumbnails[:9], thumbnails[9:], **size) for size in ({}, {"block": block}))
     np.testing.assert_array_equal(parts, whole)
 
 
@@ -69,8 +69,8 @@ def test_the_nearest_is_the_first_of_equals():
 
 def test_the_nearest_apart_from_coarser_and_coarser_series():
     angles = [0, 1, 10, 50, 100]
-    partitions = [np.arange(5), np.array([0, 0, 1, 2, 3]), np.array([0, 0, 0, 2, 3])]
-    position, correlation = inference.nearest_each(pictures(*angles), pictures(*angles), [(p, p) for p in partitions])
+    partitions = [[0, 1, 2, 3, 4], [0, 0, 1, 2, 3], [0, 0, 0, 2, 3]]
+    position, correlation = inference.nearest(pictures(*angles), pictures(*angles), (partitions, partitions))
     assert position.tolist() == [[1, 0, 1, 2, 3], [2, 2, 1, 2, 3], [3, 3, 3, 2, 3]]
     np.testing.assert_allclose(correlation[:, 0], np.cos(np.radians([1, 10, 50])), atol=1e-3)
 

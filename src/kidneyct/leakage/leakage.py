@@ -127,9 +127,10 @@ def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
     if len(thumbnails) > MOST:
         return pd.DataFrame(columns=columns)
     ascending, codes = sorted(similarities), np.asarray(codes)
-    partitions = thumbnail_series.infer_each(thumbnails, groups, ascending)
-    fine_first = [(numbers, numbers) for numbers in reversed(partitions)]
-    position, correlation = (each[::-1] for each in thumbnail_series.nearest_each(thumbnails, thumbnails, fine_first))
+    partitions = thumbnail_series.infer(thumbnails, groups, ascending)
+    fine_first = partitions[::-1]
+    found = thumbnail_series.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
+    position, correlation = (each[::-1] for each in found)
     lines = []
     for at, (similarity, numbers) in enumerate(zip(ascending, partitions, strict=True)):
         mixed = pd.crosstab(numbers, codes).gt(0).sum(axis=1).gt(1).sum()

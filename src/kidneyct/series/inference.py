@@ -56,26 +56,21 @@ def grouped(thumbnails, hashes, names, threshold):
 
 
 def infer(thumbnails, groups, similarity, block=BLOCK):
-    """Series number of each image, (n,) int, counted from 0 in order of first appearance.
+    """Series number of each image, (n,) int, counted from 0 in order of first appearance; (k, n) of k similarities.
 
     Images whose thumbnails correlate above `similarity` are linked, and so are those of one group, as `grouped` finds
     them; the connected components are the series. `thumbnails` (n, 25, 25), `groups` (n,). Every pair is compared, in
     blocks of the upper triangle: time grows with n², memory with n.
     """
-    return infer_each(thumbnails, groups, [similarity], block)[0]
-
-
-def infer_each(thumbnails, groups, similarities, block=BLOCK):
-    """What `infer` finds at each of several similarities, the pairs compared once."""
-    _, first_labels = np.unique(np.asarray(groups), return_inverse=True)
-    labels = [first_labels] * len(similarities)
+    similarities = np.atleast_1d(similarity)
+    labels = [np.unique(np.asarray(groups), return_inverse=True)[1]] * len(similarities)
     for first in range(0, len(thumbnails), block):
         for second in range(first, len(thumbnails), block):
             found = correlations(thumbnails[first : first + block], thumbnails[second : second + block])
-            for at, similarity in enumerate(similarities):
-                links = np.argwhere(found > similarity)
+            for at, least in enumerate(similarities):
+                links = np.argwhere(found > least)
                 labels[at] = merge(labels[at], links[:, 0] + first, links[:, 1] + second)
-    return [by_appearance(each) for each in labels]
+    return np.reshape([by_appearance(each) for each in labels], (*np.shape(similarity), len(thumbnails)))
 
 
 def merge(labels, left, right):
@@ -94,18 +89,15 @@ def by_appearance(labels):
     return np.argsort(np.argsort(first))[inverse]
 
 
-def nearest(query, reference, block=BLOCK, apart=None):
+def nearest(query, reference, apart=None, block=BLOCK):
     """The most similar of the reference thumbnails for each of the query's, the first of equals.
 
-    `apart`, the series of both, (q,) and (r,), leaves those of the same series out. Returns their positions (q,) int
-    and correlations (q,), -inf where none is left.
+    `apart`, the series of both, (q,) and (r,), leaves those of the same series out; there may be k such partitions,
+    (k, q) and (k, r), each coarser than the one before it. Returns positions, (q,) or (k, q) int, and correlations,
+    -inf where none is left.
     """
-    position, best = nearest_each(query, reference, [apart], block)
-    return position[0], best[0]
-
-
-def nearest_each(query, reference, partitions, block=BLOCK):
-    """What `nearest` finds apart from each of k partitions, (k, q) both; each is coarser than the one before it."""
+    shape = (len(query),) if apart is None else np.shape(apart[0])
+    partitions = [None] if apart is None else list(zip(*map(np.atleast_2d, apart), strict=True))
     position = np.zeros((len(partitions), len(query)), int)
     best = np.full(position.shape, -np.inf)
     for first in range(0, len(reference), block):
@@ -113,15 +105,15 @@ def nearest_each(query, reference, partitions, block=BLOCK):
         for start in range(0, len(query), block):
             rows = slice(start, start + block)
             found = correlations(query[rows], known)
-            for at, apart in enumerate(partitions):
-                if apart is not None:
-                    found[apart[0][rows, None] == apart[1][None, first : first + block]] = -np.inf
+            for at, series in enumerate(partitions):
+                if series is not None:
+                    found[series[0][rows, None] == series[1][None, first : first + block]] = -np.inf
                 here = found.argmax(axis=1)
                 value = found[np.arange(len(here)), here]
                 better = value > best[at, rows]
                 position[at, rows] = np.where(better, here + first, position[at, rows])
                 best[at, rows] = np.where(better, value, best[at, rows])
-    return position, best
+    return position.reshape(shape), best.reshape(shape)
 
 
 def _key(name):
