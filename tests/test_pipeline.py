@@ -11,7 +11,7 @@ from tiny import TINY, clone
 
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.sources import phantom_scans
+from kidneyct.sources import phantom
 
 TRAINED = ("train", "explain")
 
@@ -25,8 +25,8 @@ def both(*stages):
 
 
 def scans(folder, *generated):
-    """What `phantom_scans.write` writes, in files that name their patients wherever DICOM may."""
-    phantom_scans.write(folder / "SECRET", *generated)
+    """What `phantom.write_scans` writes, in files that name their patients wherever DICOM may."""
+    phantom.write_scans(folder / "SECRET", *generated)
     for number, path in enumerate(sorted(folder.glob("SECRET/[!m]*/*/*"))):
         data = pydicom.dcmread(path)
         data.PatientID = data.PatientName = f"SECRET {data.PatientID}"

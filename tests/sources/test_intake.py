@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from kidneyct.files import arrays, index
 from kidneyct.images import archive, container, decoding, masks, window
 from kidneyct.pipeline.errors import InputError
-from kidneyct.sources import labels, phantom, phantom_scans, user_images
+from kidneyct.sources import labels, phantom, user_images
 
 CLASSES = ["Cyst", "Stone"]
 STONE = {"Stone/z": ct.file(ct.RAMP + 900, PatientID="P9", StudyInstanceUID="9", SeriesInstanceUID="9.1")}
@@ -262,7 +262,7 @@ def test_nobody_is_named_in_what_download_and_preprocess_write(tmp_path):
 
 def test_the_phantom_is_the_same_through_dicom(tmp_path):
     """Its Hounsfield units exactly; its greys but for what rounding to these, the formula, and JPEG's loss change."""
-    assert phantom_scans.write(tmp_path / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
+    assert phantom.write_scans(tmp_path / "scans", phantom.CLASSES, 1, 2, seed=3) == 8
     archive.write(tmp_path / "a.zip", user_images.members(str(tmp_path / "scans"), phantom.CLASSES))
     entries = archive.images(tmp_path / "a.zip", phantom.CLASSES)
     decoding.preprocess(tmp_path / "a.zip", entries, 512, 0, tmp_path)

@@ -25,9 +25,9 @@ def run(options):
     from pathlib import Path
 
     from kidneyct.pipeline.errors import shown
-    from kidneyct.sources import phantom, phantom_scans
+    from kidneyct.sources import phantom
 
-    count = phantom_scans.write(options.folder, phantom.CLASSES, options.patients, options.slices, options.seed)
+    count = phantom.write_scans(options.folder, phantom.CLASSES, options.patients, options.slices, options.seed)
     patients = options.patients * len(phantom.CLASSES)
     print(f"{shown(options.folder)}: {count} DICOM files of {patients} patients, and their masks")
     print(f"dvc exp run -S data.source={shlex.quote(shown(Path(options.folder).resolve()))}")

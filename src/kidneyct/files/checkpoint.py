@@ -1,8 +1,7 @@
 """What an interrupted stage leaves for its next run, in `.unfinished/`, which neither git nor DVC looks at.
 
-A stage works in `.unfinished/<stage>/<key>/`. The key is a digest of all that its results depend on, so that no run
-goes on with what other inputs gave. The folder goes when the stage is done, and when the same stage starts with
-another key.
+A stage works in `.unfinished/<stage>/<key>/`; the key is a digest of all that its results depend on. The folder goes
+when the stage is done, and when the same stage starts with another key.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""A model's predictions: the table that all that come later read a class or a probability from.
-
-So two classes of nearly one probability are never told apart in two ways.
-"""
+"""A model's predictions: the one table of classes and probabilities, so that a near tie is never told in two ways."""
 
 import numpy as np
 import pandas as pd
@@ -13,10 +10,7 @@ PROBABILITY = "probability of "  # the columns that hold the classes' probabilit
 
 
 def tabulate(table, rows, classes, probabilities):
-    """A line for each of `rows` of the split `table`: image, label, predicted and a probability for each class.
-
-    `probabilities` is (len(rows), classes).
-    """
+    """A line for each of r `rows` of the split `table`, with image, label, predicted; `probabilities` (r, classes)."""
     predictions = table.loc[rows, ["image", "label"]]
     predictions["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     predictions[[PROBABILITY + label for label in classes]] = probabilities

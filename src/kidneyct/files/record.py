@@ -29,8 +29,7 @@ SETTINGS = (  # environment variables that may change what is computed; no other
 def write(stage, seconds):
     """Write records/STAGE.json, of a stage ("train@candidate") that took so many seconds.
 
-    A stage whose result DVC takes from its cache is not run: the record here is then of the last one that was. Where it
-    can't be written, a line says so, and the result stays.
+    A stage whose result DVC takes from its cache leaves the last record. Where it can't be written, a line says so.
     """
     path = FOLDER / f"{stage}.json"
     try:
@@ -71,8 +70,5 @@ def versions(packages=PACKAGES):
 
 def _git(*arguments):
     """What git says, or None outside a repository."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return None if done.returncode else done.stdout.rstrip()
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.check_output(["git", *arguments], stderr=subprocess.DEVNULL, text=True).rstrip()

@@ -30,8 +30,7 @@ def kept(trials):
 
 
 def read(path, columns):
-    """A table with at least these columns, name -> what they hold, and a line or more; one that is `kept` if it has
-    that column.
+    """A table with at least these columns, name -> what they hold, and a line or more; with a column kept, one is 1.
 
     InputError where it is missing, cut short or not such a table.
     """

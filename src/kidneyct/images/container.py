@@ -30,20 +30,19 @@ def opened(path):
 
 
 def _walk(top):
-    """Names of all that is no folder, below `top`; links to folders are followed last, and each folder only once."""
+    """Names of all that is no folder, below `top`; links to folders are followed, each folder only once."""
 
     def refuse(error):
         raise InputError(f"{shown(error.filename)}: can't be read ({error.strerror}); change its permissions")
 
-    seen, found, pending = set(), [], [top]
-    for start in pending:
-        for folder, folders, files in os.walk(start, onerror=refuse):
-            if (real := os.path.realpath(folder)) in seen:
-                folders.clear()
-                continue
-            seen.add(real)
-            found += [(Path(folder) / name).relative_to(top).as_posix() for name in files]
-            pending += [path for name in sorted(folders) if os.path.islink(path := os.path.join(folder, name))]
+    seen, found = set(), []
+    for folder, folders, files in os.walk(top, onerror=refuse, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
+        found += [(Path(folder) / name).relative_to(top).as_posix() for name in files]
     return found
 
 

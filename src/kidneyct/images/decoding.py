@@ -25,10 +25,9 @@ warnings.filterwarnings("ignore", module="PIL")  # of large pictures, of palette
 def decode(content, name, formats=FORMATS, chosen=None):
     """An image file's bytes as an upright picture, grey (mode L) where its channels are equal, else RGB.
 
-    Upright is as its EXIF says; InputError, naming the image, if it can't be read. A grey PNG of 16 bits is seen
-    through `chosen`, as `preprocess.window`, where that is given. Refused are also other pictures of more than 8 bits a
-    channel, animations, and pictures that are transparent somewhere: what is seen there depends on what lies behind. Of
-    a JPEG of several pictures the first is taken, its main one.
+    Upright is as its EXIF says. A grey PNG of 16 bits is seen through `chosen`, as `preprocess.window`. InputError,
+    naming the image, if it can't be read, is animated, has otherwise more than 8 bits a channel, or is transparent
+    somewhere: what is seen there depends on what lies behind. Of a JPEG of several pictures the main one is taken.
     """
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)
@@ -87,8 +86,8 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
-    where these are more than `allowed`, or all of a class; memory does not grow with the number of images. Pictures of
-    16 bits are seen through `chosen`, as `preprocess.window`. Each picture is used as `changed` gives it back.
+    where these are more than `allowed`, or all of a class. `chosen` is as in `decode`, and each picture is used as
+    `changed` gives it back. Memory does not grow with the number of images.
     """
 
     def row(entry):

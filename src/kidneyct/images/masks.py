@@ -31,8 +31,7 @@ def read(path, images):
 def check(path, images):
     """Read all masks of an archive of these images, as `archive.images` gives them; returns how many there are.
 
-    InputError where `read` would raise one, for whatever images, or where a mask's image can't be told. Masks of no
-    image are named.
+    Masks of no image are named. InputError where `read` would raise one, or where a mask's image can't be told.
     """
     of_stem = defaultdict(list)
     for entry in images:

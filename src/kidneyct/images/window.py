@@ -1,7 +1,6 @@
 """Windows: 16-bit pictures, such as CT slices in Hounsfield units, as 8-bit greys.
 
-A PNG file of 16 bits a pixel holds Hounsfield units where it says so itself, in text chunks that `encode` puts in;
-any other holds values whose meaning only its maker knows.
+A PNG file of 16 bits holds Hounsfield units where text chunks that `encode` puts in say so; else, who knows.
 """
 
 import io
@@ -65,10 +64,7 @@ def encode(hounsfield, window):
 
 
 def own(picture, name):
-    """Whether an open PNG picture holds Hounsfield units, and its own window (centre, width) or None.
-
-    InputError where what it says of itself is none.
-    """
+    """Whether an open PNG picture holds Hounsfield units, and its own window (centre, width) or None; or InputError."""
     offset, *said = (picture.info.get(keyword) for keyword in (MARK, CENTRE, WIDTH))
     if offset is None:
         return False, None

@@ -33,8 +33,7 @@ def numbers(table, images, where, listed="data/images/index.csv", otherwise="set
     """Series number of each image of the index, (n,) int, counted from 0 in order of first appearance.
 
     `table` is `parse`'s and `images` are names. Lines of other images are named and not used. InputError, a line for
-    each kind of fault, unless the table has each image of the index once and a name for each series; in it `listed` is
-    the index's file and `otherwise` what to do without the table.
+    each kind of fault, unless each image of the index, the file `listed`, is there once and each series has a name.
     """
     known, nameless = set(table["image"]), table["image"] == ""
     faults = {
@@ -61,9 +60,8 @@ def numbers(table, images, where, listed="data/images/index.csv", otherwise="set
 def agreement(known, inferred):
     """How well inferred series (n,) find the known ones (n,): numbers of both, adjusted Rand index, purity.
 
-    The adjusted Rand index (Hubert and Arabie 1985) is 1 for the same grouping and 0, on average, for a random one.
-    Purity is the share of images whose known series is the commonest of their inferred one: below 1, inference joins
-    what is apart; an index below 1 beside a purity of 1 says that it cuts what belongs together.
+    The index (Hubert and Arabie 1985) is 1 for the same grouping and 0, on average, for a random one. Purity is the
+    share of images whose known series is the commonest of their inferred one: below 1, inference joins what is apart.
     """
     table = pd.DataFrame({"known": np.asarray(known), "inferred": np.asarray(inferred)})
     commonest = table.groupby(["inferred", "known"]).size().groupby("inferred").max()

@@ -37,8 +37,7 @@ def divide(labels, series, images, settings):
     """Part of each image, (n,) strings of PARTS, as `settings` ask: by, test, validation, folds, fold and seed.
 
     `images` (n,) are names; `test` and `validation` are shares of all n images. Of `folds`, the one numbered `fold`,
-    from 0, is the test part instead, and all folds together test each image once. InputError where a part would lack
-    a class.
+    from 0, is the test part instead: together they test each image once. InputError where a part would lack a class.
     """
     labels, series, folds = np.asarray(labels), np.asarray(series), settings.folds
     test, validation, fold, seed = settings.test, settings.validation, settings.fold, settings.seed
@@ -136,10 +135,7 @@ def by_block(labels, series, images, runs, fold, validation, seed):
 
 
 def _cuts(sizes, shares):
-    """Where to cut a row of series of these sizes (m,) into runs that hold about these shares, none without a series.
-
-    Returns the number of series before each cut.
-    """
+    """The series before each cut of a row of series of sizes (m,) into runs of about these shares, none empty."""
     ends, cuts = np.cumsum(sizes), [0]
     for at, target in enumerate(np.cumsum(shares)[:-1] * ends[-1]):
         within = slice(cuts[-1], len(sizes) - (len(shares) - 1 - at))
@@ -225,8 +221,7 @@ def external(index, rule, path):
 def share_of(labels, series, training, share, seed):
     """Some of the training rows, in the classes' proportions: images, or whole series where `series` (n,) is not None.
 
-    `labels` (n,) are all images'. A larger share holds the rows of a smaller one. InputError where a class would
-    be left without any.
+    `labels` (n,) are all images'. A larger share holds a smaller one's rows. InputError where a class would have none.
     """
     if share == 1:
         return training

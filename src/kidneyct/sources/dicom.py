@@ -53,8 +53,7 @@ def is_dicom(content):
 def header(content):
     """The `Slice` that a file's bytes hold.
 
-    NoSlice says what else a sound file is; InputError what is wrong with one that should hold a slice. Neither names
-    the file.
+    NoSlice says what else a sound file is, InputError what is wrong with one; neither names the file.
     """
     from pydicom import uid
 

@@ -45,11 +45,10 @@ def present(names, read):
 
 
 def members(names, read, classes, source, table=None, key="data.source", some=False):
-    """The members (name, bytes) of the archive of a source that holds DICOM files.
+    """The members (name, bytes) of the archive of a source that holds DICOM files; `key`, `some` as in `user_images`.
 
-    `table` are the labels as `labels.read` gives them; None where class folders say them. `key` is the parameter that
-    names the source; with `some`, not all of `classes` need be there. What is sound but no CT slice is left out, and
-    told; InputError, with a line for each, where files are damaged.
+    `table` are the labels as `labels.read` gives them; None where class folders say them. What is sound but no CT slice
+    is left out, and told; InputError, with a line for each, where files are damaged.
     """
     found, left_out = _scan([name for name in names if _may_be(name)], read, source)
     left_out["a picture among DICOM files"] += [name for name in names if archive.is_image(PurePosixPath(name))]
@@ -91,10 +90,7 @@ def _may_be(name):
 
 
 def _scan(names, read, source):
-    """The slice of each DICOM file, file -> Slice, and those that are left out, reason -> files.
-
-    InputError with a line for each damaged one.
-    """
+    """The slice of each DICOM file, file -> Slice, and those left out, reason -> files; a line for each damaged one."""
     found, left_out, bad = {}, defaultdict(list), {}
     for name in progress.shown(names, what="headers", unit="file"):
         try:

@@ -60,8 +60,7 @@ def download(dataset, folder):
     """Fetch a data set's zip into `folder` and return its path; an interrupted download is resumed.
 
     A zip that was fetched before is proved by its SHA-256, kept beside it, and nothing is asked of Kaggle. The client
-    works without an account where Kaggle allows it, and finds the user's own token elsewhere. InputError says in one
-    line why it failed.
+    works without an account where Kaggle allows it, and finds the user's own token elsewhere.
     """
     path = Path(folder) / f"{dataset.split('/')[1]}.zip"
     path.parent.mkdir(parents=True, exist_ok=True)

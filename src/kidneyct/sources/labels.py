@@ -21,10 +21,7 @@ class Labels(NamedTuple):
 
 
 def read(path, classes):
-    """The table in a CSV file; InputError, with the number of its line, where one is no label of `classes`.
-
-    A value is never told, as it may name a patient.
-    """
+    """The table in a CSV file; InputError with a line's number, and no value, which may name a patient."""
     where = f"data.labels: {shown(path)}"
     if not os.path.isfile(path):
         raise InputError(f"{where}: expected a CSV file, found none there; give the path of one")

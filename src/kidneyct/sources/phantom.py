@@ -5,9 +5,11 @@ whose cross-section varies smoothly along the body axis, as neighbouring slices 
 are millimetres, x to the picture's right (the patient's left), y towards the back, z along the body.
 """
 
+import hashlib
 import io
 import itertools
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,8 @@ from scipy import ndimage
 from kidneyct.files import parallel
 from kidneyct.images.archive import MASKS, ROOT
 from kidneyct.pipeline import progress
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.errors import InputError, shown
+from kidneyct.sources import dicom
 
 SIZE = 512  # pixels a side
 PIXEL = 0.74  # mm a pixel: a field of view of 380 mm
@@ -25,6 +28,7 @@ SLICE_DISTANCE = 1.0  # mm between neighbouring slices
 WINDOW_CENTRE, WINDOW_WIDTH = 45, 380  # HU; a soft-tissue window
 JPEG_QUALITY = 92
 CLASSES = ("Cyst", "Normal", "Stone", "Tumor")
+INTERCEPT = -1024  # HU of a stored 0 in a DICOM file, as scanners have it
 
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
@@ -161,8 +165,7 @@ class Body:
 class Patch:
     """A part of a slice: coordinates, what lies there by now in HU, the edge of the skin, and the patient's grain.
 
-    All are views of the slice's arrays, (h, w). An organ is drawn in the patch around it, where its pixels get what
-    they would get in the whole slice.
+    All are views of the slice's arrays, (h, w): an organ's pixels get what they would get in the whole slice.
     """
 
     def __init__(self, x, y, hu, skin, fields):
@@ -348,8 +351,7 @@ def to_grey(hu):
 def patient(label, number, slices, seed):
     """The series of one patient, `slices` neighbouring slices; `number` counts from 1 within the class.
 
-    The pictures depend on the class, the number and the seed alone. Lesions apart, every class draws its
-    patients from the same distribution.
+    They depend on class, number and seed alone. Lesions apart, every class draws its patients from one distribution.
     """
     if label not in CLASSES:
         raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {label}")
@@ -384,11 +386,8 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     listed = [",image_id,path,diag,target,Class"]
     patients = ["image,series,label,slice"]
 
-    def drawn(which):
-        return list(map(files, patient(*which, slices_per_patient, seed)))
-
     every = list(itertools.product(classes, range(1, patients_per_class + 1)))
-    with parallel.in_order(drawn, every) as found:
+    with parallel.in_order(lambda who: list(map(files, patient(*who, slices_per_patient, seed))), every) as found:
         for (label, number), slices in progress.shown(found, what="phantom", unit="patient", total=len(every)):
             for position, (picture, mask) in enumerate(slices()):
                 count = (number - 1) * slices_per_patient + position + 1
@@ -406,3 +405,52 @@ def files(one):
     """A slice as the bytes of a JPEG, and its mask as those of a PNG."""
     rgb = np.repeat(one.image[..., None], 3, axis=2)
     return _encode(rgb, "JPEG", quality=JPEG_QUALITY), _encode(one.mask.astype(np.uint8) * 255, "PNG")
+
+
+def scan(one):
+    """A slice as the bytes of a DICOM CT file; the same slice gives the same bytes."""
+    import pydicom
+    from pydicom import uid
+
+    def identifier(*words):
+        return uid.generate_uid(entropy_srcs=["kidneyct phantom", who, *words])
+
+    who = f"{one.label}-{one.patient}"
+    pixels = (one.hounsfield - INTERCEPT).astype("<i2").tobytes()
+    data = pydicom.Dataset()
+    data.SOPClassUID, data.SOPInstanceUID = dicom.CT, identifier("slice", hashlib.sha256(pixels).hexdigest())
+    data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    data.Modality, data.PatientName, data.PatientID = "CT", f"Phantom^{who}", who
+    data.StudyInstanceUID, data.SeriesInstanceUID = identifier("study"), identifier("series")
+    data.InstanceNumber = one.position + 1
+    corner = -(SIZE - 1) / 2 * PIXEL
+    data.ImagePositionPatient = [f"{corner:.3f}", f"{corner:.3f}", f"{one.position * SLICE_DISTANCE:.3f}"]
+    data.ImageOrientationPatient = list(dicom.AS_SEEN)
+    data.PixelSpacing, data.SliceThickness = [PIXEL] * 2, SLICE_DISTANCE
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.Rows, data.Columns = one.hounsfield.shape
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
+    data.RescaleSlope, data.RescaleIntercept, data.RescaleType = 1, INTERCEPT, "HU"
+    data.WindowCenter, data.WindowWidth = WINDOW_CENTRE, WINDOW_WIDTH
+    data.PixelData = pixels
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, data, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def write_scans(folder, classes, patients_per_class, slices_per_patient, seed):
+    """Write DICOM files CLASS/PATIENT/IM0001, … and masks/CLASS/PATIENT/IM0001.png into a new folder; their number."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{shown(folder)}: expected a new or empty folder, found another; choose another name")
+    folder.mkdir(parents=True, exist_ok=True)
+    every = list(itertools.product(classes, range(1, patients_per_class + 1)))
+    for label, number in progress.shown(every, what="phantom", unit="patient"):
+        for one in patient(label, number, slices_per_patient, seed):
+            name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
+            for path, content in ((name, scan(one)), (f"{MASKS}/{name}.png", files(one)[1])):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+    return len(every) * slices_per_patient
