@@ -3,7 +3,6 @@
 Its series are known from its patients.csv, or inferred. Where there is none, `data/external` holds tables without rows.
 """
 
-import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from stages import atomic_write, run, write_json
 
 from kidneyct.files import arrays, index, predictions
-from kidneyct.images import archive, decoding, grey
+from kidneyct.images import archive, decoding
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
@@ -64,8 +63,8 @@ def main():
 
 def decoded(entries, preprocess):
     """Decode the archive's images; how many can't be read."""
-    what = ARCHIVE, entries, preprocess.image_size, preprocess.allow_corrupt, FOLDER, preprocess.window
-    return decoding.preprocess(*what, functools.partial(grey.seen, how=preprocess.grey))[1]
+    size, allowed = preprocess.image_size, preprocess.allow_corrupt
+    return decoding.preprocess(ARCHIVE, entries, size, allowed, FOLDER, preprocess.window, preprocess.grey)[1]
 
 
 def series(files, thumbnails, asked):

@@ -198,16 +198,9 @@ def test_equal_members_are_equal_bytes_with_one_table_of_patients(tmp_path):
         archive.patients(tmp_path / "a.zip")
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_zip_that_lies_elsewhere_stays_there(tmp_path, monkeypatch, links):
-    def refuse(*_):
-        raise OSError("no hard links on this file system")
-
-    if not links:
-        monkeypatch.setattr(archive.os, "link", refuse)
+def test_a_zip_that_lies_elsewhere_stays_there(tmp_path):
     source, place = make_zip(tmp_path / "fetched.zip", ["Cyst/1.jpg"]), tmp_path / "data/archive.zip"
     for _ in range(2):  # again, over what is there
         archive.link_or_copy(source, place)
-        assert source.read_bytes() == place.read_bytes()
-        assert source.samefile(place) == links
+        assert source.samefile(place)
     assert os.listdir(place.parent) == ["archive.zip"]

@@ -1,6 +1,5 @@
 """Decoding into arrays and the index; windows, against DICOM's own pseudo-code and by hand; lesion masks."""
 
-import functools
 import hashlib
 import io
 import os
@@ -58,7 +57,7 @@ def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
     pixels = np.zeros((64, 64), np.uint8)
     pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
     files = {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)}
-    *_, tensors, thumbnails = preprocess(tmp_path, files, changed=functools.partial(grey.seen, how="matched"))
+    *_, tensors, thumbnails = preprocess(tmp_path, files, how="matched")
     matched = Image.fromarray(grey.matched(pixels))
     assert np.asarray(matched).max() > pixels.max()
     np.testing.assert_array_equal(tensors[1], decoding.tensor(matched, 32))

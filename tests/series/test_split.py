@@ -78,15 +78,11 @@ def test_uneven_series_come_near_the_shares_and_every_part_has_every_class():
         np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.02)
 
 
-def test_three_series_of_a_class_are_enough_and_two_are_not():
+def test_three_series_of_a_class_are_enough():
     labels, series = np.array(["a"] * 40 + ["b"] * 60), np.repeat(np.arange(10), 10)
     labels[series == 3] = "b"  # three series of class a, of ten images each
     parts = divided(labels, series, by="series")
     assert sorted(parts[labels == "a"].tolist()) == ["test"] * 10 + ["train"] * 10 + ["validation"] * 10
-    labels[series == 2] = "b"
-    with pytest.raises(InputError, match=r"needs 3 series.*found 2 of class a.*split\.by: image") as caught:
-        divided(labels, series, by="series")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("by", "folds"), [("series", 2), ("series", 3), ("series", 4), ("image", 5)])
@@ -143,26 +139,29 @@ def test_a_block_by_hand():
     }
 
 
-def test_too_few_images_of_a_class():
-    with pytest.raises(InputError, match=r"split\.test: 10 of 51 images can't be drawn .*; add images"):
-        divided(np.array([*"a" * 50, "b"]))
-    with pytest.raises(InputError, match=r"split: no image of class b \(3 images\) falls into validation and test"):
-        divided(np.array([*"a" * 50, *"bbb"]), test=0.04)
-
-
 @pytest.mark.parametrize(
-    ("settings", "line"),
+    ("labels", "settings", "line"),
     [
-        ({"by": "series", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a.*: image$"),
-        ({"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
-        ({"by": "image", "folds": 31}, "at most 30, the images of the smallest class; found 31"),
-        ({"by": "series", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
-        ({"by": "block", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
+        (
+            LABELS,
+            {"by": "series", "folds": 7},
+            r"needs 7 series or more of each class here.*6 of class a.*: image$",
+        ),
+        (LABELS, {"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
+        (LABELS, {"folds": 31}, "at most 30, the images of the smallest class; found 31"),
+        (LABELS, {"by": "series", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
+        (LABELS, {"by": "block", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
+        (np.array([*"a" * 50, "b"]), {}, r"split\.test: 10 of 51 images can't be drawn .*; add images"),
+        (
+            np.array([*"a" * 50, *"bbb"]),
+            {"test": 0.04},
+            r"no image of class b \(3 images\) falls into validation and",
+        ),
     ],
 )
-def test_folds_that_cannot_be(settings, line):
+def test_parts_that_cannot_be(labels, settings, line):
     with pytest.raises(InputError, match=line):
-        divided(**settings)
+        divided(labels, **settings)
 
 
 def test_the_same_file_under_two_classes():
@@ -237,8 +236,3 @@ def test_images_and_series_by_class_and_part():
     ]
     counts = split.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
     assert counts == [dict(zip(("label", "images", "series", "parts"), each, strict=True)) for each in expected]
-
-
-def test_the_fingerprint_is_of_the_files_whatever_their_order():
-    expected = "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"  # printf 'a\nb' | sha256sum
-    assert split.fingerprint(pd.Series(["b", "a"])) == expected

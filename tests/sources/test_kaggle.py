@@ -23,7 +23,7 @@ from kidneyct.sources import kaggle
 
 ROOT = Path(__file__).parents[2]
 NO_ACCESS, ABSENT = "Kaggle gives no access:", "Kaggle has no such data set:"
-UNREACHABLE, OTHER, BROKEN = "Kaggle can't be reached:", "not Kaggle's data but something else", "connection broke off"
+UNREACHABLE, OTHER = "the connection to Kaggle failed: check the network", "not Kaggle's data but something else"
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_each_failure_is_told_as_what_it_is(server, tmp_path, where, answer, exp
         ("", "the Kaggle client failed: it said nothing; try again, or set data.source to a copy that you have"),
         ("Retrying\n418: a teapot", "failed: 418: a teapot;"),
         # A traceback's last line counts, not the code above it; and progress is no status.
-        ("    raise ConnectionError\nConnection broken\r 3%|429k/1.2G, 403kB/s", BROKEN),
+        ("    raise ConnectionError\nConnection broken\r 3%|429k/1.2G, 403kB/s", UNREACHABLE),
         ("Connection error: OSError: [Errno 28] No space left on device", "can't be written: make room"),
         ("PermissionError: [Errno 13] Permission denied: 'kidneys.zip'", "can't be written"),
         ("Connection error: ConnectionError: [Errno 111] Connection refused", UNREACHABLE),

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from kidneyct.files import arrays, index, parallel
-from kidneyct.images import container, window
+from kidneyct.images import container, grey, window
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
 
@@ -80,19 +80,19 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, changed=lambda same: same):
+def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, how="file"):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
-    where these are more than `allowed`, or all of a class. `chosen` is as in `decode`, and each picture is used as
-    `changed` gives it back. Memory does not grow with the number of images.
+    where these are more than `allowed`, or all of a class. `chosen` is as in `decode`, `how` as in
+    `grey.seen`. Memory does not grow with the number of images.
     """
 
     def row(entry):
         content = opened.read(entry.member)
-        picture = changed(decode(content, entry.image, chosen=chosen))
+        picture = grey.seen(decode(content, entry.image, chosen=chosen), how)
         digest = hashlib.sha256(content).hexdigest()
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 

@@ -44,10 +44,8 @@ FAILURES = {
     r"Expecting value|JSONDecode|Exceeded \d+ redirects|No connection adapters|Invalid URL": (
         f"what answers is not Kaggle's data but something else, such as a login page: check the network, {COPY}"
     ),
-    "broken|IncompleteRead|expected size": "the connection broke off: try again",
-    "connection ?error|max retries|name resolution|proxyerror|timed? ?out|connection (refused|reset|aborted)": (
-        f"Kaggle can't be reached: check the network, {COPY}"
-    ),
+    "broken|IncompleteRead|expected size|connection ?error|max retries|name resolution|proxyerror|timed? ?out"
+    "|connection (refused|reset|aborted)": f"the connection to Kaggle failed: check the network and try again, {COPY}",
 }
 
 

@@ -342,12 +342,6 @@ class Lesion:
         return mask
 
 
-def to_grey(hu):
-    """The soft-tissue window: HU to 0..255."""
-    low = WINDOW_CENTRE - WINDOW_WIDTH / 2
-    return np.clip((hu - low) / WINDOW_WIDTH * 255, 0, 255).round().astype(np.uint8)
-
-
 def patient(label, number, slices, seed):
     """The series of one patient, `slices` neighbouring slices; `number` counts from 1 within the class.
 
@@ -369,7 +363,9 @@ def patient(label, number, slices, seed):
         mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, cavity, x, y, z)
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
-        yield Slice(label, number, position, to_grey(hu), mask, hu.round().astype(np.int16))
+        greys = (hu - (WINDOW_CENTRE - WINDOW_WIDTH / 2)) / WINDOW_WIDTH * 255
+        greys = np.clip(greys, 0, 255).round().astype(np.uint8)
+        yield Slice(label, number, position, greys, mask, hu.round().astype(np.int16))
 
 
 def _encode(array, kind, **options):

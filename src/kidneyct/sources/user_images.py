@@ -7,17 +7,15 @@ from kidneyct.images import archive, container
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom_folder, labels
 
-NONE = "none"  # data.external: no external test set
-
 
 def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """The members (name, bytes) of the archive of a source; `table` is the path of its labels, or labels.NONE.
 
-    `key` is the parameter that names the source; with `some`, not all of `classes` need be there, and of NONE there are
-    no members. What else lies in the class folders, or beside them, is left out, and named. InputError where there is
-    no folder or zip, or where it holds neither pictures nor DICOM files.
+    `key` is the parameter that names the source; with `some`, not all of `classes` need be there, and `none` has no
+    members. What else lies in the class folders, or beside them, is left out, and named. InputError where there is no
+    folder or zip, or where it holds neither pictures nor DICOM files.
     """
-    if some and source == NONE:
+    if some and source == labels.NONE:
         return
     if not os.path.lexists(source):
         raise InputError(
