@@ -136,18 +136,6 @@ def test_damaged_files_stop_it_and_each_has_a_line(tmp_path):
     assert all("128" in line and "68" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("files", "line"),
-    [
-        ({"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
-        ({"Cyst/a": ct.shipped("MR_small.dcm")}, "expected CT slices, found none in 1 files; change data.source"),
-        ({"Cyst/a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"x"}, "found both in the class folders"),
-    ],
-)
-def test_class_folders_that_are_not_there(tmp_path, files, line):
-    assert line in refused(taken, ct.put(tmp_path, files))
-
-
 def test_a_stray_dicom_file_among_pictures_is_left_out(tmp_path):
     beside = ct.put(tmp_path, {"a": ct.file(), "Cyst/b.png": b"x", "Stone/c.jpg": b"y"})
     assert taken(beside)[0] == {"Cyst/b.png": b"x", "Stone/c.jpg": b"y"}
@@ -167,10 +155,13 @@ def test_labels_from_a_table(tmp_path, key):
     table.write_text(TABLES[key])
     greys = {name.split("/")[0]: values(content)[0, 0] + 1024 for name, content in taken(source, table)[0].items()}
     assert greys == {"Cyst": 0, "Stone": 7}
+    table.write_text("".join(TABLES[key].splitlines(keepends=True)[:2]))
+    line = f"expected a line for the {key} of each file, found none for x/IM1; add them, save leading zeros as text"
+    assert line in refused(taken, source, table)
     (source / "x/IM1").write_bytes(ct.shipped("MR_small.dcm"))
-    assert f"expected each {key} to be in data.source, found none for line 3" in refused(taken, source, table)
-    table.write_text(TABLES[key].rpartition("\n")[0].rpartition("\n")[0])
     assert refused(taken, source, table) == f"{source}: expected CT slices of each class, found none of Stone"
+    table.write_text(TABLES[key])
+    assert f"expected each {key} to be in data.source, found none for line 3" in refused(taken, source, table)
 
 
 def test_labels_of_pictures(tmp_path):
@@ -182,9 +173,11 @@ def test_labels_of_pictures(tmp_path):
         {"masks/Cyst/a.png": b"3"},
     )
     (tmp_path / "labels.csv").write_text("patient,label\nP1,Cyst\n")
-    assert "expected a column file, as only DICOM files know their patient" in refused(
-        taken, source, tmp_path / "labels.csv"
-    )
+    for path, line in (
+        ("labels.csv", "expected a column file, as only DICOM files know their patient"),
+        ("", "a CSV file"),
+    ):
+        assert line in refused(taken, source, tmp_path / path)
 
 
 @pytest.mark.parametrize(
@@ -291,21 +284,17 @@ def external(source):
     return list(user_images.members(str(source), THREE, key="data.external", some=True))
 
 
-def named(path, names):
-    return ct.put(path, {name: name.encode() for name in names})
-
-
 def test_a_class_may_be_missing(tmp_path):
-    source = named(tmp_path / "theirs", ["deep/Stone/b.png", "deep/Cyst/a.jpg", "masks/Cyst/a.png"])
+    source = ct.put(tmp_path / "theirs", {"deep/Stone/b.png": b"1", "deep/Cyst/a.jpg": b"2", "masks/Cyst/a.png": b"3"})
     archive.write(tmp_path / "a.zip", external(source))
     found = archive.images(tmp_path / "a.zip", THREE, some=True)
     assert [entry.image for entry in found] == ["Cyst/a.jpg", "Stone/b.png"]
     with container.opened(tmp_path / "a.zip") as opened:
-        assert opened.read(found[1].member) == b"deep/Stone/b.png"
+        assert opened.read(found[1].member) == b"1"
 
 
 def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
-    named(tmp_path / "pictures", ["Cyst/a.jpg", "normal/b.jpg", "Normal/x.txt"])
+    ct.put(tmp_path / "pictures", dict.fromkeys(("Cyst/a.jpg", "normal/b.jpg", "Normal/x.txt"), b""))
     ct.put(tmp_path / "scans", {"Cyst/a": ct.file(), "normal/b": ct.file(ct.RAMP + 1)})
     for source in ("pictures", "scans"):
         assert refused(external, tmp_path / source) == (
@@ -317,20 +306,31 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
     assert [name.split("/")[-2:] for name in members[:-1]] == [["Cyst", "patient-0001-0001.png"]]
 
 
+SOME = "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png) side by side"
+
+
 @pytest.mark.parametrize(
-    ("names", "line"),
+    ("read", "files", "line"),
     [
-        (["Other/a.jpg"], "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png)"),
-        (["Other/a.jpg"], "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
+        (taken, {"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
         (
-            ["train/Cyst/a.jpg", "test/Stone/b.jpg"],
-            "in one place, found them in test, train; give the path of one as data.external, or",
+            taken,
+            {"Cyst/a": ct.shipped("MR_small.dcm")},
+            "CT slices, found none in 1 files; change data.source",
         ),
-        ([], "data.external: expected none or the path of a folder or zip, found nothing at "),
+        (taken, {"Cyst/a": ct.file(), "Cyst/b.png": b"", "Stone/c.jpg": b""}, "found both in the class folders"),
+        (external, {"Other/a.jpg": b""}, SOME),
+        (external, {"Other/a.jpg": b""}, "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
+        (
+            external,
+            dict.fromkeys(("a/Cyst/b.jpg", "c/Stone/d.jpg"), b""),
+            "them in a, c; give the path of one as data",
+        ),
+        (external, {}, "data.external: expected none or the path of a folder or zip, found nothing at "),
     ],
 )
-def test_what_is_no_external_test_set_is_refused_in_a_line(tmp_path, names, line):
-    assert line in refused(external, named(tmp_path / "theirs", names))
+def test_class_folders_that_are_not_there(tmp_path, read, files, line):
+    assert line in refused(read, ct.put(tmp_path / "in", files))
 
 
 def table(tmp_path, text):
@@ -361,14 +361,3 @@ def test_a_mistake_in_a_table_is_one_line_with_its_number(tmp_path, text, line):
     assert found_line.startswith(f"data.labels: {tmp_path}/labels.csv: ")
     assert line in found_line
     assert "P1" not in found_line
-
-
-def test_what_has_no_line_and_lines_that_name_nothing(tmp_path):
-    found = table(tmp_path, "patient,label\nP1,Cyst\nP2,Stone\n")
-    assert "expected a line for the patient of each file, found none for b; add them, save leading zeros" in refused(
-        labels.given, found, {"a": "P1", "b": "00P2", "c": "P2"}
-    )
-    assert "expected each patient to be in data.source, found none for line 3; remove or mend them" in refused(
-        labels.given, found, {"a": "P1"}
-    )
-    assert "expected a CSV file, found none there; give the path" in refused(labels.read, str(tmp_path), CLASSES)
