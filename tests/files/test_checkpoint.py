@@ -150,25 +150,3 @@ def test_saving_takes_a_small_share_of_the_time(project, monkeypatch):
             at_work.now_and_then(save)
     assert saved[:3] == [5, 47, 89]  # the first at once, the next 40 seconds later: 2 of 40 are the share
     assert checkpoint.SHARE == 0.05
-
-
-def test_what_is_kept_is_computed_once_and_the_place_told(project, capsys):
-    calls = []
-
-    def compute(number):
-        calls.append(number)
-        return {"values": np.full((2, 3), number, "float32").T, "one": np.float64(0.1)}
-
-    def all_of(count):
-        with work() as now:
-            found = [now.kept(f"image {number}", lambda number=number: compute(number)) for number in range(count)]
-            assert [arrays["values"][0, 0] for arrays in found] == list(range(count))
-            assert all(arrays["values"].flags.c_contiguous and arrays["one"] == 0.1 for arrays in found)
-            if count < 4:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        all_of(2)
-    all_of(4)
-    assert calls == [0, 1, 2, 3]
-    assert capsys.readouterr().out == "training: goes on at image 2\n"
