@@ -1,8 +1,10 @@
-"""Who imports whom in this project, read from its source."""
+"""Who imports whom in this project, read from its source, and its parameters' defaults, read from their page."""
 
 import ast
 import functools
 from pathlib import Path
+
+from kidneyct.pipeline import yaml12
 
 FOLDERS = {"stages": Path("stages"), "kidneyct": Path("src/kidneyct")}
 ROOMS = [
@@ -53,3 +55,20 @@ def room(path):
     """The folder in src/kidneyct that a module lies in; "" for the nouns that all rooms share."""
     parts = Path(path).relative_to("src/kidneyct").parts if str(path).startswith("src/kidneyct") else ("", "")
     return parts[0] if len(parts) > 1 else "__main__" if parts[0] == "__main__.py" else ""
+
+
+def parameters():
+    """Of each row in the tables of docs/parameters.md: key, default without its mark, and what is allowed."""
+    for line in Path("docs/parameters.md").read_text().splitlines():
+        if line.startswith("| `"):
+            key, default, allowed, _ = (cell.strip() for cell in line.strip("|").split("|"))
+            yield key.strip("`"), default.removesuffix(" (paper)").strip("`"), allowed
+
+
+def defaults():
+    """The study's own settings, nested, whatever a demo or a user left in params.yaml."""
+    values = {}
+    for key, default, _ in parameters():
+        *section, name = key.split(".")
+        (values.setdefault(*section, {}) if section else values)[name] = yaml12.load(default)
+    return values

@@ -1,5 +1,6 @@
 """A small run as the stages leave it, and what is asked of every picture."""
 
+import house
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,8 +62,7 @@ def probed(auroc):
 def run():
     """A run of 16 images in 8 series, two of each class in test; the candidate errs once, the control four times."""
     generator = np.random.default_rng(0)
-    parameters = params.validate().model_dump()
-    parameters["weights"] = "imagenet"
+    parameters = params.check(house.defaults()).model_dump()
     parameters["data"] |= {"source": "/home/someone/scans.zip", "classes": CLASSES}
     table = pd.DataFrame({"label": np.repeat(CLASSES, 4)})
     table.insert(0, "image", [f"{label}/{row}.jpg" for row, label in enumerate(table["label"])])
