@@ -12,7 +12,7 @@ from kidneyct.files.atomic import atomic_write
 matplotlib.rcdefaults()  # else a matplotlibrc's fonts change the pictures' bytes, and its TeX fails
 matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold dollars
 
-DPI = 150
+DPI = 100
 # A role's colour, marker, line and fill: dark blue filled against light orange open, told apart in grey too.
 STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s", "--", "none")}
 
