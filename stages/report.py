@@ -7,13 +7,14 @@ from kidneyct.pipeline import errors, params
 from kidneyct.report import canvas, report
 
 PICTURES = "plots/pictures"
+DPI = 100  # DVC's page shows every pixel, and two runs side by side
 COMPARISON, LEAKAGE, OUTSIDE = "metrics/comparison", "metrics/leakage", "data/external"
 
 
 def main():
     finished = read_run(params.load("report"))
     for name, figure in report.figures(finished):
-        canvas.save(figure, f"{PICTURES}/{name}.png")
+        canvas.save(figure, f"{PICTURES}/{name}.png", DPI)
     page = report.page(finished, PICTURES)
     with atomic_write("plots/report.html") as partial:
         partial.write_text(page, encoding="utf-8")
@@ -50,7 +51,7 @@ def read_run(p):
         predictions=predicted,
         external_predictions=by_role(index.read, f"{OUTSIDE}/{{}}.csv"),
         maps=by_role(arrays.read_named, "data/maps/{}/maps.npz"),
-        cascades=by_role(tables.read, "data/maps/{}/randomisation.csv", tables.CASCADE),
+        cascades=by_role(tables.load, "data/maps/{}/randomisation.csv", "a table by map and step"),
     )
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from stages import report
 
+from kidneyct.measures import evaluation
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import gallery
@@ -61,7 +62,7 @@ def test_all_pictures_are_drawn_and_the_page_takes_some_in(folder, monkeypatch):
     report.main()
     widths = {path.stem: Image.open(path).width for path in folder.glob("plots/pictures/*.png")}
     assert widths.keys() == DRAWN
-    assert 780 <= min(widths.values()) <= max(widths.values()) <= 2025
+    assert 520 <= min(widths.values()) <= max(widths.values()) <= 1350
     assert set(taken) == {
         "leakage",
         "similarity",
@@ -70,6 +71,15 @@ def test_all_pictures_are_drawn_and_the_page_takes_some_in(folder, monkeypatch):
         *(f"randomisation_{role}" for role in ROLES),
     }
     assert (folder / "plots/report.html").exists()
+
+
+def test_where_no_map_is_measured_the_page_says_so(folder):
+    measured, cascade = evaluation.evaluate_maps(None, None, [], [], None, 0)
+    for role in ROLES:
+        (folder / f"data/maps/{role}/maps.json").write_text(json.dumps(measured))
+        cascade.to_csv(folder / f"data/maps/{role}/randomisation.csv", index=False)
+    report.main()
+    assert "No map was measured (explain.measured_images: 0)." in (folder / "plots/report.html").read_text()
 
 
 PATHS = ("metrics/leakage/pairs.csv", "data/split.csv", "models/control/history.csv", "models/control/predictions.csv")

@@ -16,9 +16,9 @@ SMALLER = (  # all of it in less than five minutes on two cores
     "series.neighbours=0.9",
     "preprocess.image_size=96",
     "train.batch_size=16",
-    "train.epochs=12",
+    "train.epochs=24",
     "explain.mistakes=1",
-    "explain.measured_images=1",
+    "explain.measured_images=0",
 )
 
 HELP = "run the whole study on generated images, in a few minutes"

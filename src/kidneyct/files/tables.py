@@ -21,7 +21,6 @@ RATES |= {"learning_rate": NUMBER, "stopped": FLAG, "edge": TEXT}
 BEYOND = {"lowest": "lower", "highest": "higher"}  # of a rate at this edge of the list, what was not tried
 PAIRS = {"test": WHOLE, "training": WHOLE, "correlation": NUMBER}
 RELIABILITY = {"low": SHARE, "high": SHARE, "confidence": SHARE, "accuracy": SHARE, "count": WHOLE}
-CASCADE = {"method": TEXT, "step": TEXT, "image": WHOLE}  # of its correlations some are missing
 
 
 def kept(trials):

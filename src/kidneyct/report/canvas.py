@@ -12,7 +12,6 @@ from kidneyct.files.atomic import atomic_write
 matplotlib.rcdefaults()  # else a matplotlibrc's fonts change the pictures' bytes, and its TeX fails
 matplotlib.rcParams["text.parse_math"] = False  # a file's name may hold dollars
 
-DPI = 100
 # A role's colour, marker, line and fill: dark blue filled against light orange open, told apart in grey too.
 STYLES = {"candidate": ("#00468b", "o", "-", "full"), "control": ("#e69f00", "s", "--", "none")}
 
@@ -30,7 +29,7 @@ def message(title, text):
     return drawn
 
 
-def save(figure, path):
-    """Write a PNG that does not say which software wrote it."""
+def save(figure, path, dpi=150):
+    """Write a PNG of so many pixels an inch, which does not say which software wrote it."""
     with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=DPI, metadata={"Software": None})
+        figure.savefig(partial, dpi=dpi, metadata={"Software": None})
