@@ -71,7 +71,7 @@ def test_a_run_that_fails_has_no_summary_and_another_folder_none(folder, run, mo
     status, output, _ = run("demo")
     assert (status, "gap" in output) == (3, False)
     shutil.rmtree(folder / ".git")
-    assert "expected a git repository with a commit, found none (fatal: not a git repository" in run("demo")[2]
+    assert "expected a git repository with a commit; git says fatal: not a git repository" in run("demo")[2]
     (folder / "dvc.yaml").unlink()
     line = f"error: dvc.yaml: expected in {folder}, found none; run kidneyct demo in the project's folder\n"
     assert run("demo") == (2, "", line)

@@ -76,6 +76,14 @@ def test_errors_are_one_line_but_not_those_of_ours(monkeypatch, capsys, error, s
         door.main(["study"])
 
 
+def test_without_standard_error_it_goes_on(monkeypatch, capsys):
+    """Started with `2>&-`, as some services start their programs, a program has none."""
+    monkeypatch.setattr(door.study, "run", lambda options: print("x", file=sys.stderr) or print("y"))
+    monkeypatch.setattr(sys, "stderr", None)
+    assert door.main(["study"]) == 0
+    assert capsys.readouterr().out == "y\n"
+
+
 def python(code, **options):
     """Start a program that ends as `kidneyct` does."""
     start = f"import os, signal, sys, time\nfrom kidneyct.pipeline import errors\n{code}"

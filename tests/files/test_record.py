@@ -20,7 +20,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_holds_what_a_repetition_needs(folder, monkeypatch):
+def test_it_holds_what_a_repetition_needs(folder, monkeypatch, capsys):
     devices = SimpleNamespace(precision=lambda: "float32", describe="CPU, {}".format)  # where Keras computed
     monkeypatch.setitem(sys.modules, "kidneyct.backbone.devices", devices)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -31,6 +31,7 @@ def test_it_holds_what_a_repetition_needs(folder, monkeypatch):
     assert str(path) == "records/series.json"
     assert (found["stage"], found["seconds"], found["device"]) == ("series", 1.3, "CPU, float32")
     assert found["commit"] is None  # no repository here
+    assert capsys.readouterr().err.startswith("no commit is recorded: fatal: not a git repository")
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["packages"]["numpy"] == np.__version__
     assert found["environment"]["OMP_NUM_THREADS"] == "1"

@@ -41,12 +41,13 @@ def write(stage, seconds):
 
 
 def made_by(stage, seconds):
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    commit = _git("rev-parse", "HEAD")
+    changed = None if commit is None else _git("status", "--porcelain", "--untracked-files=no")
     found = {
         "stage": stage,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": commit,
         "changed": None if changed is None else [line[3:] for line in changed.splitlines()],
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -69,6 +70,9 @@ def versions(packages=PACKAGES):
 
 
 def _git(*arguments):
-    """What git says, or None outside a repository."""
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(["git", *arguments], stderr=subprocess.DEVNULL, text=True).rstrip()
+    """What git says; None, and its reason printed, where it can't: outside a repository, or in one of another owner."""
+    with contextlib.suppress(FileNotFoundError):
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        if not done.returncode:
+            return done.stdout.rstrip()
+        print(f"no commit is recorded: {' '.join(done.stderr.split())}", file=sys.stderr)

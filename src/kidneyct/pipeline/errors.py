@@ -46,9 +46,14 @@ def no_file(mode):
 
 
 def print_anything():
-    """Have what a program prints escaped where the terminal's or the log's encoding lacks it, such as a file's name."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        stream.reconfigure(errors="backslashreplace")
+    """Have what a program prints escaped where the terminal's or the log's encoding lacks it, such as a file's name.
+
+    What is printed where it was started with `2>&-` goes nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def end_at_once():
