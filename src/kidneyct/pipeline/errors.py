@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+import warnings
 
 INTERRUPTED, TERMINATED, UNHEARD = (128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE))
 NO_MEMORY = ("MemoryError", "ResourceExhaustedError")  # Python's and NumPy's, TensorFlow's
@@ -63,6 +64,7 @@ def end_at_once():
     is not heard.
     """
     sys.excepthook = _unhandled
+    warnings.simplefilter("ignore", DeprecationWarning)  # of libraries among themselves, whatever PYTHONWARNINGS says
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored, or another's
         signal.signal(signal.SIGINT, _end)
 
