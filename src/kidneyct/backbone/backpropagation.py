@@ -5,6 +5,7 @@ and outputs exchanged. So a chain's backward pass is a network that ncnn runs as
 convolutions stand masks: silent units let nothing through, nor do those that a pooling did not choose.
 """
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -36,54 +37,78 @@ class _Chain:
     """PixelScaling and VGG's layers behind it, then the rest; `ends` name the layers whose output enters a part."""
 
     def __init__(self, front, ends, rest):
-        self.scaling, *self.layers = front
-        self.ends, self.last, self.rest, self.weights = ends, self.layers[-1].name, rest, None
+        self.scaling, *layers = front
+        blocks = [list(block) for _, block in itertools.groupby(layers, lambda layer: layer.name.partition("_")[0])]
+        before = [SLOPE, *(block[-1].name for block in blocks)]
+        self.blocks = [_Block(*pair, ends) for pair in zip(blocks, before, strict=False)]
+        self.ends, self.last, self.rest = ends, layers[-1].name, rest
         self.pool = ThreadPoolExecutor(forward.threads())
 
     def __call__(self, inputs, chosen):
-        self._renew()
+        for block in self.blocks:
+            block.renew()
         scaled = forward.scaled(self.scaling, inputs)
         passed = list(self.pool.map(self._forward, scaled))
         outputs = [np.stack([_array(outputs[name]) for outputs in passed]) for name in (*self.ends, self.last)]
         _, (slope,) = self.rest(outputs.pop(), chosen)
         slope = keras.ops.convert_to_numpy(slope).transpose(0, 3, 1, 2)
         slopes = list(self.pool.map(self._backward, passed, slope))
-        inner = [np.stack([found[name] for found in slopes]) for name in (SLOPE, *self.ends)]
+        inner = [np.stack([_array(found[name]) for found in slopes]) for name in (SLOPE, *self.ends)]
         # The scaling is a matrix that equals its transpose, and a shift.
         inner[0] = keras.ops.convert_to_numpy(self.scaling(inner[0]) - self.scaling(np.zeros_like(inner[0][:1])))
         return [inputs, *outputs], inner
 
-    def _renew(self):
-        """ncnn's networks keep weights of their own; they are made anew where the layers' have changed."""
+    def _forward(self, image):
+        """Each layer's output for an image (3, h, w), name -> (c, h, w)."""
+        outputs = {}
+        for block in self.blocks:
+            outputs |= block.forward(image)
+            image = outputs[block.last]
+        return outputs
+
+    def _backward(self, outputs, slope):
+        """The slopes in the scaled pixels and at the ends, name -> (c, h, w), from the last output's."""
+        slopes = {self.last: slope}
+        for block in reversed(self.blocks):
+            slopes |= block.backward(outputs, slopes[block.last])
+        return slopes
+
+
+class _Block:
+    """A block of VGG-16 in ncnn's networks, which keep weights of their own; `before` is the layer before it."""
+
+    def __init__(self, layers, before, ends):
+        self.layers, self.before, self.last, self.weights = layers, before, layers[-1].name, None
+        self.wanted = [layer.name for layer in reversed(layers[:-1]) if layer.name in ends] + [before]
+
+    def renew(self):
+        """Make the networks anew where the layers' weights have changed."""
         weights = [keras.ops.convert_to_numpy(each) for layer in self.layers for each in layer.weights]
         if self.weights is None or not all(map(np.array_equal, weights, self.weights)):
             self.weights = [np.array(each) for each in weights]
             self.net, self.reverse = forward.net(self.layers), self._reversed()
 
-    def _forward(self, image):
-        """Each layer's output for an image (3, h, w), name -> (c, h, w) of ncnn's."""
+    def forward(self, image):
         extractor = self.net.create_extractor()
         forward.put(extractor, forward.INPUT, image)
-        return {layer.name: forward.extracted(extractor, layer.name) for layer in self.layers}
+        return {layer.name: np.array(forward.extracted(extractor, layer.name)) for layer in self.layers}
 
-    def _backward(self, outputs, slope):
-        """The slopes in the scaled pixels and at the ends, name -> (h, w, c), from the last output's (c, h, w)."""
+    def backward(self, outputs, slope):
         extractor = self.reverse.create_extractor()
         forward.put(extractor, self.last, slope)
         for before, layer in zip([None, *self.layers], self.layers, strict=False):
+            output = outputs[layer.name]
             if _pools(layer):
-                chosen = _chosen(np.asarray(outputs[before.name]), np.asarray(outputs[layer.name]))
-                forward.put(extractor, f"{layer.name}_chosen", chosen)
+                forward.put(extractor, f"{layer.name}_chosen", _chosen(outputs[before.name], output))
             else:
-                extractor.input(f"{layer.name}_output", outputs[layer.name])
-        names = [layer.name for layer in reversed(self.layers) if layer.name in self.ends]
-        return {name: _array(forward.extracted(extractor, name)) for name in (*names, SLOPE)}
+                forward.put(extractor, f"{layer.name}_output", output)
+        return {name: np.array(forward.extracted(extractor, name)) for name in self.wanted}
 
     def _reversed(self):
         """The network of the backward pass; a blob that bears a layer's name is the slope in that layer's output."""
         lines, steps, weights, source = [f"Input {self.last} 0 1 {self.last}"], [], [], self.last
-        before = [layer.name for layer in self.layers[:-1]]
-        for layer, target in zip(reversed(self.layers), [*reversed(before), SLOPE], strict=True):
+        names = [layer.name for layer in self.layers[:-1]]
+        for layer, target in zip(reversed(self.layers), [*reversed(names), self.before], strict=True):
             name = layer.name
             if _pools(layer):
                 height, width = layer.input.shape[1:3]
@@ -106,8 +131,8 @@ class _Chain:
 
 
 def _array(found):
-    """A result of ncnn's (c, h, w) as an array of its own, (h, w, c)."""
-    return np.array(found).transpose(1, 2, 0)
+    """From (c, h, w) to (h, w, c)."""
+    return found.transpose(1, 2, 0)
 
 
 def _pools(layer):

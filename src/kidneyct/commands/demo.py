@@ -44,9 +44,10 @@ def run(options):
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
     commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True)
     if commit.returncode:  # before anything is fetched
+        said = " ".join(commit.stderr.split())
         raise InputError(
-            f"{Path.cwd()}: expected a git repository with a commit; git says {' '.join(commit.stderr.split())}; without one "
-            "run git init && git add . && git commit -m start, then this again"
+            f"{Path.cwd()}: expected a git repository with a commit; git says {said}; without one run git init && "
+            "git add . && git commit -m start, then this again"
         )
     start = _start()
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
