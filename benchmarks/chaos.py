@@ -246,7 +246,7 @@ def nested(changes):
         section = values
         for part in sections:
             section = section.setdefault(part, {})
-        section[name] = yaml12.load(text)
+        section[name] = yaml12.parse(text.encode(), key)
     return values
 
 

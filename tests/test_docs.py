@@ -25,7 +25,7 @@ def rows():
 
 
 def test_every_parameter_is_on_its_page_with_default_and_range():
-    values = yaml12.load(Path("params.yaml").read_text())
+    values = yaml12.read("params.yaml")
     expected = []
     for key, allowed in params.keys().items():
         default = values
@@ -38,7 +38,7 @@ def test_every_parameter_is_on_its_page_with_default_and_range():
 
 def test_the_stages_table_has_their_packages_and_outputs():
     table = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", Path("docs/architecture.md").read_text(), re.MULTILINE)
-    stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
+    stages = yaml12.read("dvc.yaml")["stages"]
     assert [stage for stage, *_ in table] == list(stages)
     for stage, packages, written in table:
         body = stages[stage].get("do", stages[stage])

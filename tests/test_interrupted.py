@@ -59,7 +59,7 @@ def project(folder):
     """What the two stages read: 100 images in four batches, and weights."""
     (folder / "data/images").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", folder)
-    settings = yaml12.load((ROOT / "params.yaml").read_text())
+    settings = yaml12.read(ROOT / "params.yaml")
     for section, keys in TINY.items():
         settings[section] = settings[section] | keys | MORE.get(section, {}) if isinstance(keys, dict) else keys
     settings["weights"] = str(folder / "start.weights.h5")

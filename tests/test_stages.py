@@ -16,7 +16,7 @@ from kidneyct.pipeline import params, yaml12
 from kidneyct.pipeline.errors import InputError
 from kidneyct.series import known_series
 
-PIPELINE = yaml12.load(Path("dvc.yaml").read_text())["stages"]
+PIPELINE = yaml12.read("dvc.yaml")["stages"]
 # What every script imports and what can change no result by itself: the values in params.yaml are watched one by one
 # as params, the stage `check` reruns whenever their file changes, an error's text is no result, and of what `files`
 # writes tests watch the bytes.
