@@ -77,7 +77,7 @@ def clone(folder, changes):
     """The last commit in a folder of its own, with some parameters changed."""
     subprocess.run(["git", "clone", "-q", ".", str(folder)], check=True)
     for key, text in changes.items():
-        edit(folder / "params.yaml", key, lambda value, text=text: yaml12.parse(text.encode(), key))
+        edit(folder / "params.yaml", key, lambda value, text=text: yaml12.parse(text.encode(), text))
     return folder
 
 

@@ -140,29 +140,6 @@ def test_more_folds_than_the_phantom_has_images(tmp_path):
     params.validate(written(tmp_path, size | {"data.source": "phantom", "split.folds": 12}))
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (None, "expected in the folder the stage runs in, found none; run from the root"),
-        ("", "expected sections of keys, found nothing; git checkout"),
-        ("stages: [check]", "expected a stage split, found none; git checkout"),
-        ("stages:\n  split: 3\n", "expected a stage split, found none; git checkout"),
-        (
-            "stages:\n  split:\n    params: [seed, split.tset]\n",
-            "split: expected parameters of params.yaml, found 'split.tset'; remove it",
-        ),
-    ],
-)
-def test_a_damaged_dvc_yaml_is_one_line(tmp_path, text, found):
-    path = tmp_path / "dvc.yaml"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        params.load("split", pipeline=path)
-    assert str(caught.value).startswith(f"{path}: {found}")
-    assert "\n" not in str(caught.value)
-
-
 def test_a_stage_sees_its_declared_keys_only(tmp_path):
     """A key by itself, and a section that stands for all its keys."""
     p = params.load("leakage", written(tmp_path, {"series.similarity": 0.9, "probe.slices": 4}))
@@ -266,15 +243,10 @@ def allowed(key):
 @pytest.fixture(scope="module")
 def stages():
     """The stages of dvc.yaml, which is read once."""
-    entries = yaml12.read("dvc.yaml")
-    read = params._read
+    entries = params.stages()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(params, "_read", lambda path: entries if path == "dvc.yaml" else read(path))
-        yield [
-            f"{stage}@{role}".rstrip("@")
-            for stage, entry in entries["stages"].items()
-            for role in entry.get("foreach", [""])
-        ]
+        patch.setattr(params, "stages", lambda _: entries)
+        yield list(entries)
 
 
 @pytest.mark.fuzz

@@ -1,6 +1,5 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
-import itertools
 import json
 import os
 import unicodedata
@@ -254,17 +253,6 @@ def _at(values, key):
     return values
 
 
-def _read(path):
-    try:
-        values = yaml12.read(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
-    if not isinstance(values, dict):
-        found = "nothing" if values is None else _shown(values)
-        raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
-    return values
-
-
 def check(values, source="params.yaml"):
     """Nested values as Params; InputError has a line for each key at fault, `source` in front."""
     try:
@@ -278,7 +266,14 @@ def check(values, source="params.yaml"):
 
 def validate(path="params.yaml"):
     """Read and check params.yaml; InputError has a line for each key at fault."""
-    return check(_read(path), path)
+    try:
+        values = yaml12.read(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected in the folder the stage runs in, found none; run from the root") from None
+    if not isinstance(values, dict):
+        found = "nothing" if values is None else _shown(values)
+        raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
+    return check(values, path)
 
 
 def check_start(weights):
@@ -290,22 +285,30 @@ def check_start(weights):
         )
 
 
+def stages(pipeline="dvc.yaml"):
+    """What dvc.yaml says of each stage, a role's by itself: name, as train@control -> its keys, outs being paths."""
+    found = {}
+    for name, entry in yaml12.read(pipeline)["stages"].items():
+        items = entry.get("foreach", [""])
+        for key in items:
+            text = json.dumps(entry.get("do", entry)).replace("${key}", key)
+            body = json.loads(text.replace("${item}", items[key] if isinstance(items, dict) else key))
+            outs = [*body.get("outs", []), *body.get("metrics", [])]
+            body["outs"] = [out if isinstance(out, str) else next(iter(out)) for out in outs]
+            found[f"{name}@{key}".rstrip("@")] = body
+    return found
+
+
 def declared(stage, pipeline="dvc.yaml"):
     """The parameters that dvc.yaml declares for a stage, as dotted names; a section there means all its keys.
 
     "train@control" means the stage train of the role control; InputError where dvc.yaml has no such stage.
     """
-    name, at, item = stage.partition("@")
-    stages = _read(pipeline).get("stages")
-    entry = stages.get(name) if isinstance(stages, dict) else None
-    if not isinstance(entry, dict):
-        raise InputError(f"{pipeline}: expected a stage {name}, found none; git checkout {pipeline} brings it back")
-    items = entry.get("foreach", [])
-    if at and item not in items:
-        raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
-    found = [items[item] if key == "${item}" else key for key in entry.get("do", entry).get("params", [])]
-    unfolded = ([each for each in keys() if f"{each}.".startswith(f"{key}.")] or [key] for key in found)
-    return list(dict.fromkeys(itertools.chain.from_iterable(unfolded)))
+    entries, known = stages(pipeline), keys()
+    if stage not in entries:
+        raise InputError(f"{pipeline}: expected one of the stages {', '.join(entries)}, found {shown(stage)}")
+    sections = [f"{name}." for name in entries[stage].get("params", [])]
+    return [key for section in sections for key in known if f"{key}.".startswith(section)]
 
 
 def load(stage, path="params.yaml", pipeline="dvc.yaml"):
@@ -314,16 +317,14 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
     All of params.yaml is checked; only the keys that dvc.yaml declares for the stage are there to be read,
     so that a key that DVC does not watch cannot change a result.
     """
-    values, visible, known = validate(path).model_dump(), {}, keys()
+    values, visible = validate(path).model_dump(), SimpleNamespace()
     for key in declared(stage, pipeline):
-        if key not in known:
-            raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {_shown(key)}; remove it")
         *sections, name = key.split(".")
         target = visible
         for section in sections:
-            target = target.setdefault(section, {})
-        target[name] = _at(values, key)
-    return json.loads(json.dumps(visible), object_hook=lambda section: SimpleNamespace(**section))
+            target = vars(target).setdefault(section, SimpleNamespace())
+        setattr(target, name, _at(values, key))
+    return visible
 
 
 def nested(visible):

@@ -8,22 +8,10 @@ import os
 import shutil
 from pathlib import Path
 
-from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError, shown
 
 TABLES = ("archive", "published", "none")  # what series.table may be beside a path
 LINK = "table.csv"
-
-
-def outputs(pipeline="dvc.yaml"):
-    """Paths of all that the stages of a dvc.yaml write."""
-    found = []
-    for entry in yaml12.read(pipeline)["stages"].values():
-        body, keys = entry.get("do", entry), entry.get("foreach", [""])
-        for out in [*body.get("outs", []), *body.get("metrics", [])]:
-            path = next(iter(out)) if isinstance(out, dict) else out
-            found += [path.replace("${item}", str(key)).replace("${key}", str(key)) for key in keys]
-    return list(dict.fromkeys(found))
 
 
 def refuse_outputs(source, outs, key="data.source"):
