@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import run
+from stages import atomic_write, run
 
 from kidneyct.backbone import devices, features, vgg
 from kidneyct.classifier import batches, classifier
@@ -47,6 +47,10 @@ def main(role):
         model = training.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
+    def write(history):
+        with atomic_write(f"models/{role}/history.csv") as partial:
+            history.to_csv(partial, index=False, float_format="%.6f")
+
     rates = p.train.learning_rate
     with checkpoint.work(stage, title, device) as work:
         network, history, trials = training.search(
@@ -67,11 +71,11 @@ def main(role):
             label_smoothing=p.train.label_smoothing,
             weights=weights,
             work=work,
+            write=write,  # while it trains, for who looks on; of several rates the kept one's in the end
         )
         with work.writing(weights_file) as path:
             network.save_weights(path)
-        with work.writing(f"models/{role}/history.csv") as path:
-            history.to_csv(path, index=False, float_format="%.6f")
+        write(history)
         with work.writing(f"models/{role}/rates.csv") as path:
             trials.to_csv(path, index=False, float_format="%.6g")
         devices.prepare(seed=0)

@@ -41,11 +41,14 @@ def test_a_head_learns_what_a_line_separates_and_repeats_it():
 
 
 def test_the_epoch_with_the_lowest_validation_loss_is_kept():
-    model = line()
-    history = fit(model, codes=SWAPPED, epochs=20, patience=3)
+    model, written = line(), []
+    history = fit(model, codes=SWAPPED, epochs=20, patience=3, write=written.append)
     best = history["val_loss"].idxmin()
     assert history["kept"].tolist() == [int(epoch == best) for epoch in range(len(history))]
     assert len(history) == best + 1 + 3
+    for epochs, so_far in enumerate(written, 1):
+        assert so_far.drop(columns="kept").equals(history.drop(columns="kept")[:epochs])
+    assert so_far.equals(history)
     rows = np.arange(30, 40)
     kept = -np.log(batches.predict(model, BLOBS, rows, 10)[np.arange(10), SWAPPED[rows]]).mean()
     assert kept == pytest.approx(history["val_loss"][best], abs=1e-5)

@@ -158,6 +158,7 @@ def fit(
     label_smoothing=0,
     weights=None,
     work=None,
+    write=None,
 ):
     """Train `model` on the categorical cross-entropy; stop early on the validation loss.
 
@@ -167,12 +168,12 @@ def fit(
     (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
     not a number. `work`, a `checkpoint.Checkpoint`, keeps the state of the training for a run after an interruption,
-    which goes on from there and ends as if nothing had happened.
+    which goes on from there and ends as if nothing had happened. `write(history)` is called after each epoch.
     """
     classes = model.output.shape[-1]
     options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
     stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, **options)
-    progress = Progress(stop, learning_rate, work)
+    progress = Progress(stop, learning_rate, work, write)
     done = len(progress.history)
     if done:
         work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
@@ -226,9 +227,9 @@ class Progress(keras.callbacks.Callback):
     It stands behind `stop`, the early stopping, whose state is a part of it.
     """
 
-    def __init__(self, stop, learning_rate, work):
+    def __init__(self, stop, learning_rate, work, write):
         super().__init__()
-        self.stop, self.learning_rate, self.work = stop, learning_rate, work
+        self.stop, self.learning_rate, self.work, self.write = stop, learning_rate, work, write
         state = work.load(STATE) if work else None
         self.state = state if state and state["learning_rate"] == learning_rate else None
         self.history = self.state["history"].tolist() if self.state else []
@@ -258,6 +259,8 @@ class Progress(keras.callbacks.Callback):
         self.history.append([logs[name] for name in METRICS])
         if not np.isfinite(logs["val_loss"]):
             self._diverged("validation loss")
+        if self.write:
+            self.write(_table(self.history, self.stop.best_epoch))
         over = self.model.stop_training or len(self.history) == self.params["epochs"]
         if self.work and not over:
             self.work.now_and_then(self._save)
