@@ -181,7 +181,7 @@ def fit(
     validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
-        progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
+        progress.lines = Lines(desc="train", unit="batch", total=epochs * steps, initial=done * steps)
     rate = _scheduled(learning_rate, schedule, (epochs - head_epochs) * steps, warmup_epochs * steps)
     blocks = [layer for layer in model.layers if layer.trainable and layer.name.startswith("block")]
     for end, rate_of_phase in ((head_epochs, HEAD_RATE), (epochs, rate)):
