@@ -58,7 +58,6 @@ MISTAKES = [
     ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
     ({"data.labels": "a.csv"}, "data.labels", "'a.csv' beside data.source 'kaggle'", "a data.source that is a path"),
     ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
-    ({"data.source": "/".join(["x" * 200] * 25)}, "data.source", "'xxx", "the path of a folder or zip"),
     ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
     ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "2 to 30 different"),
     ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
@@ -116,17 +115,6 @@ def test_a_file_without_parameters_is_one_line(tmp_path, text, line):
     assert "\n" not in str(caught.value)
 
 
-def test_many_mistakes_are_counted(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(Path("params.yaml").read_text() + "".join(f"k{number}: 1\n" for number in range(5000)))
-    with pytest.raises(InputError) as caught:
-        params.validate(path)
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 21
-    assert lines[-1] == f"{path}: and 4980 more such lines"
-    assert all(line.startswith(f"{path}: k") for line in lines[:-1])
-
-
 def test_more_folds_than_the_phantom_has_images(tmp_path):
     size = {"phantom.patients_per_class": 3, "phantom.slices_per_patient": 4, "split.folds": 13}
     assert params.validate(written(tmp_path, size)).split.folds == 13  # of other data there may be enough
@@ -181,7 +169,6 @@ def test_a_damaged_file_is_valid_or_refused_line_by_line(folder, edits):
     path = folder / "params.yaml"
     path.write_bytes(content)
     lines = refusal(params.validate, path)
-    assert len(lines) <= 21
     assert all(line.startswith(f"{path}: ") and len(line) < len(str(path)) + 500 for line in lines)
 
 
@@ -268,7 +255,7 @@ def test_what_is_valid_can_be_loaded_by_every_stage(folder, stages, flat, data):
     with path.open("w", encoding="utf-8") as file:
         YAML().dump(values, file)  # as DVC writes it
     stage = data.draw(st.sampled_from(stages))
-    loaded = params.nested(params.load(stage, path))
+    loaded = vars(params.load(stage, path))
     for key in params.declared(stage):
         *sections, name = key.split(".")
-        assert (loaded[sections[0]] if sections else loaded)[name] == flat[key]
+        assert (vars(loaded[sections[0]]) if sections else loaded)[name] == flat[key]

@@ -149,13 +149,13 @@ def _key(stage, device):
     """A digest of the stage's parameters, the content of its dependencies, and what computes."""
     deps = params.stages()[stage]["deps"]
     what = {
-        "parameters": params.nested(params.load(stage)),
+        "parameters": params.load(stage),
         "dependencies": {path: lock.digest(Path(path)) for path in deps if Path(path).exists()},
         "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=vars).encode()).hexdigest()[:16]
 
 
 def _lock(folder):
