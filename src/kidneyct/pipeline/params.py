@@ -28,11 +28,6 @@ def _choice(*names):
     return Annotated[Literal[names], Field(description=f"{', '.join(names[:-1])} or {names[-1]}")]
 
 
-def _wrong(allowed, keys):
-    """The error of a rule over some keys, the one to name first, and what it allows there."""
-    return PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
-
-
 def _one_line(text):
     """Whether a text is without what breaks a line or can't be written: control characters, half characters."""
     return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
@@ -105,14 +100,6 @@ class Split(Section):
     contradictory: _choice("error", "drop", "keep")
     seed: Seed
 
-    @model_validator(mode="after")
-    def _leave_some_to_train(self):
-        if self.test + self.validation >= 1:
-            raise _wrong("two shares that together stay below 1", "split.test split.validation")
-        if self.fold >= self.folds:
-            raise _wrong("a whole number from 0 that stays below split.folds", "split.fold split.folds")
-        return self
-
 
 class Probe(Section):
     slices: _whole(1, 100_000)
@@ -146,19 +133,6 @@ class Train(Section):
     patience: _whole(1, 100_000)
     precision: _choice("float32", "mixed_bfloat16", "mixed_float16")
 
-    @model_validator(mode="after")
-    def _together(self):
-        if self.weight_decay and self.optimizer != "adamw":
-            raise _wrong("0 unless train.optimizer is adamw", "train.weight_decay train.optimizer")
-        if self.warmup_epochs and self.schedule != "cosine":
-            raise _wrong("0 unless train.schedule is cosine", "train.warmup_epochs train.schedule")
-        if self.head_epochs + self.warmup_epochs >= self.epochs:
-            raise _wrong(
-                "more epochs than the head's and the warm-up's together",
-                "train.epochs train.head_epochs train.warmup_epochs",
-            )
-        return self
-
 
 class Explain(Section):
     images_per_class: _whole(1, DRAWN)
@@ -180,23 +154,30 @@ class Params(Section):
     explain: Explain
 
     @model_validator(mode="after")
-    def _possible(self):
-        if self.explain.images_per_class * len(self.data.classes) > DRAWN:
-            raise _wrong(f"images of all classes together up to {DRAWN}", "explain.images_per_class data.classes")
-        if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
-            raise _wrong("a table only for a data.source that is a path, else none", "data.labels data.source")
-        if self.train.head_epochs and self.model.frozen_blocks == 5:
-            raise _wrong(
-                "0 where all five blocks are frozen, as the head always trains alone then",
-                "train.head_epochs model.frozen_blocks",
-            )
-        images = self.phantom.patients_per_class * self.phantom.slices_per_patient
-        if self.data.source == "phantom" and self.split.folds > images:
-            raise _wrong(
-                "no more folds than the phantom has images of a class",
-                "split.folds phantom.patients_per_class phantom.slices_per_patient",
-            )
+    def _together(self):
+        split, train, data = self.split, self.train, self.data
+        head, warm_up, drawn = train.head_epochs, train.warmup_epochs, self.explain.images_per_class * len(data.classes)
+        decay, adamw, cosine = train.weight_decay, train.optimizer == "adamw", train.schedule == "cosine"
+        path = data.source not in ("kaggle", "phantom")
+        _require(split.test + split.validation < 1, "split.test split.validation", "shares of less than 1 together")
+        _require(split.fold < split.folds, "split.fold split.folds", "a whole number from 0 below split.folds")
+        _require(adamw or not decay, "train.weight_decay train.optimizer", "0 unless train.optimizer is adamw")
+        _require(cosine or not warm_up, "train.warmup_epochs train.schedule", "0 unless train.schedule is cosine")
+        longer = "more epochs than the head's and the warm-up's together"
+        _require(head + warm_up < train.epochs, "train.epochs train.head_epochs train.warmup_epochs", longer)
+        alone = "0 where all five blocks are frozen, as the head always trains alone then"
+        _require(self.model.frozen_blocks < 5 or not head, "train.head_epochs model.frozen_blocks", alone)
+        most = f"images of all classes together up to {DRAWN}"
+        _require(drawn <= DRAWN, "explain.images_per_class data.classes", most)
+        table = "a table only for a data.source that is a path, else none"
+        _require(path or data.labels == "none", "data.labels data.source", table)
         return self
+
+
+def _require(holds, keys, allowed):
+    """The error, unless a rule over some keys holds: the first of them is named, and what is allowed there."""
+    if not holds:
+        raise PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
 
 
 def keys(section=Params, prefix=""):
