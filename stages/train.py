@@ -47,31 +47,13 @@ def main(role):
         model = training.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
-    def write(history):
+    def write(history):  # also while it trains, for who looks on; of several rates the kept one's in the end
         with atomic_write(f"models/{role}/history.csv") as partial:
             history.to_csv(partial, index=False, float_format="%.6f")
 
-    rates = p.train.learning_rate
     with checkpoint.work(stage, title, device) as work:
         network, history, trials = training.search(
-            build,
-            codes,
-            rows,
-            validation,
-            learning_rates=[float(rate) for rate in (rates if isinstance(rates, list) else [rates])],
-            epochs=p.train.epochs,
-            batch_size=p.train.batch_size,
-            patience=p.train.patience,
-            seed=p.seed,
-            optimizer=p.train.optimizer,
-            weight_decay=p.train.weight_decay,
-            schedule=p.train.schedule,
-            warmup_epochs=p.train.warmup_epochs,
-            head_epochs=p.train.head_epochs,
-            label_smoothing=p.train.label_smoothing,
-            weights=weights,
-            work=work,
-            write=write,  # while it trains, for who looks on; of several rates the kept one's in the end
+            build, codes, (rows, validation), p.train, p.seed, weights, work, write
         )
         with work.writing(weights_file) as path:
             network.save_weights(path)

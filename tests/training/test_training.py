@@ -1,10 +1,12 @@
 """Training: what is learned, kept and repeated."""
 
 import itertools
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from tiny import TINY
 
 from kidneyct.backbone import devices, vgg
 from kidneyct.classifier import batches
@@ -19,9 +21,15 @@ BLOBS = (np.random.default_rng(0).normal(size=(40, 3)) + 4 * CODES[:, None]).ast
 SWAPPED = np.concatenate([CODES[:30], 1 - CODES[30:]])
 
 
-def fit(model, inputs=BLOBS, codes=CODES, **changes):
-    settings = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "patience": 5, "seed": 1} | changes
-    return training.fit(model, inputs, codes, range(30), range(30, 40), **settings)
+ROWS = range(30), range(30, 40)
+
+
+def settings(**changes):
+    return SimpleNamespace(**TINY["train"] | {"epochs": 3, "batch_size": 4, "patience": 5} | changes)
+
+
+def fit(model, inputs=BLOBS, codes=CODES, learning_rate=0.1, weights=None, work=None, write=None, **changes):
+    return training.fit(model, inputs, codes, ROWS, settings(**changes), learning_rate, 1, weights, work, write)
 
 
 def line(layer=None):
@@ -159,12 +167,9 @@ def convolutional_network(precision):
     return network, training.regularized(network, "none", 0.5, seed=1), images
 
 
-def search(rates, work=None, precision="float32", build=noisy_network, codes=SWAPPED, **options):
-    settings = {"epochs": 3, "batch_size": 4, "patience": 3, "seed": 1} | options
-    parts = codes, range(30), range(30, 40)
-    network, history, trials = training.search(
-        lambda: build(precision), *parts, learning_rates=rates, work=work, **settings
-    )
+def search(rates, work=None, precision="float32", build=noisy_network, codes=SWAPPED, weights=None, **options):
+    train = settings(**{"learning_rate": rates, "patience": 3} | options)
+    network, history, trials = training.search(lambda: build(precision), codes, ROWS, train, 1, weights, work)
     return [weight.tobytes() for weight in network.get_weights()], history, trials
 
 
@@ -241,11 +246,11 @@ def tried(monkeypatch):
     """Lets rates beyond 1 diverge; a list that gets each rate that is fitted."""
     fit, rates = training.fit, []
 
-    def diverging(*given, learning_rate, **others):
-        rates.append(learning_rate)
-        if learning_rate > 1:
+    def diverging(*given):
+        rates.append(given[5])
+        if rates[-1] > 1:
             raise InputError("train: the loss was not a number")
-        return fit(*given, learning_rate=learning_rate, **others)
+        return fit(*given)
 
     monkeypatch.setattr(training, "fit", diverging)
     return rates
