@@ -40,13 +40,11 @@ def written(tmp_path, changes):
 
 MISTAKES = [
     ({"seed": -1}, "seed", "-1", "whole number from 0"),
-    ({"seed": True}, "seed", "True", "whole number from 0"),
     ({"weights": "a\u2028b"}, "weights", r"'a\u2028b'", "the path of a weights file"),
     ({"preprocess.image_size": "200"}, "preprocess.image_size", "'200'", "from 32 to 1024"),
     ({"split.test": math.nan}, "split.test", "nan", "above 0 and below 1"),
     ({"split.test": 0.9}, "split.test", "found 0.9 beside split.validation 0.1;", "of less than 1 together"),
     ({"split.folds": 3, "split.fold": 3}, "split.fold", "found 3 beside split.folds 3;", "below split.folds"),
-    ({"train.learning_rate": [0.1, 0.1]}, "train.learning_rate", "[0.1, 0.1]", "list of different ones"),
     ({"train.learning_rate": 1e39}, "train.learning_rate", "1e+39", "from 1e-10 to 100"),  # infinite in 32 bits
     ({"train.learning_rate": list(range(1, 102))}, "train.learning_rate", "[1, 2, 3, ", "100 at most"),
     ({"train.weight_decay": 0.05}, "train.weight_decay", "0.05 beside train.optimizer 'adam';", "0 unless"),
@@ -54,20 +52,14 @@ MISTAKES = [
     ({"train.head_epochs": 5}, "train.head_epochs", "5 beside model.frozen_blocks 5;", "0 where all five"),
     ({"train.warmup_epochs": 30, "train.schedule": "cosine"}, "train.epochs", "30 beside", "more epochs than"),
     ({"train.epochs": REMOVED}, "train.epochs", "nothing", "whole number from 1"),
-    ({"preprocess.window": [40, 0.5]}, "preprocess.window", "[40, 0.5]", "a width of 1 or more"),
     ({"preprocess.window": [math.nan, 400]}, "preprocess.window", "[nan, 400]", "[centre, width]"),
     ({"data.labels": "a.csv"}, "data.labels", "'a.csv' beside data.source 'kaggle'", "a data.source that is a path"),
-    ({"data.source": ""}, "data.source", "''", "the path of a folder or zip"),
     ({"data.classes": ["Cyst", "../x"]}, "data.classes", "'../x'", "names of class folders"),
-    ({"data.classes": ["Cyst", "Cyst"]}, "data.classes", "['Cyst', 'Cyst']", "2 to 30 different"),
-    ({"data.kaggle": "a/b/0"}, "data.kaggle", "'a/b/0'", "owner/name/version"),
     ({"data.kaggle": "a/b\n"}, "data.kaggle", r"'a/b\n'", "owner/name"),
     ({"explain.images_per_class": 51}, "explain.images_per_class", "51 beside data.classes ['Cy", "together up to 200"),
     ({"train.epoch": 3}, "train.epoch", "unknown key", "epochs, train.batch_size"),
-    ({"split": None}, "split", "nothing", "a section of keys"),
     ({"train.a\nb": 3}, r"'train.a\nb'", "unknown key", "train.epochs"),
     ({"x" * 5000: 3}, "xxx", "x: unknown key", "weights, seed"),
-    ({1: 3}, "1", "unknown key", "weights, seed"),
 ]
 
 
