@@ -5,13 +5,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from kidneyct.pipeline.errors import InputError, no_file, shown
+from kidneyct.pipeline.errors import InputError, shown
 
 
 def read(path):
     """The document in a file; InputError, naming the place, where it is no YAML or has a key twice."""
-    if kind := no_file(Path(path).stat().st_mode):
-        raise InputError(f"{path}: expected a file of YAML, found {kind}")
     return parse(Path(path).read_bytes(), path)
 
 
