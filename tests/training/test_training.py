@@ -126,9 +126,12 @@ def test_a_diverging_run_says_what_to_change():
         fit(line(), inputs)
 
 
-def test_a_log_hears_of_every_minute(monkeypatch, capsys):
+def test_a_log_hears_of_every_minute_and_a_full_disk_stops_nothing(monkeypatch, capsys):
+    def full(_):
+        raise InputError("no room")
+
     monkeypatch.setattr(progress, "SECONDS", 1e-9)
-    fit(line())
+    assert len(fit(line(), write=full)) == 3
     # 30 rows in batches of 4 are 8, three times.
     told = [text.partition(", ")[0] for text in capsys.readouterr().err.splitlines() if text.startswith("train:")]
     assert told == [f"train: batch {number} of 24" for number in range(1, 25)]

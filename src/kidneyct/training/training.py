@@ -1,5 +1,6 @@
 """Training what is not frozen: what is added lest images be learned by heart, one fit, a search over rates."""
 
+import contextlib
 import itertools
 import sys
 
@@ -232,7 +233,8 @@ class Progress(keras.callbacks.Callback):
         if not np.isfinite(logs["val_loss"]):
             self._diverged("validation loss")
         if self.write:
-            self.write(_table(self.history, self.stop.best_epoch))
+            with contextlib.suppress(InputError):  # a full disk fails no rate
+                self.write(_table(self.history, self.stop.best_epoch))
         over = self.model.stop_training or len(self.history) == self.params["epochs"]
         if self.work and not over:
             self.work.now_and_then(self._save)
