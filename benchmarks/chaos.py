@@ -35,7 +35,7 @@ import nursery
 import psutil
 import tiny
 
-from kidneyct.pipeline import yaml12
+from kidneyct.pipeline import params, yaml12
 
 KILLS = 200
 IN_A_ROW = 3
@@ -126,15 +126,7 @@ class Runner:
 
 def stages():
     """The stages in their order, such as train@candidate: name -> its outputs."""
-    outs = {}
-    for name, entry in yaml12.read("dvc.yaml")["stages"].items():
-        for item in entry.get("foreach", [None]):
-            body = entry.get("do", entry)
-            listed = [*body.get("outs", []), *body.get("metrics", [])]
-            paths = [out if isinstance(out, str) else next(iter(out)) for out in listed]
-            full = f"{name}@{item}" if item else name
-            outs[full] = [path.replace("${item}", str(item)).replace("${key}", str(item)) for path in paths]
-    return outs
+    return {name: stage["outs"] for name, stage in params.stages().items()}
 
 
 def digests(paths):
@@ -246,7 +238,7 @@ def nested(changes):
         section = values
         for part in sections:
             section = section.setdefault(part, {})
-        section[name] = yaml12.load(text)
+        section[name] = yaml12.parse(text.encode(), key)
     return values
 
 

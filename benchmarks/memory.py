@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import repeat, stopwatch
-from kidneyct.pipeline import yaml12
+from kidneyct.pipeline import params, yaml12
 
 SIZES = {
     "cpu": {"images": 48, "image_size": 100, "epochs": 2, "until": "report"},
@@ -32,30 +32,20 @@ MAPPED = ("data/images/images.npy", "data/images/thumbnails.npy", "data/features
 
 def pipeline(folder):
     """Of each stage but the control's: name, command, inputs and outputs, in an order in which they can run."""
-    found, made = [], set()
-    pending = dict(yaml12.read(folder / "dvc.yaml")["stages"])
-    outputs = {}
-    for name, entry in pending.items():
-        body = entry.get("do", entry)
-        listed = [each if isinstance(each, str) else next(iter(each)) for each in body["outs"]]
-        outputs[name] = [_of_role(each, "candidate") for each in listed]
-    every = {path for paths in outputs.values() for path in paths}
+    stages = params.stages(folder / "dvc.yaml")
+    pending = {name.split("@")[0]: stage for name, stage in stages.items() if not name.endswith("@control")}
+    every, found, made = {path for stage in pending.values() for path in stage["outs"]}, [], set()
     while pending:
-        name = next(name for name, entry in pending.items() if _needed(entry) & every <= made)
-        entry = pending.pop(name)
-        made |= set(outputs[name])
-        command = _of_role(entry.get("do", entry)["cmd"], "candidate")
-        found.append((name, command.split()[1:], _needed(entry), outputs[name]))
+        name = next(name for name, stage in pending.items() if _needed(stage) & every <= made)
+        stage = pending.pop(name)
+        made |= set(stage["outs"])
+        found.append((name, stage["cmd"].split()[1:], _needed(stage), stage["outs"]))
     return found
 
 
-def _needed(entry):
+def _needed(stage):
     """What a stage depends on, the control's files taken for the candidate's."""
-    return {_of_role(each, "candidate").replace("control", "candidate") for each in entry.get("do", entry)["deps"]}
-
-
-def _of_role(text, role):
-    return text.replace("${item}", role).replace("${key}", role)
+    return {path.replace("control", "candidate") for path in stage["deps"]}
 
 
 # Between this process and the stage's: a new process is said to have needed what the one that started it did.

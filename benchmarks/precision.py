@@ -40,8 +40,7 @@ def main():
         network = classifier.network(vgg.base(images.shape[1]), *head, seed=p.seed)
         head = vgg.part(network, after=vgg.boundary(p.model.frozen_blocks))
         rows = [index.rows(table, part) for part in ("train", "validation")]
-        settings = {name: getattr(p.train, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}
-        history = training.fit(head, features, codes, *rows, **settings, seed=p.seed)
+        history = training.fit(head, features, codes, rows, p.train, p.train.learning_rate, p.seed)
         probabilities = batches.predict(head, features, test, 32)
         predicted[bits] = probabilities
         accuracy = (probabilities.argmax(axis=1) == codes[test]).mean()

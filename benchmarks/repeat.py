@@ -77,13 +77,13 @@ def clone(folder, changes):
     """The last commit in a folder of its own, with some parameters changed."""
     subprocess.run(["git", "clone", "-q", ".", str(folder)], check=True)
     for key, text in changes.items():
-        edit(folder / "params.yaml", key, lambda value, text=text: yaml12.load(text))
+        edit(folder / "params.yaml", key, lambda value, text=text: yaml12.parse(text.encode(), text))
     return folder
 
 
 def edit(path, key, change):
     """Put `change(value)` in the place of a parameter's value."""
-    values = yaml12.load(path.read_text())
+    values = yaml12.read(path)
     *sections, name = key.split(".")
     section = values
     for each in sections:
@@ -108,7 +108,7 @@ def repro(folder, environment, alone=False, force=False):
     )
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
-    return yaml12.load((folder / "dvc.lock").read_text(encoding="utf-8"))
+    return yaml12.read(folder / "dvc.lock")
 
 
 def outputs(lock):

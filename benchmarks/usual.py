@@ -13,11 +13,12 @@ That both reach the same accuracy is tried on smaller images, with all epochs: t
 import tempfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 
-from benchmarks import forward, stopwatch
+from benchmarks import forward, head, stopwatch
 from kidneyct.backbone import devices, features, vgg, weights
 from kidneyct.classifier import batches, classifier
 from kidneyct.files import arrays, checkpoint, index
@@ -147,8 +148,8 @@ class Own:
         rows = self.data.rows("train"), self.data.rows("validation")
         if count:
             rows = np.resize(rows[0], count), np.resize(rows[1], count * STUDY["validation"] // STUDY["train"])
-        settings = {"batch_size": self.batch, "learning_rate": RATE, "patience": epochs, "seed": 0}
-        training.fit(self.head, self.features, self.codes, *rows, epochs=epochs, **settings)
+        settings = SimpleNamespace(**head.PLAIN, epochs=epochs, batch_size=self.batch, patience=epochs)
+        training.fit(self.head, self.features, self.codes, rows, settings, RATE, seed=0)
 
     def accuracy(self):
         test = self.data.rows("test")

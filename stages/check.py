@@ -14,7 +14,7 @@ from kidneyct.sources import source
 
 def main():
     checked = params.validate()
-    outs = source.outputs()
+    outs = [out for entry in params.stages().values() for out in entry["outs"]]
     for key in ("source", "external", "labels"):
         source.refuse(getattr(checked.data, key), outs, f"data.{key}")
     source.refuse(checked.series.table, outs, "series.table")

@@ -1,5 +1,7 @@
 """Draw every picture of the run, and write its page: plots/report.html, one file that needs nothing else."""
 
+import json
+
 from stages import atomic_write, by_role, read_json, run
 
 from kidneyct.files import arrays, index, predictions, tables
@@ -31,7 +33,7 @@ def read_run(p):
     if pairs[["test", "training"]].max(axis=None) >= len(table):
         raise errors.corrupt(f"{LEAKAGE}/pairs.csv", "rows of data/split.csv", "others")
     return report.Run(
-        parameters=params.nested(p),
+        parameters=json.loads(json.dumps(p, default=vars)),  # nested
         table=table,
         hashes=files["sha256"],
         series=series,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import run
+from stages import atomic_write, run
 
 from kidneyct.backbone import devices, features, vgg
 from kidneyct.classifier import batches, classifier
@@ -47,31 +47,17 @@ def main(role):
         model = training.regularized(model, p.train.augment, p.model.dropout, p.seed)
         return network, model, inputs
 
-    rates = p.train.learning_rate
+    def write(history):  # also while it trains, for who looks on; of several rates the kept one's in the end
+        with atomic_write(f"models/{role}/history.csv") as partial:
+            history.to_csv(partial, index=False, float_format="%.6f")
+
     with checkpoint.work(stage, title, device) as work:
         network, history, trials = training.search(
-            build,
-            codes,
-            rows,
-            validation,
-            learning_rates=[float(rate) for rate in (rates if isinstance(rates, list) else [rates])],
-            epochs=p.train.epochs,
-            batch_size=p.train.batch_size,
-            patience=p.train.patience,
-            seed=p.seed,
-            optimizer=p.train.optimizer,
-            weight_decay=p.train.weight_decay,
-            schedule=p.train.schedule,
-            warmup_epochs=p.train.warmup_epochs,
-            head_epochs=p.train.head_epochs,
-            label_smoothing=p.train.label_smoothing,
-            weights=weights,
-            work=work,
+            build, codes, (rows, validation), p.train, p.seed, weights, work, write
         )
         with work.writing(weights_file) as path:
             network.save_weights(path)
-        with work.writing(f"models/{role}/history.csv") as path:
-            history.to_csv(path, index=False, float_format="%.6f")
+        write(history)
         with work.writing(f"models/{role}/rates.csv") as path:
             trials.to_csv(path, index=False, float_format="%.6g")
         devices.prepare(seed=0)

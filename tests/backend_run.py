@@ -7,9 +7,11 @@ With two such files it prints how far apart they are.
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
+from tiny import TINY
 
 from kidneyct.backbone import devices, features, interpolation, vgg, weights
 from kidneyct.classifier import batches, classifier
@@ -51,8 +53,8 @@ def compute():
     found["initial dense"] = network.get_layer("dense").get_weights()[0]
     classifier.freeze(network, BLOCKS)
     model = vgg.part(network, after=vgg.boundary(BLOCKS))
-    settings = {"epochs": 3, "batch_size": BATCH, "learning_rate": 1e-5, "patience": 2, "seed": 3}
-    history = training.fit(model, found["features"], codes, range(10), range(10, 15), **settings)
+    settings = SimpleNamespace(**TINY["train"] | {"epochs": 3, "batch_size": BATCH, "patience": 2})
+    history = training.fit(model, found["features"], codes, (range(10), range(10, 15)), settings, 1e-5, seed=3)
     found["trained block5"] = network.get_layer("block5_conv3").get_weights()[0]
     found["trained dense"] = network.get_layer("dense").get_weights()[0]
     found["probabilities"] = batches.predict(model, found["features"], range(15), BATCH)

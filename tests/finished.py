@@ -20,18 +20,11 @@ def md5(path):
 @functools.cache
 def pipeline():
     """The stages of dvc.yaml, name -> (what it reads, what it writes)."""
-    found = {}
-    for name, entry in yaml12.read("dvc.yaml")["stages"].items():
-        for role in entry.get("foreach", [""]):
-            body = entry.get("do", entry)
-            outs = [
-                out if isinstance(out, str) else next(iter(out)) for out in [*body["outs"], *body.get("metrics", [])]
-            ]
-            deps = [dep for dep in body["deps"] if not dep.startswith(("src/", "stages/", "benchmark/"))]
-            found[f"{name}@{role}".rstrip("@")] = tuple(
-                [path.replace("${item}", role).replace("${key}", role) for path in paths] for paths in (deps, outs)
-            )
-    return found
+    code = ("src/", "stages/", "benchmark/")
+    return {
+        name: ([dep for dep in stage["deps"] if not dep.startswith(code)], stage["outs"])
+        for name, stage in params.stages().items()
+    }
 
 
 def read_by(stages, values):

@@ -70,5 +70,7 @@ def defaults():
     values = {}
     for key, default, _ in parameters():
         *section, name = key.split(".")
-        (values.setdefault(*section, {}) if section else values)[name] = yaml12.load(default)
+        (values.setdefault(*section, {}) if section else values)[name] = yaml12.parse(
+            default.encode(), "docs/parameters.md"
+        )
     return values

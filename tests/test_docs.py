@@ -26,12 +26,12 @@ def test_every_parameter_is_on_its_page_with_range():
 
 @pytest.mark.skipif(Path("dvc.lock").exists(), reason="params.yaml says what was run here")
 def test_every_default_is_on_the_page():
-    assert house.defaults() == yaml12.load(Path("params.yaml").read_text())
+    assert house.defaults() == yaml12.read("params.yaml")
 
 
 def test_the_stages_table_has_their_packages_and_outputs():
     table = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", Path("docs/architecture.md").read_text(), re.MULTILINE)
-    stages = yaml12.load(Path("dvc.yaml").read_text())["stages"]
+    stages = yaml12.read("dvc.yaml")["stages"]
     assert [stage for stage, *_ in table] == list(stages)
     for stage, packages, written in table:
         body = stages[stage].get("do", stages[stage])

@@ -51,7 +51,7 @@ def workspace(tmp_path, monkeypatch):
     """A study of eight images, two of each class, of which one trains; `edit` sets its parameters."""
     (tmp_path / "data/images").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    settings = yaml12.load((ROOT / "params.yaml").read_text())
+    settings = yaml12.read(ROOT / "params.yaml")
     for section, keys in TINY.items():
         settings[section] = settings[section] | keys if isinstance(keys, dict) else keys
     names = [f"{label}/{number}.png" for label in CLASSES for number in (0, 1)]

@@ -98,7 +98,7 @@ class Project:
 
     def edit(self, changes):
         path = self.folder / "params.yaml"
-        values = yaml12.load(path.read_text())
+        values = yaml12.read(path)
         for section, keys in changes.items():
             if isinstance(keys, dict):
                 values[section].update(keys)

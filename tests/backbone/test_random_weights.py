@@ -17,28 +17,9 @@ def test_hes_kernels_are_normal_with_variance_two_by_inputs():
     np.testing.assert_array_equal(kernel, random_weights.he((3, 3, 64, 128), [0, 5]))
     for other in ([1, 5], [0, 6]):
         assert abs(np.corrcoef(kernel.ravel(), random_weights.he(kernel.shape, other).ravel())[0, 1]) < 0.02
-
-
-def test_hes_kernels_stay_the_same():
-    """Another release of NumPy may draw other normals: then a study's draws would be others too."""
+    # Another release of NumPy may draw other normals: then a study's draws would be others too.
     expected = [0.10296768, -0.98052716, -0.8174783, -1.0278819, -0.5744589, 1.9711298]
     np.testing.assert_allclose(random_weights.he((1, 1, 2, 3), [0, 1]).ravel(), expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("counter", "key", "words"),
-    [  # the known answers of Random123, the authors' library, for philox4x32-10
-        ([0, 0, 0, 0], [0, 0], [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
-        ([0xFFFFFFFF] * 4, [0xFFFFFFFF] * 2, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
-        (
-            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
-            [0xA4093822, 0x299F31D0],
-            [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1],
-        ),
-    ],
-)
-def test_the_generator_gives_its_known_answers(counter, key, words):
-    assert [int(word) for word in random_weights._philox(counter, key)] == words
 
 
 # The last seed is the greatest that params.yaml allows, and one more for the head's second layer.

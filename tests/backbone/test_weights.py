@@ -85,10 +85,6 @@ FILES = {
     "Keras 2": ("a.h5", lambda base, path: write_legacy(path, numbered_weights())),
     "a model of Keras 2": ("a.h5", lambda base, path: write_legacy(path, numbered_weights(), root="model_weights")),
     "with its top": ("a.h5", lambda base, path: write_legacy(path, numbered_weights() | TOP)),
-    "inside a model of Keras 2": (
-        "a.h5",
-        lambda base, path: write_legacy(path, numbered_weights(), root="model_weights/vgg16"),
-    ),
     "Keras 3": ("a.weights.h5", lambda base, path: base.save_weights(path)),
     "a whole network": (
         "a.weights.h5",

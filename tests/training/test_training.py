@@ -1,13 +1,15 @@
-"""Training: what is learned, kept and repeated."""
+"""Training: what is learned, kept and repeated; what alters slices, and that nothing of it is left outside training."""
 
 import itertools
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from tiny import TINY
 
 from kidneyct.backbone import devices, vgg
-from kidneyct.classifier import batches
+from kidneyct.classifier import batches, classifier
 from kidneyct.files import checkpoint
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
@@ -19,9 +21,15 @@ BLOBS = (np.random.default_rng(0).normal(size=(40, 3)) + 4 * CODES[:, None]).ast
 SWAPPED = np.concatenate([CODES[:30], 1 - CODES[30:]])
 
 
-def fit(model, inputs=BLOBS, codes=CODES, **changes):
-    settings = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "patience": 5, "seed": 1} | changes
-    return training.fit(model, inputs, codes, range(30), range(30, 40), **settings)
+ROWS = range(30), range(30, 40)
+
+
+def settings(**changes):
+    return SimpleNamespace(**TINY["train"] | {"epochs": 3, "batch_size": 4, "patience": 5} | changes)
+
+
+def fit(model, inputs=BLOBS, codes=CODES, learning_rate=0.1, weights=None, work=None, write=None, **changes):
+    return training.fit(model, inputs, codes, ROWS, settings(**changes), learning_rate, 1, weights, work, write)
 
 
 def line(layer=None):
@@ -41,11 +49,14 @@ def test_a_head_learns_what_a_line_separates_and_repeats_it():
 
 
 def test_the_epoch_with_the_lowest_validation_loss_is_kept():
-    model = line()
-    history = fit(model, codes=SWAPPED, epochs=20, patience=3)
+    model, written = line(), []
+    history = fit(model, codes=SWAPPED, epochs=20, patience=3, write=written.append)
     best = history["val_loss"].idxmin()
     assert history["kept"].tolist() == [int(epoch == best) for epoch in range(len(history))]
     assert len(history) == best + 1 + 3
+    for epochs, so_far in enumerate(written, 1):
+        assert so_far.drop(columns="kept").equals(history.drop(columns="kept")[:epochs])
+    assert so_far.equals(history)
     rows = np.arange(30, 40)
     kept = -np.log(batches.predict(model, BLOBS, rows, 10)[np.arange(10), SWAPPED[rows]]).mean()
     assert kept == pytest.approx(history["val_loss"][best], abs=1e-5)
@@ -115,12 +126,15 @@ def test_a_diverging_run_says_what_to_change():
         fit(line(), inputs)
 
 
-def test_a_log_hears_of_every_minute(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "SECONDS", 0)
-    fit(line())
-    # 30 rows in batches of 4 are 8, three times; nothing is left after the last.
-    told = [text.partition(", about ")[0] for text in capsys.readouterr().err.splitlines() if text.startswith("train:")]
-    assert told == [f"train: batch {number} of 24" for number in range(1, 24)]
+def test_a_log_hears_of_every_minute_and_a_full_disk_stops_nothing(monkeypatch, capsys):
+    def full(_):
+        raise InputError("no room")
+
+    monkeypatch.setattr(progress, "SECONDS", 1e-9)
+    assert len(fit(line(), write=full)) == 3
+    # 30 rows in batches of 4 are 8, three times.
+    told = [text.partition(", ")[0] for text in capsys.readouterr().err.splitlines() if text.startswith("train:")]
+    assert told == [f"train: batch {number} of 24" for number in range(1, 25)]
 
 
 def test_a_rate_at_the_edge_of_the_list_is_marked():
@@ -156,12 +170,9 @@ def convolutional_network(precision):
     return network, training.regularized(network, "none", 0.5, seed=1), images
 
 
-def search(rates, work=None, precision="float32", build=noisy_network, codes=SWAPPED, **options):
-    settings = {"epochs": 3, "batch_size": 4, "patience": 3, "seed": 1} | options
-    parts = codes, range(30), range(30, 40)
-    network, history, trials = training.search(
-        lambda: build(precision), *parts, learning_rates=rates, work=work, **settings
-    )
+def search(rates, work=None, precision="float32", build=noisy_network, codes=SWAPPED, weights=None, **options):
+    train = settings(**{"learning_rate": rates, "patience": 3} | options)
+    network, history, trials = training.search(lambda: build(precision), codes, ROWS, train, 1, weights, work)
     return [weight.tobytes() for weight in network.get_weights()], history, trials
 
 
@@ -238,11 +249,11 @@ def tried(monkeypatch):
     """Lets rates beyond 1 diverge; a list that gets each rate that is fitted."""
     fit, rates = training.fit, []
 
-    def diverging(*given, learning_rate, **others):
-        rates.append(learning_rate)
-        if learning_rate > 1:
+    def diverging(*given):
+        rates.append(given[5])
+        if rates[-1] > 1:
             raise InputError("train: the loss was not a number")
-        return fit(*given, learning_rate=learning_rate, **others)
+        return fit(*given)
 
     monkeypatch.setattr(training, "fit", diverging)
     return rates
@@ -283,3 +294,71 @@ def test_a_training_that_diverges_leaves_nothing_to_go_on_from(work, monkeypatch
     with pytest.raises(InputError, match="the validation loss was not a number in epoch 3"):
         fit(line(), epochs=5, work=work)
     assert list(work.folder.iterdir()) == []
+
+
+SIDE = 64
+
+
+def altered(images, seed=3):
+    """Images (n, s, s, 3) as training sees them, in 32 bits."""
+    model = vgg.chain(images.shape[1:], training.augmentation(seed), "altered")
+    return keras.ops.convert_to_numpy(model(images, training=True))
+
+
+def test_an_altered_slice_is_drawn_from_the_seed_and_never_mirrored():
+    """A bright square on the left of each image stays on the left, in the upper half, grey and of its size."""
+    images = np.zeros((200, SIDE, SIDE, 3), np.uint8)
+    images[:, 12:20, 12:20] = 200
+    found = altered(images)
+    assert np.array_equal(found, altered(images))
+    assert not np.array_equal(found, altered(images, seed=4))
+    assert np.ptp(found, axis=-1).max() == 0
+    bright = found[..., 0] > 100
+    areas = bright.sum(axis=(1, 2))
+    assert 40 < areas.min() < 60  # zoomed by a tenth either way: 52 to 79, give or take an edge
+    assert 68 < areas.max() < 92
+    assert not bright[:, SIDE // 2 :].any()
+    assert not bright[:, :, SIDE // 2 :].any()
+    # By at most a twentieth of the side, and by what a turn of ten degrees and a zoom move it from (16, 16).
+    rows, columns = (np.array([np.nonzero(image)[axis].mean() for image in bright]) - 15.5 for axis in (0, 1))
+    assert 4 < np.abs(rows).max() < 9
+    assert 4 < np.abs(columns).max() < 9
+    assert np.abs(np.corrcoef(rows, columns)[0, 1]) < 0.5
+
+
+def test_grey_values_are_changed_by_a_few_hundredths():
+    """Flat images keep their mean contrast; brightness by up to 0.06 of 255, noise with 0.015 of it."""
+    found = altered(np.full((300, SIDE, SIDE, 3), 100, np.uint8))[:, 24:40, 24:40, 0]  # what comes in is far away
+    means, deviations = found.mean(axis=(1, 2)), found.std(axis=(1, 2))
+    assert deviations.mean() == pytest.approx(0.015 * 255, rel=0.05)
+    assert 255 * 0.06 - 2 < (means - 100).max() < 255 * 0.06 + 8
+    assert (means - 100).min() < -255 * 0.06 + 2
+    images = np.zeros((200, SIDE, SIDE, 3), "float32")
+    images[:, ::2] = 100  # every other line, so that the mean is 50
+    layer = next(layer for layer in training.augmentation(0) if isinstance(layer, keras.layers.RandomContrast))
+    tops = keras.ops.convert_to_numpy(layer(images, training=True)).max(axis=(1, 2, 3))
+    assert [tops.min(), tops.max()] == pytest.approx([50 + 50 * 0.85, 50 + 50 * 1.15], abs=1)
+
+
+ALTERING = ["RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast", "RandomBrightness", "GreyNoise"]
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_network_that_is_kept_has_none_of_it(precision):
+    devices.prepare(seed=0, precision=precision)
+    network = classifier.network(vgg.base(32), 8, 4, "caffe", head="average", seed=0)
+    names = [layer.name for layer in network.layers]
+    model = training.regularized(network, "ct", 0.5, seed=1)
+    assert [layer.name for layer in model.layers if layer in network.layers] == names[1:]
+    added = [type(layer).__name__ for layer in model.layers if layer.name not in names]
+    assert added == ["InputLayer", *ALTERING, "Dropout"]
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    assert np.array_equal(model.predict_on_batch(pixels), network.predict_on_batch(pixels))
+    assert [layer.name for layer in network.layers] == names
+    trained = keras.ops.convert_to_numpy(model(pixels, training=True))
+    assert np.isfinite(trained).all()
+    assert np.abs(trained - network.predict_on_batch(pixels)).max() > 1e-3
+    assert training.regularized(network, "none", 0, seed=1) is network
+    behind = training.regularized(vgg.part(network, after="block5_pool"), "none", 0.5, seed=1)
+    assert [layer.name.split("_")[0] for layer in behind.layers[1:]] == [*names[-4:-2], "dropout", *names[-2:]]
+    devices.prepare(seed=0)

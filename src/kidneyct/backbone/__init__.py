@@ -19,22 +19,16 @@ os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"  #
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
 # TensorFlow's notices that it finds no GPU, which no environment variable stops.
-FILTER = """
-import sys
-for line in sys.stdin.buffer:
-    if b"Could not find cuda drivers" not in line and b"before absl::InitializeLog" not in line:
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
-"""
+NOTICES = ("-e", "Could not find cuda drivers", "-e", "before absl::InitializeLog")
 
 
 @contextlib.contextmanager
 def without_notices():
     """Leave the notices out of standard error; another process does it, so that a crash's last words arrive as well."""
     sys.stderr.flush()
-    command = [sys.executable, "-S", "-E", "-c", FILTER]
+    command = ["grep", "--line-buffered", "--text", "--invert-match", *NOTICES]
     # In a session of its own, or a terminal's Ctrl-C would reach it too.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as filtering:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2, start_new_session=True) as filtering:
         own = os.dup(2)
         os.dup2(filtering.stdin.fileno(), 2)
         try:
@@ -46,11 +40,13 @@ def without_notices():
 
 
 # Keras and TensorFlow import these only for what is not used here: a third of the processor time of a start.
-unused = {"sklearn", "matplotlib", "jax"} - {os.environ["KERAS_BACKEND"]} - sys.modules.keys()
+unused = {"sklearn", "matplotlib", "jax", "tensorflow"} - {os.environ["KERAS_BACKEND"]} - sys.modules.keys()
 sys.modules.update(dict.fromkeys(unused))  # so that they look as if they were not installed
 try:
     with without_notices():
         import keras
+
+        bool(keras.src.utils.module_utils.tensorflow.available)  # found out for good: JAX's seeds would load it
 except (ImportError, ValueError) as error:
     raise InputError(
         f"Keras can't start ({error}); KERAS_BACKEND may be {' or '.join(BACKENDS)}, if installed (docs/gpu.md)"

@@ -1,7 +1,6 @@
 """What the backend computes on, and how to make it compute the same twice."""
 
 import os
-import sys
 
 import keras
 
@@ -25,21 +24,9 @@ def precision():
 
 def prepare(seed, precision="float32"):
     """Fix every random draw and, on TensorFlow, the order of sums; set the precision policy."""
-    _seed(seed)
+    keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()
-
-
-def _seed(seed):
-    """keras.utils.set_random_seed, which by itself loads TensorFlow on another backend too, for seconds."""
-    kept_out = keras.backend.backend() != "tensorflow" and "tensorflow" not in sys.modules
-    if kept_out:
-        sys.modules["tensorflow"] = None  # so that its import fails
-    try:
-        keras.utils.set_random_seed(seed)
-    finally:
-        if kept_out:
-            del sys.modules["tensorflow"]

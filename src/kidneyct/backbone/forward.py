@@ -72,23 +72,11 @@ def pooled(base, pixel_scaling, kept):
 
 
 def front(layers):
-    """How many of a chain's layers, from PixelScaling on, are such as ncnn runs here: on a CPU, in 32 bits."""
-    if devices.gpus() or devices.precision() != "float32":
+    """How many of a chain's layers, from PixelScaling on, ncnn runs here: VGG-16's own, on a CPU, in 32 bits."""
+    if devices.gpus() or devices.precision() != "float32" or not isinstance(layers[0], vgg.PixelScaling):
         return 0
-    count = next((at for at, layer in enumerate(layers) if not _known(layer, at)), len(layers))
+    count = next((at for at, layer in enumerate(layers[1:], 1) if not layer.name.startswith("block")), len(layers))
     return count if count > 1 else 0
-
-
-def _known(layer, at):
-    match layer:
-        case vgg.PixelScaling():
-            return at == 0
-        case keras.layers.Conv2D():
-            usual = layer.kernel_size == (3, 3) and layer.strides == (1, 1) and layer.padding == "same"
-            return at > 0 and usual and layer.groups == 1 and layer.activation is keras.activations.relu
-        case keras.layers.MaxPooling2D():
-            return at > 1 and layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
-    return False
 
 
 def _on_cpu(layers, finish):

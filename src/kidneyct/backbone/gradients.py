@@ -15,7 +15,7 @@ def backward(*parts):
     one by one (no batch statistics). The function stays valid when the parts' weights change, and making it
     anew costs a compilation, so keep it where many batches follow.
     """
-    own = _BACKWARD[keras.backend.backend()]
+    own = _jax if keras.backend.backend() == "jax" else _tensorflow
     compiled = backpropagation.function(parts, own) or own(parts)
     scores = parts[-1].output.shape[-1]
 
@@ -79,6 +79,3 @@ def _jax(parts):
         return compiled(weights, inputs, chosen)
 
     return run
-
-
-_BACKWARD = {"tensorflow": _tensorflow, "jax": _jax}

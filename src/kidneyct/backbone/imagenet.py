@@ -43,24 +43,17 @@ def fetch():
         if _digest(cache / name, kind) == digest:
             return cache / name, f"the cache, {name}"
     failures = []
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        for name, kind, digest, source, origin in sources:
+    for name, kind, digest, source, origin in sources:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="kidneyct-", dir=cache) as folder:
-                try:
-                    source(fetched := Path(folder, name))
-                except InputError as failure:
-                    failures.append(f"{origin}: {failure}")
-                    continue
+                source(fetched := Path(folder, name))
                 if (found := _digest(fetched, kind)) == digest:
                     os.replace(fetched, cache / name)  # whole: what is interrupted is never found there
                     return cache / name, origin
-                failures.append(f"{origin}: expected {name} of {kind} {digest}, found {found}")
-    except OSError as error:
-        raise InputError(
-            f"ImageNet's weights can't be kept in {cache} ({error.strerror}); make room there, or set KERAS_HOME to a "
-            "folder that can be written"
-        ) from None
+            failures.append(f"{origin}: expected {name} of {kind} {digest}, found {found}")
+        except (OSError, http.client.HTTPException, ValueError) as failure:
+            failures.append(f"{origin}: {' '.join(str(failure).split())}")
     raise InputError(
         f"ImageNet's weights can't be had from {', nor from '.join(failures)}. Try again, put {FILE} (MD5 {MD5}) into "
         f"{cache}, or set weights: photographs or none"
@@ -89,11 +82,8 @@ def _digest(path, kind):
 def _from_host(path):
     """Fetch Keras's own file."""
     print("ImageNet's weights: fetching them (59 MB) from Keras's host", flush=True)
-    try:
-        with urllib.request.urlopen(URL, timeout=SILENCE_SECONDS) as answer, path.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(" ".join(str(error).split())) from None
+    with urllib.request.urlopen(URL, timeout=SILENCE_SECONDS) as answer, path.open("wb") as file:
+        shutil.copyfileobj(answer, file)
 
 
 def _from_index(path):

@@ -69,10 +69,8 @@ def part(network, after=None, until=None):
 
 def frozen_part(base, pixel_scaling, frozen_blocks):
     """RGB pixels 0..255 to the output of the last frozen block; shares the layers of `base`."""
-    names = [layer.name for layer in base.layers]
-    layers = base.layers[1 : names.index(boundary(frozen_blocks)) + 1]
-    scaling = PixelScaling(pixel_scaling, name="pixel_scaling")
-    return chain(base.input.shape[1:], [scaling, *layers], "frozen")
+    layers = part(base, until=boundary(frozen_blocks)).layers[1:]
+    return chain(base.input.shape[1:], [PixelScaling(pixel_scaling, name="pixel_scaling"), *layers], "frozen")
 
 
 def boundary(frozen_blocks):

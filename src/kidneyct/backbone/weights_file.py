@@ -83,9 +83,7 @@ def _group(file, place):
 
 def _child(group, name):
     """A member of a group, or None; a soft or external link counts as none."""
-    links, key = group.id.links, name.encode(errors="surrogateescape")
-    hard = links.exists(key) and links.get_info(key).type == h5py.h5l.TYPE_HARD
-    return group[name] if hard else None
+    return group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
 
 
 def _datasets(group):

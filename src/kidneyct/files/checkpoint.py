@@ -17,7 +17,7 @@ import numpy as np
 
 from kidneyct.files import record
 from kidneyct.files.atomic import atomic_write
-from kidneyct.pipeline import lock, params, yaml12
+from kidneyct.pipeline import lock, params
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = ".unfinished"
@@ -118,17 +118,12 @@ def work(stage, title, device):
 
 def _key(stage, device):
     """A digest of the stage's parameters, the content of its dependencies, and what computes."""
+    deps = params.stages()[stage]["deps"]
     what = {
-        "parameters": params.nested(params.load(stage)),
-        "dependencies": {path: lock.digest(Path(path)) for path in _dependencies(stage) if Path(path).exists()},
+        "parameters": params.load(stage),
+        "dependencies": {path: lock.digest(Path(path)) for path in deps if Path(path).exists()},
         "versions": record.versions(),
         "python": platform.python_version(),
         "device": device,
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _dependencies(stage):
-    name, _, item = stage.partition("@")
-    entry = yaml12.read("dvc.yaml")["stages"][name]
-    return [path.replace("${item}", item).replace("${key}", item) for path in entry.get("do", entry)["deps"]]
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=vars).encode()).hexdigest()[:16]

@@ -1,6 +1,5 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
-import itertools
 import json
 import os
 import unicodedata
@@ -18,7 +17,6 @@ from kidneyct.pipeline.errors import InputError, shown
 LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 DRAWN = 200  # images in one picture; more are more pixels than it can have
-MOST = 20  # mistakes that are told one by one
 LONGEST = 100  # characters of a value that a line shows
 
 
@@ -30,19 +28,15 @@ def _choice(*names):
     return Annotated[Literal[names], Field(description=f"{', '.join(names[:-1])} or {names[-1]}")]
 
 
-def _wrong(allowed, keys):
-    """The error of a rule over some keys, the one to name first, and what it allows there."""
-    return PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
-
-
 def _one_line(text):
     """Whether a text is without what breaks a line or can't be written: control characters, half characters."""
     return not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
-def _nameable(text):
-    """Whether a file system can hold the names of a path."""
-    return len(text.encode()) <= 4000 and all(len(name.encode()) <= 255 for name in text.split("/"))
+def _folder_name(text):
+    """Whether a text can name a folder, and shows all that it holds: no characters of format, as U+202E is."""
+    shown = "Cf" not in map(unicodedata.category, text)
+    return text not in (".", "..") and not {"/", "\\"} & set(text) and shown
 
 
 def _window(numbers):
@@ -51,12 +45,8 @@ def _window(numbers):
 
 
 Seed = _whole(0, 2**32 - 2)  # NumPy's largest but one: the head's layers draw from the seed and the next
-Text = Annotated[str, Field(min_length=1), Predicate(_one_line)]
-PathLike = Annotated[Text, Predicate(_nameable)]
-FolderName = Predicate(
-    lambda text: text not in (".", "..") and not {"/", "\\"} & set(text) and "Cf" not in map(unicodedata.category, text)
-)
-ClassName = Annotated[Text, Field(max_length=100), FolderName]
+PathLike = Annotated[str, Field(min_length=1), Predicate(_one_line)]
+ClassName = Annotated[PathLike, Field(max_length=100), Predicate(_folder_name)]
 Different = Predicate(lambda items: len({unicodedata.normalize("NFC", f"{item}") for item in items}) == len(items))
 ShareBelow1 = Annotated[float, Field(ge=0, lt=1, description="a number from 0 and below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number above 0 and below 1")]
@@ -115,14 +105,6 @@ class Split(Section):
     contradictory: _choice("error", "drop", "keep")
     seed: Seed
 
-    @model_validator(mode="after")
-    def _leave_some_to_train(self):
-        if self.test + self.validation >= 1:
-            raise _wrong("two shares that together stay below 1", "split.test split.validation")
-        if self.fold >= self.folds:
-            raise _wrong("a whole number from 0 that stays below split.folds", "split.fold split.folds")
-        return self
-
 
 class Probe(Section):
     slices: _whole(1, 100_000)
@@ -156,19 +138,6 @@ class Train(Section):
     patience: _whole(1, 100_000)
     precision: _choice("float32", "mixed_bfloat16", "mixed_float16")
 
-    @model_validator(mode="after")
-    def _together(self):
-        if self.weight_decay and self.optimizer != "adamw":
-            raise _wrong("0 unless train.optimizer is adamw", "train.weight_decay train.optimizer")
-        if self.warmup_epochs and self.schedule != "cosine":
-            raise _wrong("0 unless train.schedule is cosine", "train.warmup_epochs train.schedule")
-        if self.head_epochs + self.warmup_epochs >= self.epochs:
-            raise _wrong(
-                "more epochs than the head's and the warm-up's together",
-                "train.epochs train.head_epochs train.warmup_epochs",
-            )
-        return self
-
 
 class Explain(Section):
     images_per_class: _whole(1, DRAWN)
@@ -190,23 +159,30 @@ class Params(Section):
     explain: Explain
 
     @model_validator(mode="after")
-    def _possible(self):
-        if self.explain.images_per_class * len(self.data.classes) > DRAWN:
-            raise _wrong(f"images of all classes together up to {DRAWN}", "explain.images_per_class data.classes")
-        if self.data.labels != "none" and self.data.source in ("kaggle", "phantom"):
-            raise _wrong("a table only for a data.source that is a path, else none", "data.labels data.source")
-        if self.train.head_epochs and self.model.frozen_blocks == 5:
-            raise _wrong(
-                "0 where all five blocks are frozen, as the head always trains alone then",
-                "train.head_epochs model.frozen_blocks",
-            )
-        images = self.phantom.patients_per_class * self.phantom.slices_per_patient
-        if self.data.source == "phantom" and self.split.folds > images:
-            raise _wrong(
-                "no more folds than the phantom has images of a class",
-                "split.folds phantom.patients_per_class phantom.slices_per_patient",
-            )
+    def _together(self):
+        split, train, data = self.split, self.train, self.data
+        head, warm_up, drawn = train.head_epochs, train.warmup_epochs, self.explain.images_per_class * len(data.classes)
+        decay, adamw, cosine = train.weight_decay, train.optimizer == "adamw", train.schedule == "cosine"
+        path = data.source not in ("kaggle", "phantom")
+        _require(split.test + split.validation < 1, "split.test split.validation", "shares of less than 1 together")
+        _require(split.fold < split.folds, "split.fold split.folds", "a whole number from 0 below split.folds")
+        _require(adamw or not decay, "train.weight_decay train.optimizer", "0 unless train.optimizer is adamw")
+        _require(cosine or not warm_up, "train.warmup_epochs train.schedule", "0 unless train.schedule is cosine")
+        longer = "more epochs than the head's and the warm-up's together"
+        _require(head + warm_up < train.epochs, "train.epochs train.head_epochs train.warmup_epochs", longer)
+        alone = "0 where all five blocks are frozen, as the head always trains alone then"
+        _require(self.model.frozen_blocks < 5 or not head, "train.head_epochs model.frozen_blocks", alone)
+        most = f"images of all classes together up to {DRAWN}"
+        _require(drawn <= DRAWN, "explain.images_per_class data.classes", most)
+        table = "a table only for a data.source that is a path, else none"
+        _require(path or data.labels == "none", "data.labels data.source", table)
         return self
+
+
+def _require(holds, keys, allowed):
+    """The error, unless a rule over some keys holds: the first of them is named, and what is allowed there."""
+    if not holds:
+        raise PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
 
 
 def keys(section=Params, prefix=""):
@@ -256,7 +232,17 @@ def _at(values, key):
     return values
 
 
-def _read(path):
+def check(values, source="params.yaml"):
+    """Nested values as Params; InputError has a line for each key at fault, `source` in front."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        mistakes = [f"{source}: {_complaint(mistake, values)}" for mistake in error.errors(include_url=False)]
+        raise InputError("\n".join(dict.fromkeys(mistakes))) from None  # one for each kind that a value may be of
+
+
+def validate(path="params.yaml"):
+    """Read and check params.yaml; InputError has a line for each key at fault."""
     try:
         values = yaml12.read(path)
     except FileNotFoundError:
@@ -264,23 +250,7 @@ def _read(path):
     if not isinstance(values, dict):
         found = "nothing" if values is None else _shown(values)
         raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
-    return values
-
-
-def check(values, source="params.yaml"):
-    """Nested values as Params; InputError has a line for each key at fault, `source` in front."""
-    try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        mistakes = [_complaint(mistake, values) for mistake in error.errors(include_url=False)]
-        lines = list(dict.fromkeys(mistakes))  # one for each kind that a value may be of
-        more = [f"and {len(lines) - MOST} more such lines"] if len(lines) > MOST else []
-        raise InputError("\n".join(f"{source}: {line}" for line in lines[:MOST] + more)) from None
-
-
-def validate(path="params.yaml"):
-    """Read and check params.yaml; InputError has a line for each key at fault."""
-    return check(_read(path), path)
+    return check(values, path)
 
 
 def check_start(weights):
@@ -292,22 +262,30 @@ def check_start(weights):
         )
 
 
+def stages(pipeline="dvc.yaml"):
+    """What dvc.yaml says of each stage, a role's by itself: name, as train@control -> its keys, outs being paths."""
+    found = {}
+    for name, entry in yaml12.read(pipeline)["stages"].items():
+        items = entry.get("foreach", [""])
+        for key in items:
+            text = json.dumps(entry.get("do", entry)).replace("${key}", key)
+            body = json.loads(text.replace("${item}", items[key] if isinstance(items, dict) else key))
+            outs = [*body.get("outs", []), *body.get("metrics", [])]
+            body["outs"] = [out if isinstance(out, str) else next(iter(out)) for out in outs]
+            found[f"{name}@{key}".rstrip("@")] = body
+    return found
+
+
 def declared(stage, pipeline="dvc.yaml"):
     """The parameters that dvc.yaml declares for a stage, as dotted names; a section there means all its keys.
 
     "train@control" means the stage train of the role control; InputError where dvc.yaml has no such stage.
     """
-    name, at, item = stage.partition("@")
-    stages = _read(pipeline).get("stages")
-    entry = stages.get(name) if isinstance(stages, dict) else None
-    if not isinstance(entry, dict):
-        raise InputError(f"{pipeline}: expected a stage {name}, found none; git checkout {pipeline} brings it back")
-    items = entry.get("foreach", [])
-    if at and item not in items:
-        raise InputError(f"{stage}: expected one of {', '.join(f'{name}@{each}' for each in items)}")
-    found = [items[item] if key == "${item}" else key for key in entry.get("do", entry).get("params", [])]
-    unfolded = ([each for each in keys() if f"{each}.".startswith(f"{key}.")] or [key] for key in found)
-    return list(dict.fromkeys(itertools.chain.from_iterable(unfolded)))
+    entries, known = stages(pipeline), keys()
+    if stage not in entries:
+        raise InputError(f"{pipeline}: expected one of the stages {', '.join(entries)}, found {shown(stage)}")
+    sections = [f"{name}." for name in entries[stage].get("params", [])]
+    return [key for section in sections for key in known if f"{key}.".startswith(section)]
 
 
 def load(stage, path="params.yaml", pipeline="dvc.yaml"):
@@ -316,20 +294,11 @@ def load(stage, path="params.yaml", pipeline="dvc.yaml"):
     All of params.yaml is checked; only the keys that dvc.yaml declares for the stage are there to be read,
     so that a key that DVC does not watch cannot change a result.
     """
-    values, visible, known = validate(path).model_dump(), {}, keys()
+    values, visible = validate(path).model_dump(), SimpleNamespace()
     for key in declared(stage, pipeline):
-        if key not in known:
-            raise InputError(f"{pipeline}: {stage}: expected parameters of {path}, found {_shown(key)}; remove it")
         *sections, name = key.split(".")
         target = visible
         for section in sections:
-            target = target.setdefault(section, {})
-        target[name] = _at(values, key)
-    return json.loads(json.dumps(visible), object_hook=lambda section: SimpleNamespace(**section))
-
-
-def nested(visible):
-    """What `load` gave as nested dictionaries."""
-    if not isinstance(visible, SimpleNamespace):
-        return visible
-    return {name: nested(value) for name, value in vars(visible).items()}
+            target = vars(target).setdefault(section, SimpleNamespace())
+        setattr(target, name, _at(values, key))
+    return visible

@@ -1,7 +1,6 @@
 """How far long work has come: a bar at a terminal; elsewhere, for a log, a line now and then."""
 
 import sys
-import time
 
 from tqdm import tqdm
 
@@ -13,44 +12,23 @@ def shown(items=None, *, what, unit, total=None, done=0):
 
     `done` of the total were done before.
     """
-    if sys.stderr.isatty():
-        return tqdm(items, total=total, initial=done, desc=what, unit=unit)
-    return Lines(items, what, unit, len(items) if total is None else total, done)
+    kind = tqdm if sys.stderr.isatty() else Lines
+    return kind(items, total=total, initial=done, desc=what, unit=unit)
 
 
-class Lines:
-    """Used as tqdm is; prints such as "features: batch 96 of 389, about 3 minutes left" to standard error."""
+class Lines(tqdm):
+    """Prints lines such as "features: batch 96 of 389, 03:10 left" to standard error."""
 
-    def __init__(self, items, what, unit, total, done=0):
-        self.items, self.what, self.unit, self.total = items, what, unit, total
-        self.before = self.done = done
-        self.start = self.told = time.monotonic()
+    monitor_interval = 0
 
-    def __iter__(self):
-        for item in self.items:
-            yield item
-            self.update()
+    def __init__(self, *given, **options):
+        form = "{desc}: {unit} {n:,} of {total:,}, {remaining} left"
+        rare = {"mininterval": SECONDS, "delay": SECONDS, "miniters": 1, "smoothing": 0}
+        super().__init__(*given, **options, **rare, bar_format=form)
 
-    def __enter__(self):
-        return self
+    def display(self, msg=None, pos=None):
+        print(self, file=sys.stderr, flush=True)
 
-    def __exit__(self, *error):
-        pass
-
-    def update(self, count=1):
-        self.done += count
-        now = time.monotonic()
-        if now - self.told < SECONDS or self.done >= self.total:
-            return
-        self.told = now
-        left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
-        print(
-            f"{self.what}: {self.unit} {self.done:,} of {self.total:,}, about {_words(left)} left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def _words(seconds):
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes / 60:.1f} hours" if minutes >= 120 else f"{minutes} minute{'s' * (minutes > 1)}"
+    def close(self):
+        self.delay = float("inf")  # so that it has nothing to clear, and no last line
+        super().close()

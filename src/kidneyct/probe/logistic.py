@@ -129,12 +129,8 @@ def evenly(series, most):
     """Row numbers, ascending, of at most `most` rows of each series (n,), evenly spaced, first and last included."""
     order = np.argsort(series, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(np.asarray(series)[order])) + 1)
-    return np.sort(np.concatenate([group[places(len(group), most)] for group in groups]))
-
-
-def places(count, most):
-    """At most `most` whole numbers below `count`, evenly spaced, 0 and the last included."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    places = (np.linspace(0, len(group) - 1, min(len(group), most)).round().astype(int) for group in groups)
+    return np.sort(np.concatenate([group[np.unique(chosen)] for group, chosen in zip(groups, places, strict=True)]))
 
 
 def dealt(codes, units, folds, seed):

@@ -8,24 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
-from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError, shown
 
 TABLES = ("archive", "published", "none")  # what series.table may be beside a path
 LINK = "table.csv"
 WRITTEN = "that the pipeline itself writes and removes; move the file elsewhere and give its new path"
 TRAINED = "data.source, that the models are trained on; give another folder or zip, or none"
-
-
-def outputs(pipeline="dvc.yaml"):
-    """Paths of all that the stages of a dvc.yaml write."""
-    found = []
-    for entry in yaml12.read(pipeline)["stages"].values():
-        body, keys = entry.get("do", entry), entry.get("foreach", [""])
-        for out in [*body.get("outs", []), *body.get("metrics", [])]:
-            path = next(iter(out)) if isinstance(out, dict) else out
-            found += [path.replace("${item}", str(key)).replace("${key}", str(key)) for key in keys]
-    return list(dict.fromkeys(found))
 
 
 def refuse(path, places, key, why=WRITTEN):

@@ -1,5 +1,6 @@
 """Training what is not frozen: what is added lest images be learned by heart, one fit, a search over rates."""
 
+import contextlib
 import itertools
 import sys
 
@@ -14,6 +15,7 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.progress import Lines
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+HISTORY = ("epoch", *METRICS, "kept")
 HEAD_RATE = 0.001  # while the head trains alone; Keras's default
 STATE = "training"  # the name under which the state of an unfinished training is kept
 # What alters slices, as far as a scan of another patient differs; a mirrored one would have its liver on the left.
@@ -68,7 +70,7 @@ def _drawn(seed, number):
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
-def search(build, codes, train_rows, validation_rows, *, learning_rates, work=None, **settings):
+def search(build, codes, rows, settings, seed, weights=None, work=None, write=None):
     """Train a fresh model at each learning rate; keep the one of the lowest validation loss, the first of equals.
 
     `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
@@ -78,22 +80,29 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
     is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
-    for number, rate in enumerate(learning_rates, 1):
+    given = settings.learning_rate
+    rates = [float(rate) for rate in (given if isinstance(given, list) else [given])]
+    for number, rate in enumerate(rates, 1):
         # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
         network, model, inputs = build()
         result = work.load(f"rate {number}") if work else None
         if result:
             work.say(f"learning rate {rate:g} was done before the interruption")
         else:
-            result = _tried(model, inputs, codes, train_rows, validation_rows, rate, work, settings)
-            if work and number < len(learning_rates):
+            try:
+                history = fit(model, inputs, codes, rows, settings, rate, seed, weights, work, write)
+                result = {name: column.to_numpy() for name, column in history.items()}
+                result |= _named("weight", model.get_weights())
+            except InputError as error:
+                result = {"failure": str(error)}
+            if work and number < len(rates):
                 work.save(f"rate {number}", **result)
                 work.forget(STATE)
         if "failure" in result:
             failure = InputError(str(result["failure"]))
             print(f"{failure}; this rate is left out", flush=True)
             continue
-        history = _table(result["history"], int(result["best_epoch"]))
+        history = pd.DataFrame({name: result[name] for name in HISTORY})
         kept = history[history["kept"] == 1].iloc[0]
         trials.append(
             {
@@ -102,33 +111,21 @@ def search(build, codes, train_rows, validation_rows, *, learning_rates, work=No
                 "kept_epoch": int(kept["epoch"]),
                 "val_loss": kept["val_loss"],
                 "val_accuracy": kept["val_accuracy"],
-                "stopped": int(len(history) - kept["epoch"] >= settings["patience"]),
-                "edge": edge(rate, learning_rates),
+                "stopped": int(len(history) - kept["epoch"] >= settings.patience),
+                "edge": edge(rate, rates),
             }
         )
         if best is None or kept["val_loss"] < best[0]:
             model.set_weights(_numbered(result, "weight"))
             best = kept["val_loss"], network, history, rate
     if best is None:
-        for number in range(1, len(learning_rates) if work else 0):
+        for number in range(1, len(rates) if work else 0):
             work.forget(f"rate {number}")  # a run that failed is tried anew
         raise failure
     _, network, history, rate = best
     trials = pd.DataFrame(trials)
     trials["kept"] = (trials["learning_rate"] == rate).astype(int)
     return network, history, trials
-
-
-def _tried(model, inputs, codes, train_rows, validation_rows, rate, work, settings):
-    """The arrays that tell what a learning rate came to: history, best epoch and weights, or the failure."""
-    try:
-        history = fit(model, inputs, codes, train_rows, validation_rows, learning_rate=rate, work=work, **settings)
-    except InputError as error:
-        return {"failure": str(error)}
-    best_epoch = int(history["kept"].argmax())
-    return {"history": history[list(METRICS)].to_numpy(), "best_epoch": best_epoch} | _named(
-        "weight", model.get_weights()
-    )
 
 
 def edge(rate, rates):
@@ -138,64 +135,47 @@ def edge(rate, rates):
     return "lowest" if rate == min(rates) else "highest" if rate == max(rates) else "none"
 
 
-def fit(
-    model,
-    inputs,
-    codes,
-    train_rows,
-    validation_rows,
-    *,
-    epochs,
-    batch_size,
-    learning_rate,
-    patience,
-    seed,
-    optimizer="adam",
-    weight_decay=0,
-    schedule="constant",
-    warmup_epochs=0,
-    head_epochs=0,
-    label_smoothing=0,
-    weights=None,
-    work=None,
-):
+def fit(model, inputs, codes, rows, settings, learning_rate, seed, weights=None, work=None, write=None):
     """Train `model` on the categorical cross-entropy; stop early on the validation loss.
 
-    In the first `head_epochs` the blocks of convolutions keep still and the rate is HEAD_RATE; then all layers that are
+    `rows` are those to train on and those to validate on, `settings` the section `train` of params.yaml. In its first
+    `head_epochs` the blocks of convolutions keep still and the rate is HEAD_RATE; then all layers that are
     trainable train, with an optimizer and a schedule of their own. Of these later epochs the weights of the one with
     the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
     (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
     not a number. `work`, a `checkpoint.Checkpoint`, keeps the state of the training for a run after an interruption,
-    which goes on from there and ends as if nothing had happened.
+    which goes on from there and ends as if nothing had happened. `write(history)` is called after each epoch.
     """
-    classes = model.output.shape[-1]
+    classes, epochs, head_epochs = model.output.shape[-1], settings.epochs, settings.head_epochs
     options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, **options)
-    progress = Progress(stop, learning_rate, work)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, **options)
+    progress = Progress(stop, learning_rate, work, write)
     done = len(progress.history)
     if done:
         work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
-    steps = -(-len(train_rows) // batch_size)
-    validation = Batches(inputs, validation_rows, batch_size, codes, classes, weights=weights)
+    train, validation = rows
+    steps, served = -(-len(train) // settings.batch_size), (settings.batch_size, codes, classes)
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
-        progress.lines = Lines(None, "train", "batch", epochs * steps, done * steps)
-    rate = _scheduled(learning_rate, schedule, (epochs - head_epochs) * steps, warmup_epochs * steps)
+        progress.lines = Lines(desc="train", unit="batch", total=epochs * steps, initial=done * steps)
+    rate = _scheduled(learning_rate, settings.schedule, (epochs - head_epochs) * steps, settings.warmup_epochs * steps)
     blocks = [layer for layer in model.layers if layer.trainable and layer.name.startswith("block")]
-    for end, rate_of_phase in ((head_epochs, HEAD_RATE), (epochs, rate)):
+    for end, phase_rate in ((head_epochs, HEAD_RATE), (epochs, rate)):
         if done >= end:
             continue
         for layer in blocks:
             layer.trainable = end == epochs
         model.compile(
-            optimizer=_optimizer(optimizer, rate_of_phase, weight_decay),
-            loss=keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing),
+            optimizer=keras.optimizers.AdamW(phase_rate, weight_decay=settings.weight_decay)
+            if settings.optimizer == "adamw"
+            else keras.optimizers.Adam(phase_rate),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             metrics=["accuracy"],
         )
         model.fit(
-            Batches(inputs, train_rows, batch_size, codes, classes, seed, done, weights),
-            validation_data=validation,
+            Batches(inputs, train, *served, seed, done, weights),
+            validation_data=Batches(inputs, validation, *served, weights=weights),
             epochs=end,
             initial_epoch=done,
             callbacks=[stop, progress],
@@ -214,21 +194,15 @@ def _scheduled(rate, schedule, steps, warmup):
     return keras.optimizers.schedules.CosineDecay(0.0 if warmup else rate, steps - warmup, **rise)
 
 
-def _optimizer(name, rate, weight_decay):
-    if name == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=weight_decay)
-    return keras.optimizers.Adam(rate)
-
-
 class Progress(keras.callbacks.Callback):
     """How far a training has come: METRICS of each epoch in `history`; every now and then the whole state, in `work`.
 
     It stands behind `stop`, the early stopping, whose state is a part of it.
     """
 
-    def __init__(self, stop, learning_rate, work):
+    def __init__(self, stop, learning_rate, work, write):
         super().__init__()
-        self.stop, self.learning_rate, self.work = stop, learning_rate, work
+        self.stop, self.learning_rate, self.work, self.write = stop, learning_rate, work, write
         state = work.load(STATE) if work else None
         self.state = state if state and state["learning_rate"] == learning_rate else None
         self.history = self.state["history"].tolist() if self.state else []
@@ -258,6 +232,9 @@ class Progress(keras.callbacks.Callback):
         self.history.append([logs[name] for name in METRICS])
         if not np.isfinite(logs["val_loss"]):
             self._diverged("validation loss")
+        if self.write:
+            with contextlib.suppress(InputError):  # a full disk fails no rate
+                self.write(_table(self.history, self.stop.best_epoch))
         over = self.model.stop_training or len(self.history) == self.params["epochs"]
         if self.work and not over:
             self.work.now_and_then(self._save)
@@ -288,10 +265,9 @@ class Progress(keras.callbacks.Callback):
 
 def _table(history, best_epoch):
     """METRICS of each epoch (epochs, 4) as the table that `fit` returns; `best_epoch` counts from 0."""
-    table = pd.DataFrame(history, columns=METRICS)
-    table.insert(0, "epoch", np.arange(1, len(table) + 1))
-    table["kept"] = (table["epoch"] == best_epoch + 1).astype(int)
-    return table
+    epochs = np.arange(len(history))
+    ends = {"epoch": epochs + 1, "kept": (epochs == best_epoch).astype(int)}
+    return pd.DataFrame(history, columns=METRICS).assign(**ends)[list(HISTORY)]
 
 
 def _named(name, arrays):
