@@ -1,4 +1,13 @@
-"""`kidneyct app`: a page to drop images on."""
+"""Open a page that shows what both models say of an image.
+
+For each image that you drop on it: both models' class, probabilities and maps, and how much the image resembles those
+that they were trained on. It is served by this machine for this machine: nothing is sent anywhere, nothing is written
+to disk. Ctrl-C ends it. It needs two more packages: pip install -e '.[app]'
+
+example:
+  kidneyct app --port 8501 --no-browser
+      the same address each time, and no browser is opened
+"""
 
 import importlib.util
 import os
@@ -9,21 +18,6 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 
 NEEDED = ("starlette", "uvicorn")  # the extra `app`
-
-HELP = "open a page that shows what both models say of an image"
-DESCRIPTION = """\
-Open a page in the browser that shows what both models of a finished run say of the images that you drop on it: class,
-probabilities, maps, and how much an image resembles those that the models were trained on. It is served by this machine
-for this machine: nothing is sent anywhere, nothing is written to disk. Ctrl-C ends it."""
-EXAMPLES = """\
-examples:
-  kidneyct app
-      http://127.0.0.1:40123/  (for this machine alone; Ctrl-C ends it)
-
-  kidneyct app --port 8501 --no-browser
-      the same address each time, and no browser is opened
-
-It needs two more packages: pip install -e '.[app]'"""
 
 
 def add_arguments(parser):

@@ -1,4 +1,9 @@
-"""`kidneyct demo`, or `make demo`: the whole study on generated data."""
+"""Run the whole study on generated images, in a few minutes.
+
+The images are phantoms, the VGG-16 is the real one: less than five minutes on two cores. The candidate starts from
+ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC experiment that
+changes params.yaml here; `git checkout params.yaml` brings the study's own settings back.
+"""
 
 import json
 import os
@@ -20,18 +25,6 @@ SMALLER = (  # all of it in less than five minutes on two cores
     "explain.mistakes=1",
     "explain.measured_images=0",
 )
-
-HELP = "run the whole study on generated images, in a few minutes"
-DESCRIPTION = """\
-Run the whole study on generated images, phantoms, with the real VGG-16: less than five minutes on two cores. The
-candidate starts from ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC
-experiment that changes params.yaml here; `git checkout params.yaml` brings the study's own settings back."""
-EXAMPLES = """\
-example:
-  kidneyct demo
-      Running: dvc exp run -S data.source=phantom -S weights=imagenet …
-      Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
-      …"""
 
 
 def add_arguments(parser):

@@ -1,4 +1,15 @@
-"""`kidneyct predict`: the classes of images outside the study."""
+"""Classify images with the trained model of a finished run.
+
+Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
+kind of picture, not an unusual finding. A result is printed as soon as it is known. The exit status is 0 if every file
+was read, 1 if some were not (they are named), 2 if the command or the run's folder is at fault.
+
+example:
+  kidneyct predict scan.png folder/
+      file          class     probability  likeness
+      scan.png      Cyst           0.9312    0.9871
+      folder/a.jpg  Normal         0.5127    0.2210  looks unlike the training images
+"""
 
 import json
 import sys
@@ -6,26 +17,6 @@ import sys
 from kidneyct import commands
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.pipeline.roles import ROLES
-
-HELP = "classify images with the trained model of a finished run"
-DESCRIPTION = """\
-Classify images with the model that a finished run trained, or with one that was exported from such a run, and say how
-much each image resembles those that the model was trained on."""
-EXAMPLES = """\
-examples:
-  kidneyct predict scan.png folder/
-      file          class     probability  likeness
-      scan.png      Cyst           0.9312    0.9871
-      folder/a.jpg  Normal         0.5127    0.2210  looks unlike the training images
-
-  kidneyct predict scan.png --explain maps/
-      the same, and maps/scan.png, in a new folder, shows the image, its saliency map and its Grad-CAM
-
-Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
-kind of picture, not an unusual finding.
-
-A result is printed as soon as it is known. The exit status is 0 if every file was read, 1 if some were not (they are
-named), 2 if the command or the run's folder is at fault."""
 
 
 def add_arguments(parser):

@@ -1,24 +1,15 @@
-"""`kidneyct score`: what predictions from any framework are worth on the published series."""
+"""Measure predictions from any framework on the published series.
+
+They are measured as the study's own: by slices, and by whole series of mean probability, with 95 % intervals over
+series, beside what the study's models reach. The file has a column `image`, named as in benchmark/series.csv, and a
+column of probabilities for each class, or one column `predicted`. Each image has to come from a model that has not
+seen its series; benchmark/cuts.py says which series are tested together.
+"""
 
 import json
 from pathlib import Path
 
 from kidneyct.files.atomic import atomic_write
-
-HELP = "measure predictions from any framework on the published series"
-DESCRIPTION = """\
-Measure predictions for the Kaggle data set, made by any framework, by the study's measures: of slices, and of whole
-series by mean probability, with 95 % intervals over series, beside what the acquisition, thumbnails and the study's own
-models reach. The file has a column `image`, named as in benchmark/series.csv, and a column of probabilities for each
-class, or one column `predicted`. Each image has to come from a model that has not seen its series; benchmark/cuts.py
-says which series are tested together."""
-EXAMPLES = """\
-examples:
-  kidneyct score predictions.csv
-      print a table
-
-  kidneyct score predictions.csv --out scores.json
-      write the same as JSON too"""
 
 BESIDE = ("macro_auroc", "balanced_accuracy", "accuracy")
 

@@ -1,4 +1,14 @@
-"""`kidneyct study`: every arm under every way of splitting, and one table and one picture of it all."""
+"""Run a whole comparison of starts, and put it into one table and one picture.
+
+A file names arms (what the candidate starts from, and how it is trained), ways of splitting with folds, and seeds; or
+probes: tuned linear models on what each start knows, over many cuts into folds and draws of random weights. Each run is
+one of DVC's experiments and is run once: interrupt it when you like, and the same command goes on where it stopped.
+Written are metrics/NAME.json, NAME being the file's, and charts and tables in plots/.
+
+example:
+  RAY_ADDRESS=auto kidneyct study --jobs 8
+      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine
+"""
 
 import contextlib
 import json
@@ -8,26 +18,6 @@ from pathlib import Path
 from kidneyct.commands import whole
 from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import InputError
-
-HELP = "run a whole comparison of starts, and put it into one table and one picture"
-DESCRIPTION = """\
-Run what a file names: arms (what the candidate starts from, and how it is trained), ways of splitting with their folds,
-and seeds. Each run is one of DVC's experiments and is run once: interrupt it when you like, and the same command goes
-on where it stopped. What runs have in common, such as the control and every feature, is computed once.
-
-The predictions of all folds are pooled, so that every series is tested once. A file may also name probes: tuned linear
-models on what each start knows, over many cuts into folds and draws of random weights. Written are metrics/NAME.json,
-NAME being the file's, and charts and tables in plots/."""
-EXAMPLES = """\
-examples:
-  kidneyct study
-      run what study.yaml names; other settings are those of params.yaml
-
-  kidneyct study --plan
-      only list the runs, and which of them are done
-
-  RAY_ADDRESS=auto kidneyct study --jobs 8
-      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine"""
 
 
 def add_arguments(parser):
