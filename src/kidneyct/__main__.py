@@ -3,6 +3,8 @@
 The study itself is a DVC pipeline: `dvc repro` runs it, with the settings in params.yaml, and trains two models, a
 candidate from ImageNet's weights and a control from random ones. These commands, typed in the project's folder, are for
 what comes before and after. `kidneyct COMMAND --help` tells more.
+
+commands:
 """
 
 import argparse
@@ -28,9 +30,7 @@ def main(arguments=None):
 
 def _parser():
     listed = "\n".join(f"  {name:<10}  {module.__doc__.splitlines()[0]}" for name, module in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        "kidneyct", usage="kidneyct [-h] COMMAND ...", **_texts(f"{__doc__}\ncommands:\n{listed}")
-    )
+    parser = argparse.ArgumentParser("kidneyct", usage="kidneyct [-h] COMMAND ...", **_texts(__doc__ + listed))
     commands = parser.add_subparsers(prog="kidneyct", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
     for name, module in COMMANDS.items():
         command = commands.add_parser(name, **_texts(module.__doc__))

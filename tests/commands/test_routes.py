@@ -20,7 +20,7 @@ from kidneyct.commands import NOTICE
 from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS, PAPER
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.predict import models, prediction, trained_model
+from kidneyct.predict import prediction, trained_model
 from kidneyct.report import heat
 
 HERE = "http://127.0.0.1:8000"
@@ -68,7 +68,7 @@ def test_both_models_say_what_predict_says(client, workspace, inputs, run, role)
 def test_a_map_is_the_model_s_and_the_picture_what_it_sees(inputs, client, trained):
     content, model = (inputs / "0.png").read_bytes(), trained["candidate"]
     tensor, _ = prediction.seen(content, "0.png", model)
-    explain = explainer.explainer(models.network(model), batch_size=prediction.BATCH_SIZE)
+    explain = explainer.explainer(trained_model.network(model), batch_size=prediction.BATCH_SIZE)
     for method in PAPER:
         answer = client.post(f"/predict?method={method}", content=content).json()
         np.testing.assert_array_equal(pixels(answer["picture"]), tensor)

@@ -17,7 +17,7 @@ from safetensors import numpy as safetensors
 
 from kidneyct.pipeline import lock
 from kidneyct.pipeline.errors import InputError
-from kidneyct.predict import model_file, models
+from kidneyct.predict import model_file, trained_model
 from kidneyct.predict.trained_model import Finished, TrainedModel
 
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,), "normalization/count": ()}
@@ -55,7 +55,7 @@ def packed(path, parts, method=zipfile.ZIP_STORED):
 def both(path):
     """An exported model whose arrays were checked."""
     _, model = model_file.read(path)
-    models.check(model, SHAPES)
+    trained_model.check_arrays(model, SHAPES)
     return model
 
 

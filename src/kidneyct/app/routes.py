@@ -22,7 +22,7 @@ from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
-from kidneyct.predict import models, prediction
+from kidneyct.predict import prediction, trained_model
 from kidneyct.report import gallery, heat, report, titles
 from kidneyct.sources import phantom
 
@@ -48,7 +48,7 @@ GONE = 499  # the status for who has stopped waiting, and will not read it
 def application(trained, notice=""):
     """The ASGI application that answers with TrainedModels by role, which all have the same training images."""
     turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
-    networks = {role: models.network(model) for role, model in trained.items()}
+    networks = {role: trained_model.network(model) for role, model in trained.items()}
     size, (model, *_) = prediction.BATCH_SIZE, trained.values()
     explainers = {role: explainer.explainer(network, batch_size=size) for role, network in networks.items()}
 

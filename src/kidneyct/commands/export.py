@@ -26,11 +26,11 @@ def add_arguments(parser):
 
 def run(options):
     from kidneyct.classifier import classifier
-    from kidneyct.predict import card, model_file, models, trained_model
+    from kidneyct.predict import card, model_file, trained_model
 
     model_file.check_place(options.file)
     finished = trained_model.finished(options.workspace, options.role)
-    arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
+    arrays, with_thumbnails = classifier.arrays(trained_model.network(finished.model)), not options.without_thumbnails
     model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
     size, images = os.path.getsize(options.file) / 2**20, len(finished.model.thumbnails)
     content = f"{'with' if with_thumbnails else 'without'} the thumbnails of {images:,} training images"

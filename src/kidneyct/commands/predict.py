@@ -32,7 +32,7 @@ def add_arguments(parser):
 def run(options):
     from tqdm import tqdm
 
-    from kidneyct.predict import models, prediction
+    from kidneyct.predict import prediction, trained_model
 
     if options.model and options.role:
         raise InputError("--model: the file holds one model and needs no run; leave out --role")
@@ -53,7 +53,7 @@ def run(options):
     widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *model.classes))]
     outcomes = ()
     if files:
-        network = models.network(model)
+        network = trained_model.network(model)
         draw = _drawing(network, model.classes, pictures, tell) if pictures else None
         outcomes = prediction.predict(model, network, files, draw)
     for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):

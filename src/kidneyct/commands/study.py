@@ -56,7 +56,7 @@ def _execute(runs, missing, jobs):
     from kidneyct.experiments import engine
     from kidneyct.pipeline import progress
 
-    well, failed, done = 0, 0, [run for run in runs if run not in missing]
+    well, failed, done = False, 0, [run for run in runs if run not in missing]
     bar = progress.shown(what="study", unit="run", total=len(runs), done=len(done))
     with bar, contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
         for run, error in events:
@@ -64,11 +64,10 @@ def _execute(runs, missing, jobs):
                 print(f"now {run.name}", flush=True)
                 continue
             bar.update()
-            if not error:
-                well += 1
-            elif not well:
+            if error and not well:
                 raise InputError(f"{run.name}: {error}")
-            else:
+            well = True
+            if error:
                 failed += 1
                 print(f"error: {run.name}: {error}", file=sys.stderr, flush=True)
     return failed

@@ -21,10 +21,10 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError, no_file, shown
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
+from kidneyct.predict.trained_model import AGAIN
 
 ABOUT, CARD, WEIGHTS = "model.json", "card.md", "weights.safetensors"
 THUMBNAILS = "thumbnails"  # the array of them among the weights
-AGAIN = "ask for the file again, or make it anew with kidneyct export"
 
 
 class _About(params.Section):
@@ -78,7 +78,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
 
 
 def read(path):
-    """Open an exported model: its role and its TrainedModel, whose arrays `models.network` checks.
+    """Open an exported model: its role and its TrainedModel, whose arrays `trained_model.network` checks.
 
     InputError, of one line, for whatever else may lie in the file: nothing in it is trusted.
     """

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field, create_model
 
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier
 from kidneyct.files import arrays, index
 from kidneyct.leakage import ood_score
 from kidneyct.pipeline import lock, params
-from kidneyct.pipeline.errors import InputError, corrupt
+from kidneyct.pipeline.errors import InputError, corrupt, shown
 from kidneyct.pipeline.roles import ROLES
 
 # What is read of a run, in the places where its stages put it.
@@ -22,6 +24,7 @@ METRICS = {
     "external": "metrics/comparison/external.json",
     "evaluation": "metrics/comparison/{role}/evaluation.json",
 }
+AGAIN = "ask for the file again, or make it anew with kidneyct export"
 USED = {
     params.Data: ("classes",),
     params.Preprocess: ("image_size", "window", "grey"),
@@ -142,3 +145,31 @@ def check_weights(model):
     """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
     if lock.digest(model.weights) != model.digest:
         raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
+
+
+def network(model):
+    """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
+    devices.prepare(seed=0)
+    head = (model.dense_units, len(model.classes), model.pixel_scaling, model.normalize, model.head)
+    if model.arrays is not None:
+        built = classifier.network(vgg.base(model.image_size), *head, seed=None)
+        check_arrays(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})
+        classifier.fill(built, model.arrays)
+        return built
+    built = classifier.trained(model.weights, model.image_size, *head)
+    check_weights(model)
+    return built
+
+
+def check_arrays(model, shapes):
+    """InputError where an exported model's arrays are not float32 of these names and `shapes`, or no finite numbers."""
+    expected = {name: ("float32", tuple(shape)) for name, shape in shapes.items()}
+    found = {name: (str(values.dtype), values.shape) for name, values in model.arrays.items()}
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            fault = f"expected {expected.get(name, 'none')} as {shown(name, 100)}, found {found.get(name, 'none')}"
+        elif not np.isfinite(model.arrays[name]).all():
+            fault = f"expected finite numbers in {name}, found NaN or an infinite one"
+        else:
+            continue
+        raise InputError(f"{shown(model.weights)}: {fault}; {AGAIN}")
