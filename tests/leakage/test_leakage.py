@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.leakage import baselines, leakage, ood_score, overlap
+from kidneyct.leakage import baselines, leakage, overlap
 from kidneyct.probe import logistic
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
@@ -229,8 +229,8 @@ def test_the_threshold_of_likeness_compares_each_series_with_the_others():
     """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
     picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
     training = np.stack([picture, picture, 255 - picture])
-    assert ood_score.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
-    assert ood_score.threshold(training, np.array([4, 4, 4])) == -1
+    assert overlap.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
+    assert overlap.threshold(training, np.array([4, 4, 4])) == -1
     training, numbers = pictures(0, 1, 40, 41, 80, 81), np.repeat(range(3), 2)
-    assert ood_score.threshold(training, numbers) == pytest.approx(np.cos(np.radians(40)), abs=1e-3)  # 0 and 81
-    assert ood_score.likeness(pictures(2, 182), training) == pytest.approx(np.cos(np.radians([1, 101])), abs=1e-3)
+    assert overlap.threshold(training, numbers) == pytest.approx(np.cos(np.radians(40)), abs=1e-3)  # 0 and 81
+    assert overlap.likeness(pictures(2, 182), training) == pytest.approx(np.cos(np.radians([1, 101])), abs=1e-3)

@@ -65,33 +65,32 @@ def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeyp
 
 
 def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
-    """What can't be read is named, and the rest goes on."""
-    inside, closed, empty = tmp_path / "folder" / "below", tmp_path / "folder" / "closed", tmp_path / "empty"
+    """What can't be read is named, and the rest goes on; a link back leads to no file twice."""
+    inside, closed, empty = tmp_path / "folder" / "below", tmp_path / "closed", tmp_path / "empty"
     for folder in (inside, closed, empty):
         folder.mkdir(parents=True)
     for name in ("b.png", "a.JPG", "notes.txt", "../../unnamed"):
         (inside / name).touch()
     ct.put(inside, {"c.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "more.txt": b"x" * 200})
-    (inside / "up").symlink_to(tmp_path)
+    (inside / "up").symlink_to(tmp_path / "folder")
     (inside / "loop.png").symlink_to("loop.png")
     os.mkfifo(inside / "pipe.png")
     scandir = os.scandir
 
     def refused(path):
-        if path == str(closed):
-            raise PermissionError(errno.EACCES, "Permission denied", path)
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", empty, tmp_path / "none"]
+    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", closed, empty, tmp_path / "none"]
     files, problems = prediction.find(arguments)
     found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
     assert files == [tmp_path / "unnamed", *found]
     assert problems == [
         (str(inside / "loop.png"), "Too many levels of symbolic links"),
         (str(inside / "pipe.png"), "a pipe or a device"),
-        (str(inside / "up"), "a link to a folder, not searched; name it by itself"),
-        (str(closed), "Permission denied"),
+        (str(closed), "can't be read (Permission denied); change its permissions"),
         (str(empty), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
         (str(tmp_path / "none"), "No such file or directory"),
     ]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import whole_run
 
-from kidneyct.leakage import ood_score
+from kidneyct.leakage import overlap
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
@@ -53,7 +53,7 @@ def test_what_it_was_run_with_and_the_training_images(run):
     assert (model.similarity, model.generated) == (0.99, False)
     thumbnails = np.load(run / "data/images/thumbnails.npy")[[1, 3]]
     np.testing.assert_array_equal(model.thumbnails, thumbnails)
-    assert model.threshold == ood_score.threshold(thumbnails, np.array([8, 9]))
+    assert model.threshold == overlap.threshold(thumbnails, np.array([8, 9]))
     phantom = {"params": {"params.yaml": {"data.source": "phantom"}}}
     finished.relocked(run, lambda stages: stages.update(download=phantom))
     assert candidate(run).generated

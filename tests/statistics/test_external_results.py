@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kidneyct.statistics import calibration, external, paired
+from kidneyct.statistics import evaluation, external, paired
 
 ABC = ["a", "b", "c"]
 
@@ -67,7 +67,7 @@ def test_calibration_is_evaluations():
     predicted = {role: values.argmax(axis=1) for role, values in given.items()}
     found = external.measure(codes, predicted, given, series, ABC, seed=0, resamples=300)
     for role, values in given.items():
-        for metric, value in calibration.calibrate(codes, values).items():
+        for metric, value in evaluation.calibrate(codes, values).items():
             cell = found["models"][role][metric]
             assert cell["value"] == pytest.approx(value, abs=1e-6)
             assert cell["low"] < value < cell["high"] or metric == "expected_calibration_error"  # resamples err upwards

@@ -1,15 +1,15 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
+import contextlib
 import itertools
-import os
 from pathlib import Path
 
 import numpy as np
 
 from kidneyct.files.rounding import rounded
-from kidneyct.images import decoding, grey
+from kidneyct.images import container, decoding, grey
 from kidneyct.images.archive import SUFFIXES
-from kidneyct.leakage.ood_score import likeness
+from kidneyct.leakage.overlap import likeness
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import dicom
@@ -23,13 +23,26 @@ def find(paths):
     Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
     count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
     """
-    found = []
+    files, problems = {}, []
     for path in map(Path, paths):
-        fault = _fault(path)
-        inside = _inside(path) if fault == "a folder" else [(path, fault)]
-        found += inside or [(path, f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)")]
-    files = dict.fromkeys(file for file, fault in found if not fault)
-    return list(files), [(str(file), fault) for file, fault in found if fault]
+        try:
+            inside = _inside(path) if path.is_dir() else [path]
+        except InputError as error:
+            problems.append((str(path), str(error).removeprefix(f"{path}: ")))
+            continue
+        if not inside:
+            problems.append((str(path), f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)"))
+        faults = {file: _fault(file) for file in inside}
+        problems += [(str(file), fault) for file, fault in faults.items() if fault]
+        files |= {file: None for file, fault in faults.items() if not fault}
+    return list(files), problems
+
+
+def _inside(folder):
+    """Image files in a folder and below it, sorted; InputError where not all of it can be searched."""
+    with container.opened(folder) as opened:
+        files = sorted(folder / name for name in opened.names)
+    return [file for file in files if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or _is_dicom(file)]
 
 
 def _fault(path):
@@ -40,33 +53,12 @@ def _fault(path):
         return error.strerror
 
 
-def _inside(folder):
-    """Image files in a folder and below it and what can't be searched there, sorted, each with what is amiss or None.
-
-    Links to folders are not followed.
-    """
-    found = []
-
-    def note(error):
-        found.append((Path(error.filename), error.strerror))
-
-    for top, below, names in os.walk(folder, onerror=note):
-        links = [link for name in below if (link := Path(top, name)).is_symlink()]
-        found += [(link, "a link to a folder, not searched; name it by itself") for link in links]
-        for file in (Path(top, name) for name in names):
-            fault = _fault(file)
-            if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (not fault and _is_dicom(file)):
-                found.append((file, fault))
-    return sorted(found)
-
-
 def _is_dicom(file):
     """Whether a file of another name is DICOM, and no directory of such; one that can't be read is none."""
-    try:
-        with file.open("rb") as opened:
-            return file.name.upper() != dicom.DIRECTORY and dicom.is_dicom(opened.read(dicom.START))
-    except OSError:
+    if file.name.upper() == dicom.DIRECTORY or _fault(file):
         return False
+    with contextlib.suppress(OSError), file.open("rb") as opened:
+        return dicom.is_dicom(opened.read(dicom.START))
 
 
 def pictures(files, folder):

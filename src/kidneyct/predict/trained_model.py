@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from kidneyct.backbone import devices, vgg
 from kidneyct.classifier import classifier
 from kidneyct.files import arrays, index
-from kidneyct.leakage import ood_score
+from kidneyct.leakage import overlap
 from kidneyct.pipeline import lock, params
 from kidneyct.pipeline.errors import InputError, corrupt, shown
 from kidneyct.pipeline.roles import ROLES
@@ -56,7 +56,7 @@ class TrainedModel(NamedTuple):
     pixel_scaling: str
     normalize: str
     thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
-    threshold: float  # `ood_score.threshold` of the training images
+    threshold: float  # `overlap.threshold` of the training images
     head: str = "flatten"
     window: str | list = "file"  # of 16-bit images, as preprocess.window
     grey: str = "file"  # as preprocess.grey
@@ -98,7 +98,7 @@ def read(folder, roles=ROLES):
     series = index.read_series(folder / SERIES, len(table))
     rows = index.rows(table, "train")
     thumbnails = arrays.thumbnails(folder / THUMBNAILS, len(table))[rows]
-    images = {"thumbnails": thumbnails, "threshold": ood_score.threshold(thumbnails, series[rows])}
+    images = {"thumbnails": thumbnails, "threshold": overlap.threshold(thumbnails, series[rows])}
     download = known.stages.get("download", lock.Stage())
     images["generated"] = download.parameters.get("data.source") == "phantom"
     models = {}
