@@ -23,10 +23,11 @@ from kidneyct.predict.trained_model import Finished, TrainedModel
 SHAPES = {"dense/kernel": (3, 2), "dense/bias": (2,), "normalization/count": ()}
 ARRAYS = {name: np.full(shape, number, "float32") for number, (name, shape) in enumerate(SHAPES.items())}
 THUMBNAILS = np.random.default_rng(0).integers(0, 256, (6, 25, 25), np.uint8)
-MODEL = TrainedModel(
-    Path("w.h5"), whole_run.CLASSES, whole_run.SIDE, 16, "unit", "features", THUMBNAILS, 0.75, similarity=0.99
-)
-RUN = Finished(MODEL, "candidate", lock.dotted(whole_run.PARAMETERS), {}, {}, {}, {})
+PARAMETERS = lock.dotted(whole_run.PARAMETERS)
+NEEDED = (field.alias for field in trained_model.Settings.model_fields.values())
+SETTINGS = trained_model.Settings.model_validate({key: PARAMETERS[key] for key in NEEDED})
+MODEL = TrainedModel(Path("w.h5"), SETTINGS, THUMBNAILS, 0.75)
+RUN = Finished(MODEL, "candidate", PARAMETERS, {}, {}, {}, {})
 NONE = "expected a model that kidneyct export wrote, found none that can be read ("
 
 
@@ -173,7 +174,7 @@ def ends_rightly(path):
         if not str(error).isprintable():
             raise
         return None
-    assert 32 <= model.image_size <= 1024
+    assert 32 <= model.settings.image_size <= 1024
     assert model.thumbnails is None or model.thumbnails.shape[1:] == (25, 25)
     return model
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
 import ct
 import finished
@@ -28,7 +29,8 @@ class Network:
 
 PICTURES = [Image.fromarray(picture) for picture in finished.slices(0, 5)]
 THUMBNAILS = np.stack([decoding.thumbnail(picture) for picture in PICTURES])
-MODEL = TrainedModel("m.h5", ["a", "b"], 40, 4, "unit", "none", THUMBNAILS, 0.5)
+SETTINGS = SimpleNamespace(classes=["a", "b"], image_size=40, window="file", grey="file")
+MODEL = TrainedModel("m.h5", SETTINGS, THUMBNAILS, 0.5)
 
 
 def test_results_come_in_the_order_of_the_files_batch_by_batch(tmp_path, monkeypatch):

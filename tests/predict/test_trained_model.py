@@ -48,9 +48,10 @@ def test_what_it_was_run_with_and_the_training_images(run):
     assert list(models) == ["candidate", "control"]
     assert models["control"].weights == run / "models/control/model.weights.h5"
     model = models["candidate"]
-    assert model[:6] == (run / WEIGHTS, ["01", "NA"], 32, 16, "unit", "features")
-    assert (model.head, model.window, model.grey) == ("flatten", "file", "file")
-    assert (model.similarity, model.generated) == (0.99, False)
+    assert (model.weights, model.generated) == (run / WEIGHTS, False)
+    expected = {"classes": ["01", "NA"], "image_size": 32, "window": "file", "grey": "file", "dense_units": 16}
+    expected |= {"pixel_scaling": "unit", "normalize": "features", "head": "flatten", "similarity": 0.99}
+    assert model.settings.model_dump() == expected
     thumbnails = np.load(run / "data/images/thumbnails.npy")[[1, 3]]
     np.testing.assert_array_equal(model.thumbnails, thumbnails)
     assert model.threshold == overlap.threshold(thumbnails, np.array([8, 9]))

@@ -56,7 +56,7 @@ def application(trained, notice=""):
         (result,) = prediction.classify(trained[role], networks[role], pixels[None], thumbnail[None])
         if not method:
             return result
-        codes = np.array([model.classes.index(result["class"])])
+        codes = np.array([model.settings.classes.index(result["class"])])
         values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
         picture = gallery.encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
         top = float(heat.top(values, pixels.shape[:2]))

@@ -50,11 +50,12 @@ def run(options):
 
     for name, reason in amiss:
         tell(name, reason)
-    widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *model.classes))]
+    classes = model.settings.classes
+    widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *classes))]
     outcomes = ()
     if files:
         network = trained_model.network(model)
-        draw = _drawing(network, model.classes, pictures, tell) if pictures else None
+        draw = _drawing(network, classes, pictures, tell) if pictures else None
         outcomes = prediction.predict(model, network, files, draw)
     for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
         if not isinstance(outcome, dict):

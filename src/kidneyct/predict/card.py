@@ -33,7 +33,7 @@ def card(run, with_thumbnails):
             name=titles.models(weights, blocks)[run.role],
             start=start,
             start_in_words=titles.start(start, blocks),
-            classes=", ".join(run.model.classes),
+            classes=", ".join(run.model.settings.classes),
             source=sources.get(parameters["data.source"], f"a copy named {texts['data.source']}"),
             baselines=titles.BASELINES,
             verdict=verdict.verdict(run.comparison, run.leakage["accuracy"]),

@@ -88,10 +88,11 @@ def seen(content, name, model):
 
     InputError, naming the image, where they are none.
     """
+    given = model.settings
     as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
-    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=model.window)
-    picture = grey.seen(picture, model.grey)
-    return decoding.tensor(picture, model.image_size), decoding.thumbnail(picture)
+    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=given.window)
+    picture = grey.seen(picture, given.grey)
+    return decoding.tensor(picture, given.image_size), decoding.thumbnail(picture)
 
 
 def predict(model, network, files, explain=None):
@@ -129,9 +130,9 @@ def classify(model, network, pixels, thumbnails):
         raise InputError(f"{model.weights}: the model gives no numbers; train it again with other parameters")
     results = [
         {
-            "class": model.classes[row.argmax()],
+            "class": model.settings.classes[row.argmax()],
             "probability": rounded(row.max()),
-            "probabilities": rounded(dict(zip(model.classes, row, strict=True))),
+            "probabilities": rounded(dict(zip(model.settings.classes, row, strict=True))),
             "likeness": None,
             "unlike": None,
         }

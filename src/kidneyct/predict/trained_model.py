@@ -33,9 +33,9 @@ USED = {
 }
 
 
-# The parameters of a run that a prediction needs, by their dotted names.
-Needed = create_model(
-    "Needed",
+# The parameters of a run that a prediction needs; their aliases are their dotted names.
+Settings = create_model(
+    "Settings",
     __base__=params.Section,
     **{
         name: (section.model_fields[name].rebuild_annotation(), Field(alias=f"{section.__name__.lower()}.{name}"))
@@ -43,24 +43,15 @@ Needed = create_model(
         for name in names
     },
 )
-FIELDS = Needed.model_fields
 
 
 class TrainedModel(NamedTuple):
     """What a prediction needs, of a run's folder or of an exported file."""
 
     weights: Path
-    classes: list
-    image_size: int
-    dense_units: int
-    pixel_scaling: str
-    normalize: str
+    settings: Settings
     thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
     threshold: float  # `overlap.threshold` of the training images
-    head: str = "flatten"
-    window: str | list = "file"  # of 16-bit images, as preprocess.window
-    grey: str = "file"  # as preprocess.grey
-    similarity: float = 1.0  # as series.similarity
     generated: bool = False  # the training images were
     digest: str = ""  # MD5 of the weights of a run's folder
     arrays: dict | None = None  # the weights of an exported model, which `weights` is the file of
@@ -85,12 +76,12 @@ def read(folder, roles=ROLES):
     are read here must be those: else the image size would be one run's and the model another's.
     """
     folder = Path(folder)
-    known, source, md5s, parameters = lock.read(folder), folder / "dvc.lock", {}, {}
+    known, source, md5s, settings = lock.read(folder), folder / "dvc.lock", {}, {}
     for role in roles:
         stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
         own = _parameters(stages, source)
-        needed = {field.alias: own[field.alias] for field in FIELDS.values() if field.alias in own}
-        parameters[role] = lock.checked(Needed, needed, f"{source}: train@{role}").model_dump()
+        needed = {field.alias for field in Settings.model_fields.values()} & own.keys()
+        settings[role] = lock.checked(Settings, {key: own[key] for key in needed}, f"{source}: train@{role}")
         md5s |= lock.written(stages)
     for path in (SPLIT, SERIES, THUMBNAILS, *(WEIGHTS.format(role=role) for role in roles)):
         lock.check_file(folder, path, md5s)
@@ -104,7 +95,7 @@ def read(folder, roles=ROLES):
     models = {}
     for role in roles:
         weights = folder / WEIGHTS.format(role=role)
-        models[role] = TrainedModel(weights, **parameters[role], **images, digest=lock.digest(weights))
+        models[role] = TrainedModel(weights, settings[role], **images, digest=lock.digest(weights))
     return models
 
 
@@ -150,13 +141,14 @@ def check_weights(model):
 def network(model):
     """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
     devices.prepare(seed=0)
-    head = (model.dense_units, len(model.classes), model.pixel_scaling, model.normalize, model.head)
+    given, size = model.settings, model.settings.image_size
+    head = (given.dense_units, len(given.classes), given.pixel_scaling, given.normalize, given.head)
     if model.arrays is not None:
-        built = classifier.network(vgg.base(model.image_size), *head, seed=None)
+        built = classifier.network(vgg.base(size), *head, seed=None)
         check_arrays(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})
         classifier.fill(built, model.arrays)
         return built
-    built = classifier.trained(model.weights, model.image_size, *head)
+    built = classifier.trained(model.weights, size, *head)
     check_weights(model)
     return built
 
