@@ -42,8 +42,8 @@ def test_help_says_what_there_is_and_imports_nothing_heavy():
         (["show"], "invalid choice: 'show'"),
         (["predict", ""], "argument FILE: expected a name, found an empty one"),
         (["predict", "x", "--model", "m", "--workspace", "."], "--workspace: not allowed with argument --model"),
-        (["app", "--port=65536"], "argument --port: expected a whole number from 0 to 65535, found '65536'"),
-        (["app", "--port=²"], "found '²'"),
+        (["phantom", "x", "--slices=101"], "argument --slices: expected a whole number from 1 to 100, found '101'"),
+        (["phantom", "x", "--slices=²"], "found '²'"),
     ],
 )
 def test_a_mistake_in_the_arguments_is_status_2(arguments, line, capsys):

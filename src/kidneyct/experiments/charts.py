@@ -27,7 +27,7 @@ LINES = {  # baseline -> what to call it, line, colour
     "acquisition": ("acquisition", (0, (3, 1, 1, 1, 1, 1)), "#56B4E9"),
     "acquisition_size": ("acquisition with size", (0, (1, 3)), "#56B4E9"),
 }
-DARK = "0.15"
+DARK, TITLE = "0.15", {"fontsize": 14, "x": 0.01, "ha": "left"}
 LINE = 0.36  # inches a row of a chart is high
 
 
@@ -42,7 +42,7 @@ def draw(path, result):
     figure = canvas.figure(9, height + 4.4)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
     above, below = figure.subfigures(2, height_ratios=(height, 4.4))
-    _title(figure, starts.sentences(result, NAMES)[0])
+    figure.suptitle(starts.sentences(result, NAMES)[0], **TITLE)
     _models(above.subplots(), result, {model: curved.get(model, BASELINE) for model in order})
     blocks, shares = below.subplots(1, 2, sharey=True)
     _curves(blocks, result["blocks"], curved, lambda part: part.removeprefix("block ").removesuffix(" blocks"))
@@ -61,10 +61,6 @@ def draw(path, result):
         "what needs no network; the three grey values are a picture's mean, its deviation and the mean of its border.",
     )
     canvas.save(figure, path)
-
-
-def _title(figure, text):
-    figure.suptitle(text, fontsize=14, x=0.01, ha="left")
 
 
 def _note(figure, text):
@@ -132,7 +128,8 @@ def heat(path, table):
     lost = (table[models].max(axis=1) <= chance).to_numpy()
     figure = canvas.figure(9, LINE * len(models) + 2.4)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.1, wspace=0)
-    _title(figure, f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model")
+    nobody_s = f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model"
+    figure.suptitle(nobody_s, **TITLE)
     counts = table["class"].value_counts()[classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=counts)[0]
     for axes, label in zip(panels, classes, strict=True):

@@ -91,10 +91,9 @@ def beside(measured, evaluations):
     lines = []
     for name, role in itertools.product(METRICS, ROLES):
         external, own = measured["models"][role][name], evaluations[role]
+        cells = {name: (external, own.get(name))}
         if name == "recall":
             cells = {RECALL + label: (cell or {}, own["classes"][label]["recall"]) for label, cell in external.items()}
-        else:
-            cells = {name: (external, own[name])}
         for title, (cell, value) in cells.items():
             lines.append((title, role, *map(cell.get, ("value", "low", "high")), value))
     return lines
