@@ -111,7 +111,8 @@ def _probes(wanted, runs, revisions, name, values, compute):
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
-    _write(table, f"plots/{name}-series.csv", digits=4)
+    with atomic_write(f"plots/{name}-series.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.4f")
     charts.draw(f"plots/{name}-probes.png", result)
     charts.heat(f"plots/{name}-series.png", table)
     print("\n".join(starts.sentences(result)))
@@ -128,7 +129,8 @@ def _splits(runs, revisions, name, classes):
         return {}
     splits = {split: arms.summarise(of_split, classes) for split, of_split in outcomes.items()}
     table = arms.table(splits)
-    _write(table, f"plots/{name}.csv", digits=6)
+    with atomic_write(f"plots/{name}.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.6f")
     charts.forest(f"plots/{name}.png", splits)
     columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
@@ -138,8 +140,3 @@ def _splits(runs, revisions, name, classes):
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
     print(f"\nplots/{name}.csv  plots/{name}.png")
     return splits
-
-
-def _write(table, path, digits):
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False, float_format=f"%.{digits}f")

@@ -45,9 +45,8 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
     limit = threshold(study_thumbnails[train], np.asarray(study_series)[train])
     near_training, alike = thumbnail_series.nearest(thumbnails, study_thumbnails[train])
     near_study, correlation = thumbnail_series.nearest(thumbnails, study_thumbnails)
-    first = {}
-    for row in [*train, *np.flatnonzero(parts != "train")]:  # of equal files a training image's name goes first
-        first.setdefault(hashes[row], row)
+    order = [*np.flatnonzero(parts != "train")[::-1], *train[::-1]]
+    first = {hashes[row]: row for row in order}  # of equal files a training image's name goes first
     same = np.isin(own, hashes)
     near_study = np.array([first.get(digest, near) for digest, near in zip(own, near_study, strict=True)])
     of_training = (alike > similarity) | np.isin(own, hashes[train])
@@ -58,7 +57,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         for greys, table in ((study_thumbnails[train], study.iloc[train]), (thumbnails, external))
     )
     models = baselines.tuned(known, codes, np.asarray(study_series)[train], np.asarray(units)[train], slices)
-    linear = {name: np.array(classes)[found] for name, found in baselines.predicted(models, asked).items()}
+    answers = baselines.answers(models, asked, codes, near_training)
     return external[["image", "label"]].assign(
         likeness=alike,
         training=names[train][near_training],
@@ -69,9 +68,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         correlation=np.where(same, 1.0, correlation),
         same_file=same.astype(int),
         near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
-        majority_class=classes[np.bincount(codes).argmax()],
-        nearest_thumbnail=np.array(classes)[codes[near_training]],
-        **linear,
+        **{name: np.array(classes)[found] for name, found in answers.items()},
     )
 
 

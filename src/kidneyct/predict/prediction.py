@@ -108,10 +108,8 @@ def predict(model, network, files, explain=None):
             outcomes[file] = None  # keeps the files' order
             try:
                 images[file] = seen(file.read_bytes(), str(file), model)
-            except InputError as error:
-                outcomes[file] = str(error)
-            except OSError as error:
-                outcomes[file] = f"{file}: {error.strerror}"
+            except (InputError, OSError) as error:
+                outcomes[file] = errors.reason(error) if isinstance(error, OSError) else str(error)
         if images:
             tensors, thumbnails = map(np.stack, zip(*images.values(), strict=True))  # (b, s, s, 3), (b, 25, 25)
             outcomes |= dict(zip(images, classify(model, network, tensors, thumbnails), strict=True))
@@ -128,17 +126,15 @@ def classify(model, network, pixels, thumbnails):
     probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
     if not np.isfinite(probabilities).all():
         raise InputError(f"{model.weights}: the model gives no numbers; train it again with other parameters")
-    results = [
+    told = model.thumbnails is not None
+    alike = likeness(thumbnails, model.thumbnails) if told else np.zeros(len(pixels))
+    return [
         {
             "class": model.settings.classes[row.argmax()],
             "probability": rounded(row.max()),
             "probabilities": rounded(dict(zip(model.settings.classes, row, strict=True))),
-            "likeness": None,
-            "unlike": None,
+            "likeness": rounded(like, 4) if told else None,
+            "unlike": bool(like < model.threshold) if told else None,
         }
-        for row in probabilities
+        for row, like in zip(probabilities, alike, strict=True)
     ]
-    if model.thumbnails is not None:
-        for result, alike in zip(results, likeness(thumbnails, model.thumbnails), strict=True):
-            result |= {"likeness": rounded(alike, 4), "unlike": bool(alike < model.threshold)}
-    return results

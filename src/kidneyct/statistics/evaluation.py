@@ -34,6 +34,7 @@ def evaluate(codes, probabilities, classes):
     labels = np.arange(len(classes))
     one_hot = np.eye(len(classes))[codes]  # (n, classes)
     by_class = metrics.precision_recall_fscore_support(codes, predicted, labels=labels, zero_division=0)
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "support"), by_class, strict=True)), index=classes)
     _, recall, f1, _ = by_class
     result = {
         "loss": metrics.log_loss(codes, probabilities, labels=labels),
@@ -41,12 +42,11 @@ def evaluate(codes, probabilities, classes):
         "balanced_accuracy": recall.mean(),
         "macro_f1": f1.mean(),
         "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
+        "collapsed": len(np.unique(predicted)) == 1,
+        "weakest_class": classes[f1.argmin()],  # by F1, the first of equals
+        "classes": table.to_dict("index"),
     }
-    result["collapsed"] = len(np.unique(predicted)) == 1
-    result["weakest_class"] = classes[f1.argmin()]  # by F1, the first of equals
-    rows = zip(*map(np.ndarray.tolist, by_class), strict=True)
-    columns = [dict(zip(("precision", "recall", "f1", "support"), row, strict=True)) for row in rows]
-    return rounded(result | {"classes": dict(zip(classes, columns, strict=True))})
+    return rounded(result)
 
 
 def learning(training_accuracy, codes):
