@@ -36,18 +36,22 @@ def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, input
     assert "not for clinical use" in err
 
 
-def test_good_images_give_a_table_and_pictures(workspace, inputs, tmp_path, run):
-    copy = tmp_path / "elsewhere" / "0.jpg"
-    copy.parent.mkdir()
-    Image.open(inputs / "0.png").save(copy)
+def test_images_give_a_table_and_pictures_and_one_that_can_t_be_written_is_named(workspace, inputs, tmp_path, run):
+    copy, long, broken = (tmp_path / name for name in ("0.png", "n" * 255, os.fsdecode(b"b\xe9d\n.png")))
+    for file in (copy, long, broken):
+        file.write_bytes((inputs / "0.png").read_bytes())
     drawn = tmp_path / "drawn"
-    files = (inputs / "0.png", inputs / "1.png", copy, copy)  # one of them twice
-    status, out, _ = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
-    assert status == 0
-    named = [str(path) for path in (inputs / "0.png", inputs / "1.png", copy)]
-    assert [line.split()[0] for line in out.splitlines()] == ["file", *named]
-    assert sorted(path.name for path in drawn.iterdir()) == ["0-2.png", "0.png", "1.png"]
+    files = (inputs / "0.png", long, broken, copy, copy)  # one of them twice
+    status, out, err = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
+    assert status == 1
+    first, *lines = out.splitlines()
+    assert first.split()[0] == "file"
+    assert [line.split()[0] for line in (lines[0], lines[3])] == [str(inputs / "0.png"), str(copy)]
+    assert lines[2].startswith(f"'{tmp_path}/b\\udce9d\\n.png'  ")
+    assert sorted(os.listdir(os.fsencode(drawn))) == [b"0-2.png", b"0.png", b"b\xe9d\n.png"]
     assert Image.open(drawn / "0.png").size[0] > 600
+    assert ": its maps are not written: " in err
+    assert "File name too long" in err
 
 
 def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, run):
@@ -67,17 +71,3 @@ def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, run):
             assert scan.pop(name) == pytest.approx(result.pop(name), abs=1e-4)
         assert scan | {"file": ""} == result | {"file": ""}
     assert (status, f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err) == (1, True)
-
-
-def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(workspace, inputs, tmp_path, run):
-    drawn, long, broken = tmp_path / "drawn", tmp_path / ("n" * 255), tmp_path / os.fsdecode(b"b\xe9d\n.png")
-    for file in (long, broken):
-        file.write_bytes((inputs / "0.png").read_bytes())
-    files = (long, broken, inputs / "1.png")
-    status, out, err = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
-    assert status == 1
-    assert len(out.splitlines()) == 4
-    assert f"{tmp_path}/b\\udce9d\\n.png'  " in out
-    assert sorted(os.listdir(os.fsencode(drawn))) == [b"1.png", b"b\xe9d\n.png"]
-    assert ": its maps are not written: " in err
-    assert "File name too long" in err

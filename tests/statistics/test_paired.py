@@ -18,14 +18,6 @@ def decided(candidate_right, control_right):
     return codes, np.where(candidate_right, 0, 1), np.where(control_right, 0, 1)
 
 
-def random_case(seed, n, classes=4):
-    generator = np.random.default_rng(seed)
-    codes = generator.integers(0, classes, n)
-    other = generator.integers(0, classes, (2, n))
-    right = generator.random((2, n)) < [[0.8], [0.6]]
-    return codes, *np.where(right, codes, other)
-
-
 def test_mcnemar_of_each_class_with_holm():
     # Only the candidate right: 6 of class a, 3 of b, 1 of c, p = 2 / 2**n; Holm: 3 * 1/32, 2 * 1/4, 1.
     codes = np.array([0] * 6 + [1] * 3 + [2])
@@ -71,7 +63,7 @@ def test_intervals_are_the_analytic_ones():
 
 @pytest.mark.filterwarnings("error")
 def test_plain_answers_where_nothing_varies():
-    codes, candidate, control = random_case(11, 40)
+    codes, candidate, control = np.random.default_rng(11).integers(0, 4, (3, 40))
     same = paired.compare(codes, candidate, candidate, np.arange(40) // 4, list("abcd"), seed=0)
     for metric in ("accuracy", "macro_f1"):
         assert set(same[metric].values()) == {0}
@@ -80,9 +72,8 @@ def test_plain_answers_where_nothing_varies():
 
     one = paired.compare(codes, candidate, control, np.full(40, 17), list("abcd"), seed=0)
     assert one["series"] == 1
-    assert (
-        set(one["accuracy"]) == set(one["classes"]["a"]["recall"]) == {"gap", "gap_low_imagewise", "gap_high_imagewise"}
-    )
+    imagewise = {"gap", "gap_low_imagewise", "gap_high_imagewise"}
+    assert set(one["accuracy"]) == set(one["classes"]["a"]["recall"]) == imagewise
 
 
 def test_agreement_by_hand():

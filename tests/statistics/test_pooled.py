@@ -96,17 +96,3 @@ def test_series_without_an_error_have_a_bound():
     # All of ten images in series of 2, 2, 2 and 4, by three seeds.
     everything = pooled.estimate([model(ACTUAL)] * 3)[0]
     assert everything == {"value": 1, "low": pytest.approx(0.05 ** (28 / 100), abs=1e-6), "high": 1}
-
-
-def test_the_interval_holds_the_truth_as_often_as_it_says():
-    """Twelve series of 1 to 60 images whose chances differ."""
-    generator, held = np.random.default_rng(1), []
-    for _ in range(300):
-        sizes = generator.integers(1, 61, 12)
-        # The truth is the mean over many such series, weighted by size, which is independent of chance here: 0.6.
-        chances = generator.beta(1.2, 0.8, 12)
-        series = np.repeat(np.arange(12), sizes)
-        predicted = (generator.random(len(series)) > chances[series]).astype(int)
-        accuracy = pooled.estimate([pooled.counts(np.zeros(len(series)), predicted, series, 2)])[0]
-        held.append(accuracy["low"] <= 0.6 <= accuracy["high"])
-    assert np.mean(held) >= 0.925
