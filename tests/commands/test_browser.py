@@ -103,11 +103,7 @@ def test_images_are_chosen_and_explained(browser, address, inputs, workspace, ru
     refused = [entry["message"] for entry in browser.get_log("browser")]
     assert all("/predict" in line and "422" in line for line in refused)  # nothing that the policy forbids
 
-
-def test_it_fits_and_every_control_has_a_name(browser, address, inputs):
-    browser.get(address)
-    choose(browser, inputs / "0.png")
-    for width in (390, 1280):
+    for width in (390, 1280):  # it fits
         size = {"width": width, "height": 500, "deviceScaleFactor": 1, "mobile": width < 500}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width

@@ -1,6 +1,7 @@
 """The routes: who is answered, the same numbers and lines as `kidneyct predict`, one computation at a time."""
 
 import base64
+import importlib.util
 import io
 import json
 import re
@@ -172,17 +173,22 @@ def test_for_who_has_gone_nothing_is_computed_and_who_never_sends_is_not_waited_
     assert call(application, anyio.sleep_forever) == 408
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "line"),
-    [
-        (MemoryError(), 507, "too little memory for this; close other programs, or make the image smaller"),
-        (ZeroDivisionError("secret"), 500, "a mistake in kidneyct (ZeroDivisionError); the terminal tells more"),
-    ],
-)
-def test_what_goes_wrong_is_one_line_and_the_next_is_answered(client, inputs, monkeypatch, error, status, line):
+def test_what_goes_wrong_is_one_line_and_the_next_is_answered(client, inputs, monkeypatch):
     content = (inputs / "0.png").read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(prediction, "classify", Mock(side_effect=error))
-        answer = client.post("/predict", content=content)
-        assert (answer.status_code, answer.json()) == (status, {"error": line})
+        patched.setattr(prediction, "classify", Mock(side_effect=[MemoryError(), ZeroDivisionError("secret")]))
+        for status, line in (
+            (507, "too little memory for this; close other programs, or make the image smaller"),
+            (500, "a mistake in kidneyct (ZeroDivisionError); the terminal tells more"),
+        ):
+            answer = client.post("/predict", content=content)
+            assert (answer.status_code, answer.json()) == (status, {"error": line})
     assert client.post("/predict", content=content).status_code == 200
+
+
+def test_what_it_needs_and_does_not_find_is_one_line(tmp_path, run, monkeypatch):
+    status, _, err = run("app", "--workspace", tmp_path, "--no-browser")
+    assert (status, err.startswith(f"error: {tmp_path / 'dvc.lock'}: not there; ")) == (2, True)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "uvicorn")
+    line = "error: kidneyct app: expected the package uvicorn, found none; run pip install -e '.[app]'\n"
+    assert run("app") == (2, "", line)
