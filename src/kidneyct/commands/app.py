@@ -7,8 +7,11 @@ to disk. Ctrl-C ends it. It needs two more packages: pip install -e '.[app]'
 
 import importlib.util
 import os
+import signal
 import socket
 import sys
+import threading
+import webbrowser
 
 from kidneyct import commands
 from kidneyct.pipeline.errors import InputError
@@ -25,31 +28,21 @@ def add_arguments(parser):
 def run(options):
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(f"kidneyct app: expected the package {missing[0]}, found none; run pip install -e '.[app]'")
+    import uvicorn
+
     from kidneyct.app import routes
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, number, frame):  # at once: what is computed then is not waited for
+            os._exit(0 if number == signal.SIGINT else 128 + number)
 
     with socket.create_server((routes.ADDRESS, 0)) as listening:  # a browser that comes early waits
         application = routes.application(commands.models(options, ROLES), commands.NOTICE)
-        _serve(application, listening, browser=not options.no_browser)
+        url = f"http://{routes.ADDRESS}:{listening.getsockname()[1]}/"
+        print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
+        print(commands.NOTICE, file=sys.stderr, flush=True)
+        if not options.no_browser:
+            threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
+        log = {"log_config": None, "log_level": "error"}  # Python's own: errors alone, on standard error
+        Server(uvicorn.Config(application, lifespan="off", ws="none", **log)).run(sockets=[listening])
     return 0
-
-
-def _serve(application, listening, browser):
-    """Answer until Ctrl-C, which ends the program at once: what is computed then is not waited for."""
-    import signal
-    import threading
-    import webbrowser
-
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        def handle_exit(self, number, frame):
-            os._exit(0 if number == signal.SIGINT else 128 + number)
-
-    address, port = listening.getsockname()
-    url = f"http://{address}:{port}/"
-    print(f"{url}  (for this machine alone; Ctrl-C ends it)", flush=True)
-    print(commands.NOTICE, file=sys.stderr, flush=True)
-    if browser:
-        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
-    log = {"log_config": None, "log_level": "error"}  # Python's own: errors alone, on standard error
-    Server(uvicorn.Config(application, lifespan="off", ws="none", **log)).run(sockets=[listening])

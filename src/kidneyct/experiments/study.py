@@ -216,8 +216,7 @@ def outcome(revision):
     for role in ROLES:
         with files.open(f"models/{role}/rates.csv", "r") as file:
             kept = tables.kept(tables.read(file, tables.RATES))
-        with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
-            evaluation = json.load(file)
+        evaluation = json.loads(files.read_text(f"metrics/comparison/{role}/evaluation.json"))
         trainings[role] = {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
         trainings[role] |= {name: kept[name] for name in ("learning_rate", "edge")} | {"stopped": bool(kept["stopped"])}
     return result, trainings

@@ -12,7 +12,7 @@ from kidneyct.classifier import classifier
 from kidneyct.files import arrays, index
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import lock, params
-from kidneyct.pipeline.errors import InputError, corrupt, shown
+from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.pipeline.roles import ROLES
 
 # What is read of a run, in the places where its stages put it.
@@ -112,10 +112,7 @@ def finished(folder, role):
     for name, path in METRICS.items():
         path = path.format(role=role)
         lock.check_file(folder, path, md5s)
-        try:
-            metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise corrupt(folder / path, "metrics in JSON", error) from None
+        metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
     return Finished(model, role, _parameters(stages, folder / "dvc.lock"), **metrics)
 
 
