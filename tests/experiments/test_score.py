@@ -53,7 +53,7 @@ def test_classes_alone_of_some_images_of_every_series_have_no_auroc(tmp_path):
         (lambda t: t.assign(image=t["image"].str.lower()), "10 images that benchmark/series.csv does not have: cyst/"),
         (lambda t: pd.concat([t, t[:1]]), "1 images twice or more: Cyst/0.jpg"),
         (lambda t: t[:5], "2 open series without an image: normal-0, normal-1"),
-        (lambda t: pd.concat([t, t[:1].assign(image="Normal/9.jpg")]), "1 images of the locked series, which are for"),
+        (lambda t: pd.concat([t, t[:1].assign(image="Normal/9.jpg")]), "1 images of other than the open series: Norm"),
         (lambda t: t.assign(Cyst=0.7), "10 images whose probabilities do not sum to 1: "),
         (lambda t: t.assign(Cyst=[np.nan] + [0.5] * 9), "1 images with a probability that is no number from 0 to 1: "),
         (lambda t: t.assign(Cyst=1.5, Normal=-0.5), "10 images with a probability that is no number from 0 to 1: "),
@@ -76,5 +76,5 @@ def test_the_final_test_wants_the_locked_series_alone_and_reads_this_projects_ow
     codes, series, probabilities, scored = score.read(path, PUBLISHED, CLASSES, use="locked")
     assert (codes.tolist(), series.tolist(), probabilities.tolist(), scored) == ([1], ["normal-9"], [[0.1, 0.9]], True)
     pd.concat([own, own.assign(image="Cyst/0.jpg")]).to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"1 images of the open series, which models were built on: Cyst/0\.jpg"):
+    with pytest.raises(InputError, match=r"1 images of other than the locked series: Cyst/0\.jpg"):
         score.read(path, PUBLISHED, CLASSES, use="locked")

@@ -104,5 +104,5 @@ def test_files_of_one_name_get_pictures_of_their_own_in_a_new_folder(tmp_path):
     places = prediction.pictures(files, tmp_path / "maps")
     assert [path.stem for path in places.values()] == ["scan", "scan-2", "scan-2-2", "1.2.840.10", "x"]
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file: can't be made \(File exists\); choose another folder"):
+    with pytest.raises(InputError, match=r"file: expected a new or empty folder, found another; choose another name"):
         prediction.pictures(files, tmp_path / "file")

@@ -32,6 +32,8 @@ def add_arguments(parser):
 
 
 def run(options):
+    from kidneyct.backbone import imagenet
+
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for its stages' `python`
     if not Path("dvc.yaml").exists():
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
@@ -41,7 +43,12 @@ def run(options):
             f"{Path.cwd()}: expected a git repository with a commit; git says {' '.join(commit.stderr.split())}; without one "
             "run git init && git add . && git commit -m start, then this again"
         )
-    start = _start()
+    start = "imagenet"
+    try:
+        imagenet.fetch()
+    except InputError as error:
+        print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
+        start = "photographs"
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
     print(f"Running: dvc {' '.join(arguments)}", flush=True)
@@ -62,18 +69,6 @@ def _wait(command, environment):
         except BaseException:
             process.terminate()
             raise
-
-
-def _start():
-    """ImageNet's weights if they can be had."""
-    from kidneyct.backbone import imagenet
-
-    try:
-        imagenet.fetch()
-    except InputError as error:
-        print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
-        return "photographs"
-    return "imagenet"
 
 
 def summary(comparison, start):

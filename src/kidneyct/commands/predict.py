@@ -55,6 +55,8 @@ def run(options):
     outcomes = ()
     if files:
         network = trained_model.network(model)
+        if not options.json:
+            print(f"{'file':<{widths[0]}}  {'class':<{widths[1]}}  probability  likeness")
         draw = _drawing(network, classes, pictures, tell) if pictures else None
         outcomes = prediction.predict(model, network, files, draw)
     for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
@@ -64,7 +66,7 @@ def run(options):
         results.append({"file": str(file)} | outcome)
         if not options.json:
             with tqdm.external_write_mode():
-                _print_row(results, *widths)
+                _print_row(results[-1], *widths)
     if options.json:
         print(json.dumps({"predictions": results, "errors": problems}, indent=2))
     print(commands.NOTICE, file=sys.stderr)
@@ -96,11 +98,8 @@ def _drawing(network, classes, pictures, tell):
     return draw
 
 
-def _print_row(results, first, second):
-    """Print the last result, in columns so wide; above the first one their names."""
-    if len(results) == 1:
-        print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
-    result = results[-1]
+def _print_row(result, first, second):
+    """Print a result, the first two columns so wide."""
     remark = "  looks unlike the training images" if result["unlike"] else ""
     likeness = "unknown" if result["likeness"] is None else f"{result['likeness']:.4f}"
     cells = f"{shown(result['class']):<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"

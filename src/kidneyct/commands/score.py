@@ -34,7 +34,12 @@ def run(options):
         print(title)
         for name, estimate in result[part].items():
             print(f"  {name.replace('_', ' '):22} {_interval(estimate)}")
-    _print_beside(Path("metrics/study.json"))
+    path = Path("metrics/study.json")
+    study = json.loads(path.read_text()) if path.exists() else {}
+    if study.get("probes"):
+        print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
+        for name, values in study["probes"]["models"].items():
+            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
     if options.out:
         with atomic_write(options.out) as partial:
             partial.write_text(json.dumps(result, indent=2) + "\n")
@@ -44,12 +49,3 @@ def run(options):
 def _interval(estimate):
     ends = f"  ({estimate['low']:.3f} to {estimate['high']:.3f})" if "low" in estimate else ""
     return f"{estimate['value']:.3f}{ends}"
-
-
-def _print_beside(path):
-    """The study's models, by whole series, where its results are there."""
-    study = json.loads(path.read_text()) if path.exists() else {}
-    if study.get("probes"):
-        print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
-        for name, values in study["probes"]["models"].items():
-            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))

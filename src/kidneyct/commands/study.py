@@ -31,10 +31,10 @@ def add_arguments(parser):
 
 def run(options):
     from kidneyct.experiments import engine, study
+    from kidneyct.pipeline import params
 
     wanted = study.read(options.file)
-    runs = study.plan(wanted)
-    done = engine.finished()
+    runs, done, name = study.plan(wanted), engine.finished(), Path(options.file).stem
     missing = [run for run in runs if run.name not in done]
     if options.plan:
         for planned in runs:
@@ -42,7 +42,17 @@ def run(options):
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
     failed = 0 if options.collect or not missing else _execute(runs, missing, options.jobs)
-    collect(wanted, runs, Path(options.file).stem, compute=not options.collect)
+    values, revisions = params.validate().model_dump(), engine.finished()
+    result = {"study": study.without_folders(wanted.model_dump())}
+    if wanted.probes:
+        result["probes"] = _probes(wanted, runs, revisions, name, values, compute=not options.collect)
+    if wanted.arms:
+        result["splits"] = _splits(runs, revisions, name, values["data"]["classes"])
+    if not any(result.get(part) for part in ("probes", "splits")):
+        raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
+    with atomic_write(f"metrics/{name}.json") as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"metrics/{name}.json")
     if failed:
         print(f"error: {failed} of {len(runs)} runs failed, as told above", file=sys.stderr)
     return 1 if failed else 0
@@ -73,26 +83,8 @@ def _execute(runs, missing, jobs):
     return failed
 
 
-def collect(wanted, runs, name, compute):
-    """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
-    from kidneyct.experiments import engine, study
-    from kidneyct.pipeline import params
-
-    values, revisions = params.validate().model_dump(), engine.finished()
-    result = {"study": study.without_folders(wanted.model_dump())}
-    if wanted.probes:
-        result["probes"] = _probes(wanted, runs, revisions, name, values, compute)
-    if wanted.arms:
-        result["splits"] = _splits(runs, revisions, name, values["data"]["classes"])
-    if not any(result.get(part) for part in ("probes", "splits")):
-        raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
-    with atomic_write(f"metrics/{name}.json") as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"metrics/{name}.json")
-
-
 def _probes(wanted, runs, revisions, name, values, compute):
-    """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
+    """What of the starts is finished, put together; None where not all of one cut is. `compute` what is not yet."""
     from kidneyct.experiments import charts, probes, starts, study
 
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]

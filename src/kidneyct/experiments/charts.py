@@ -84,8 +84,7 @@ def _models(axes, result, styles):
         axes.plot([estimate["low"], estimate["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(estimate["value"], place, marker, color=colour, markersize=9, markeredgecolor="white")
         told = f"{estimate['value']:.3f}  ({estimate['low']:.2f} to {estimate['high']:.2f})"
-        beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
-        axes.text(1.01, place, told, fontsize=10.5, color=DARK, **beside)
+        axes.text(1.01, place, told, transform=axes.get_yaxis_transform(), va="center", fontsize=10.5, color=DARK)
     axes.axvline(0.5, color=DARK, linewidth=1, linestyle="--", zorder=0)
     axes.annotate("chance", (0.5, -0.5), (4, 0), textcoords="offset points", va="top", fontsize=10.5, color=DARK)
     axes.set_yticks(range(len(styles)), [NAMES.get(model, model) for model in styles], fontsize=11)
@@ -181,9 +180,8 @@ def forest(path, splits):
                 seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
                 axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(2 * len(splits), len(LINES)), fontsize=9, frameon=False
-    )
+    columns = min(2 * len(splits), len(LINES))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
     canvas.save(figure, path)
 
 
@@ -196,6 +194,5 @@ def _estimate(axes, place, model, metric, kind):
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
     lost = ", ".join(f"{model[word]} of {model['runs']} {word}" for word in ("collapsed", "untrained") if model[word])
     told = f"{estimate['value']:.3f}" + f" ({lost})" * bool(lost)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    above = {"textcoords": "offset points", "ha": "center", "bbox": box}
+    above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 0.6}}
     axes.annotate(told, (estimate["value"], place), (0, 6), fontsize=7, **above)

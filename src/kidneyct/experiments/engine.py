@@ -108,9 +108,8 @@ def _begun():
             try:
                 ray.init(address=address or "local", **options)
             except Exception as error:  # Ray fails in many ways
-                expected = "the address of a running cluster" if address else "Ray to start on this machine"
-                found = f"{shown(address or 'none')} ({shown(' '.join(str(error).split()))})"
-                raise InputError(f"RAY_ADDRESS: expected {expected}, found {found}") from None
+                found = f"{shown(address or 'none')}, where Ray does not begin ({shown(' '.join(str(error).split()))})"
+                raise InputError(f"RAY_ADDRESS: expected a running cluster's address, or none, found {found}") from None
             signal.signal(signal.SIGTERM, terminated)  # which Ray took for itself
             yield ray
         finally:

@@ -67,12 +67,9 @@ def pictures(files, folder):
     InputError where the folder is not new or empty, so that no file is written over.
     """
     folder, places, taken = Path(folder), {}, set()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
-    except OSError as error:
-        raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
         stem = file.name if file.suffix[1:].isdecimal() else file.stem

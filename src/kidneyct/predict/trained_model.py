@@ -89,14 +89,11 @@ def read(folder, roles=ROLES):
     series = index.read_series(folder / SERIES, len(table))
     rows = index.rows(table, "train")
     thumbnails = arrays.thumbnails(folder / THUMBNAILS, len(table))[rows]
-    images = {"thumbnails": thumbnails, "threshold": overlap.threshold(thumbnails, series[rows])}
     download = known.stages.get("download", lock.Stage())
-    images["generated"] = download.parameters.get("data.source") == "phantom"
-    models = {}
-    for role in roles:
-        weights = folder / WEIGHTS.format(role=role)
-        models[role] = TrainedModel(weights, settings[role], **images, digest=lock.digest(weights))
-    return models
+    generated = download.parameters.get("data.source") == "phantom"
+    shared = thumbnails, overlap.threshold(thumbnails, series[rows]), generated
+    weights = {role: folder / WEIGHTS.format(role=role) for role in roles}
+    return {role: TrainedModel(path, settings[role], *shared, lock.digest(path)) for role, path in weights.items()}
 
 
 def finished(folder, role):
