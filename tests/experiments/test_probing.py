@@ -51,9 +51,8 @@ def test_an_estimate_and_its_parts_by_hand():
     assert accuracy["value"] == 0.625
     # By series 1, 1, 0.5 and 0 are right; squared distances from 0.625: 0.6875; over 3 and 4: the jackknife of a mean.
     series, cuts = 0.6875 / 12, 0.125**2 * 2 / 2  # of 0.75 and 0.5, divisor 1, over two
-    assert accuracy["parts"] == pytest.approx(
-        {"series": series**0.5, "training": (series / 2) ** 0.5, "cuts": cuts**0.5}, abs=1e-6
-    )
+    parts = {"series": series**0.5, "training": (series / 2) ** 0.5, "cuts": cuts**0.5}
+    assert accuracy["parts"] == pytest.approx(parts, abs=1e-6)
     variance = 1.5 * series + cuts
     assert accuracy["error"] == pytest.approx(variance**0.5, abs=1e-6)
     # Class 0 says the same twice; all that varies by series is between the two of class 1: one degree of freedom.
@@ -73,9 +72,8 @@ def test_a_gap_is_paired_by_series_and_cut_and_holds_the_draws():
     distances = np.array([0, 0.5, 1, 0, 0, 0]) - 0.25
     series, draws = (distances**2).sum() / 5 / 6, (1 / 12) ** 2 * 2 / 2  # of 4/6 and 3/6
     assert gap["value"] == 0.25
-    assert gap["parts"] == pytest.approx(
-        {"series": series**0.5, "training": (series / 2) ** 0.5, "draws": draws**0.5}, abs=1e-6
-    )
+    parts = {"series": series**0.5, "training": (series / 2) ** 0.5, "draws": draws**0.5}
+    assert gap["parts"] == pytest.approx(parts, abs=1e-6)
     variance = 1.5 * series + draws
     freedom = variance**2 / ((1.5 * series) ** 2 / 2 + draws**2 / 1)  # it varies in class 0 alone, of three series
     assert gap["freedom"] == pytest.approx(freedom, abs=1e-5)
@@ -107,9 +105,6 @@ def test_without_errors_there_is_a_bound():
     gap = probing.estimate(perfect, codes, perfect)["accuracy"]
     reach = pytest.approx(1 - 0.025 ** (1 / 71), abs=1e-6)
     assert gap == {"value": 0, "low": -gap["high"], "high": reach}
-    found = probing.estimate(certain([0, 0, 0, 0])[None, None], np.array([0, 0, 0, 1]))  # always the same answer
-    assert found["macro_auroc"] == found["balanced_accuracy"] == {"value": 0.5}
-    assert "low" in found["accuracy"]
 
 
 def test_p_values_of_a_family_by_hand():
@@ -123,8 +118,7 @@ def test_p_values_of_a_family_by_hand():
     added = {"p": two, "p_holm": 2 * two, "p_equivalent": stats.t.sf(0.5, 10)}
     assert found["a"] == pytest.approx(gaps["a"] | added, abs=1e-6)
     # -0.01 lies two errors above -0.05, and three below 0.05: the nearer margin decides.
-    assert found["b"] == pytest.approx(
-        gaps["b"] | {"p": half, "p_holm": half, "p_equivalent": stats.t.sf(2, 10)}, abs=1e-6
-    )
+    added = {"p": half, "p_holm": half, "p_equivalent": stats.t.sf(2, 10)}
+    assert found["b"] == pytest.approx(gaps["b"] | added, abs=1e-6)
     assert found["c"] == gaps["c"]
     assert "p_equivalent" not in probing.family(gaps)["a"]

@@ -68,10 +68,8 @@ def test_seeds_are_averaged_and_widen_the_interval():
     series = 3 / 4 * np.sum((without - without.mean()) ** 2)
     seeds = (0.15**2 + 0.15**2) / 2  # variance of 0.8 and 0.5 with divisor 1, over two
     assert both["error"] == pytest.approx(np.sqrt(series + seeds), abs=1e-6)
-    # Satterthwaite, of 28² / 304 free series and two seeds.
-    assert both["freedom"] == pytest.approx(
-        (series + seeds) ** 2 / (series**2 / (28**2 / 304) + seeds**2 / 1), abs=1e-3
-    )
+    freedom = (series + seeds) ** 2 / (series**2 / (28**2 / 304) + seeds**2 / 1)  # Satterthwaite; two seeds
+    assert both["freedom"] == pytest.approx(freedom, abs=1e-3)
     assert both["high"] - both["low"] > alone["high"] - alone["low"]
 
 
