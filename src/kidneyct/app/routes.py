@@ -79,11 +79,13 @@ def application(trained, notice=""):
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
     script = (FOLDER / "script.js").read_text(encoding="utf-8")
+    (drawn,), sample = phantom.patient("Stone", 1, 1, seed=1), io.BytesIO()
+    Image.fromarray(drawn.image).save(sample, "PNG")
     files = {
         "/": HTMLResponse(_page(trained, model, notice)),
         "/style.css": Response(style, media_type="text/css"),
         "/script.js": Response(script, media_type="text/javascript"),
-        "/sample.png": Response(_sample(), media_type="image/png"),
+        "/sample.png": Response(sample.getvalue(), media_type="image/png"),
     }
     routes = [Route(path, file, methods=["GET"]) for path, file in files.items()]
     routes.append(Route("/predict", predict, methods=["POST"]))
@@ -141,14 +143,6 @@ async def _body(request):
     if waited.cancelled_caught:
         raise HTTPException(408, f"did not come within {SECONDS} seconds; try again")
     return bytes(content)
-
-
-def _sample():
-    """A slice of a generated patient with a stone, as the bytes of a PNG."""
-    (drawn,) = phantom.patient("Stone", 1, 1, seed=1)
-    buffer = io.BytesIO()
-    Image.fromarray(drawn.image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _page(roles, model, notice):

@@ -59,7 +59,8 @@ def score(codes, series, probabilities, scored, classes):
     Arguments are what `read` gives. Without probabilities there is no macro AUROC and no log-loss.
     """
     counted = pooled.counts(codes, probabilities.argmax(axis=1), series, len(classes))
-    slices = dict(zip(pooled.names(classes), pooled.estimate([counted]), strict=True))
+    names = ["accuracy", "macro_f1", *(f"recall of {label}" for label in classes)]
+    slices = dict(zip(names, pooled.estimate([counted]), strict=True))
     of_series, actual = probe.by_series(probabilities, codes, series)
     whole = probing.estimate(of_series[None, None], actual)
     left_out = () if scored else ("macro_auroc", "log_loss")

@@ -1,7 +1,4 @@
-"""The model card that goes with an exported model: Markdown, for a reader who knows nothing of the run.
-
-What it says stands in card.md; here are the names that it uses.
-"""
+"""The model card that goes with an exported model, for a reader who knows nothing of the run: what card.md names."""
 
 from pathlib import Path
 

@@ -126,12 +126,6 @@ def _parameters(stages, source):
     return parameters
 
 
-def check_weights(model):
-    """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
-    if lock.digest(model.weights) != model.digest:
-        raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
-
-
 def network(model):
     """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
     devices.prepare(seed=0)
@@ -143,7 +137,8 @@ def network(model):
         classifier.fill(built, model.arrays)
         return built
     built = classifier.trained(model.weights, size, *head)
-    check_weights(model)
+    if lock.digest(model.weights) != model.digest:  # by another training since `read`
+        raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
     return built
 
 
