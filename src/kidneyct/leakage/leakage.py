@@ -49,7 +49,8 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     near = {"share": np.mean(correlation > similarity), "median_correlation": np.median(correlation)}
     origin = {"origin": "inferred"}
     if inferred is not None:
-        across = across_series(thumbnails, series, train, test)[1] > similarity
+        apart = series[test], series[train]  # another series, say of another patient
+        across = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)[1] > similarity
         near["across_series"] = {"share": np.mean(across), "images": int(across.sum())}
         origin = {"origin": "known", "inference": known_series.agreement(series, inferred)}
     result = rounded(
@@ -72,11 +73,6 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     return result, predicted
 
 
-def across_series(thumbnails, series, train, test):
-    """For each test row the training image of another series that is most like it: position in `train`, correlation."""
-    return thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=(series[test], series[train]))
-
-
 def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarity=None):
     """For each class the test images nearest to a training image, the closest first.
 
@@ -90,7 +86,8 @@ def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarit
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
     same = hashes[test] == hashes[train][position]
     if similarity is not None:
-        other, likeness = across_series(thumbnails, series, train, test)
+        apart = series[test], series[train]
+        other, likeness = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)
     pairs = []
     for code in np.unique(codes[test]):
         of_class = np.flatnonzero(codes[test] == code)
