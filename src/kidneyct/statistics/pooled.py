@@ -63,17 +63,13 @@ def estimate(models, against=None):
     low, high = value + error * stats.t.ppf((1 + LEVEL) / 2, freedom) * np.array([[-1], [1]])
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-    return [
-        rounded(
-            {"value": single}
-            | (
-                {"low": low[number], "high": high[number], "error": error[number], "freedom": freedom[number]}
-                if error[number] > ALIKE
-                else bounds(single, effective[number], against is not None)
-            )
-        )
-        for number, single in enumerate(value)
-    ]
+    result = []
+    for number, single in enumerate(value):
+        ends = {"low": low[number], "high": high[number], "error": error[number], "freedom": freedom[number]}
+        if not error[number] > ALIKE:  # nor where it is NaN
+            ends = bounds(single, effective[number], against is not None)
+        result.append(rounded({"value": single} | ends))
+    return result
 
 
 def _known(counted):
