@@ -36,21 +36,10 @@ def read(tmp_path):
 def test_every_arm_fold_and_seed_the_simple_split_first(read):
     runs = study.plan(read(FILE))
     assert len(runs) == 2 * 2 * (1 + 3)  # arms, seeds, folds
-    assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == [
-        ("imagenet", "by image", 0, 0),
-        ("two blocks", "by image", 0, 0),
-        ("imagenet", "by series", 0, 0),
-        ("two blocks", "by series", 0, 0),
-    ]
-    assert runs[-1].changes == {
-        "weights": "imagenet",
-        "model.transferred_blocks": 2,
-        "train.epochs": 9,
-        "split.by": "series",
-        "split.folds": 3,
-        "seed": 7,
-        "split.fold": 2,
-    }
+    first = [(arm, split, 0, 0) for split in ("by image", "by series") for arm in ("imagenet", "two blocks")]
+    assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == first
+    changes = {"weights": "imagenet", "model.transferred_blocks": 2, "train.epochs": 9, "split.by": "series"}
+    assert runs[-1].changes == changes | {"split.folds": 3, "seed": 7, "split.fold": 2}
     assert runs[-1].name.startswith("study-two-blocks-by-series-2-7-")
     assert len({run.name for run in runs}) == len(runs)
 

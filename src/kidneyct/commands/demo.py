@@ -52,23 +52,18 @@ def run(options):
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
     print(f"Running: dvc {' '.join(arguments)}", flush=True)
-    status = _wait([sys.executable, "-m", "dvc", *arguments], os.environ | {"PATH": path})
-    if status == 0:
-        print(summary(json.loads(Path("metrics/comparison/comparison.json").read_text()), start))
-    return status
-
-
-def _wait(command, environment):
-    """Run a command to its end; one that is interrupted hears of that itself and is given time to tidy up."""
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", "dvc", *arguments], env=os.environ | {"PATH": path}) as process:
         try:
-            return process.wait()
-        except KeyboardInterrupt:
+            status = process.wait()
+        except KeyboardInterrupt:  # DVC hears of that itself and is given time to tidy up
             process.wait()
             raise
         except BaseException:
             process.terminate()
             raise
+    if status == 0:
+        print(summary(json.loads(Path("metrics/comparison/comparison.json").read_text()), start))
+    return status
 
 
 def summary(comparison, start):
