@@ -179,7 +179,7 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", closed, empty, tmp_path / "none"]
+    arguments = [tmp_path / "unnamed", tmp_path / "folder", inside / "b.png", closed, empty, tmp_path / ("n" * 300)]
     files, problems = prediction.find(arguments)
     found = [inside / name for name in ("1.2.840.10", "a.JPG", "b.png", "c.dcm")]
     assert files == [tmp_path / "unnamed", *found]
@@ -188,7 +188,7 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
         (str(inside / "pipe.png"), "a pipe or a device"),
         (str(closed), "can't be read (Permission denied); change its permissions"),
         (str(empty), "no image in this folder (.jfif, .jpeg, .jpg, .png or DICOM)"),
-        (str(tmp_path / "none"), "No such file or directory"),
+        (str(tmp_path / ("n" * 300)), "File name too long"),
     ]
 
 

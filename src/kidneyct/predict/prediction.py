@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def find(paths):
     files, problems = {}, []
     for path in map(Path, paths):
         try:
-            inside = _inside(path) if path.is_dir() else [path]
+            inside = _inside(path) if os.path.isdir(path) else [path]
         except InputError as error:
             problems.append((str(path), str(error).removeprefix(f"{path}: ")))
             continue
