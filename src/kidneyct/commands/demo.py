@@ -40,8 +40,8 @@ def run(options):
     commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True)
     if commit.returncode:  # before anything is fetched
         raise InputError(
-            f"{Path.cwd()}: expected a git repository with a commit; git says {' '.join(commit.stderr.split())}; without one "
-            "run git init && git add . && git commit -m start, then this again"
+            f"{Path.cwd()}: expected a git repository with a commit; git says {' '.join(commit.stderr.split())}; "
+            "without one run git init && git add . && git commit -m start, then this again"
         )
     start = "imagenet"
     try:
