@@ -9,7 +9,7 @@ from kidneyct.files import index, predictions, tables
 from kidneyct.files.predictions import PROBABILITY
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
-from kidneyct.statistics import calibration, comparison, evaluation, external, verdict
+from kidneyct.statistics import comparison, evaluation, external, verdict
 
 FOLDER, OUTSIDE = "metrics/comparison", "data/external"
 BOOTSTRAP_SEED = 0  # not the study's, as in statistics.comparison
@@ -44,11 +44,11 @@ def evaluated(role, table, history, training, classes):
     result = (
         evaluation.evaluate(codes, probabilities, classes)
         | evaluation.learning(tables.kept(history)["accuracy"], training)
-        | calibration.calibrate(codes, probabilities)
+        | evaluation.calibrate(codes, probabilities)
     )
     write_json(f"{FOLDER}/{role}/evaluation.json", result)
     confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
-    for name, content in {"confusion": confusion, "reliability": calibration.reliability(codes, probabilities)}.items():
+    for name, content in {"confusion": confusion, "reliability": evaluation.reliability(codes, probabilities)}.items():
         with atomic_write(f"{FOLDER}/{role}/{name}.csv") as partial:
             content.to_csv(partial, index=False, float_format="%.6f")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")

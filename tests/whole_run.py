@@ -16,7 +16,7 @@ from kidneyct.images import decoding
 from kidneyct.leakage import leakage
 from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.statistics import calibration, comparison, evaluation
+from kidneyct.statistics import comparison, evaluation
 
 PARAMETERS = params.validate().model_dump()
 PARAMETERS = {
@@ -58,7 +58,7 @@ def write(folder):
         probabilities = network.predict_on_batch(pixels[test])
         evaluations[role] = evaluation.evaluate(codes[test], probabilities, CLASSES)
         evaluations[role] |= evaluation.learning(0.9, codes[index.rows(table, "train")])
-        evaluations[role] |= calibration.calibrate(codes[test], probabilities)
+        evaluations[role] |= evaluation.calibrate(codes[test], probabilities)
         told[role] = predictions.tabulate(table, test, CLASSES, probabilities)
         told[role].to_csv(folder / f"models/{role}/predictions.csv", index=False)
         histories[role] = pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "kept": [1]})

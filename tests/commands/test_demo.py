@@ -1,4 +1,4 @@
-"""`kidneyct demo` with a stand-in for DVC, which says how it was called and writes what a run leaves."""
+"""`kidneyct demo`, with a stand-in for DVC that says how it was called, and `kidneyct phantom`."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 from kidneyct.backbone import imagenet
 from kidneyct.pipeline.errors import InputError
+from kidneyct.sources import phantom, user_images
 
 COMPARISON = {
     "accuracy": {"candidate": 0.875, "control": 0.5, "gap": 0.375},
@@ -92,3 +93,15 @@ def test_dvc_may_tidy_up_where_it_is_interrupted(folder, run, monkeypatch):
     status, _, err = run("demo")
     assert (status, err) == (130, "interrupted\n")
     assert len(waited) >= 2
+
+
+def test_what_it_writes_is_a_source_of_known_patients(tmp_path, run):
+    folder = tmp_path / "a b"
+    said = f"{folder}: 4 DICOM files of 4 patients, and their masks\ndvc exp run -S data.source='{folder}'\n"
+    assert run("phantom", folder, "--patients", "1", "--slices", "1", "--seed", "5") == (0, said, "")
+    members = dict(user_images.members(str(folder), phantom.CLASSES))
+    assert members["patients.csv"].decode().count("\n") == 5
+    assert sum(name.startswith("masks/") for name in members) == 4
+    line = f"error: {folder}: expected a new or empty folder, found another; choose another name\n"
+    status, _, err = run("phantom", folder)
+    assert (status, err) == (2, line)

@@ -1,4 +1,4 @@
-"""`kidneyct predict`: which class, how sure, and does the image look like the training images?"""
+"""`kidneyct predict`: which class, how sure, does the image look like the training images? And `kidneyct export`."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from whole_run import CLASSES, SIDE
 
+from kidneyct import __main__ as door
 from kidneyct.images import decoding, grey, window
 
 
@@ -36,18 +37,22 @@ def test_probabilities_are_the_networks_and_bad_files_are_named(workspace, input
     assert "not for clinical use" in err
 
 
-def test_good_images_give_a_table_and_pictures(workspace, inputs, tmp_path, run):
-    copy = tmp_path / "elsewhere" / "0.jpg"
-    copy.parent.mkdir()
-    Image.open(inputs / "0.png").save(copy)
+def test_images_give_a_table_and_pictures_and_one_that_can_t_be_written_is_named(workspace, inputs, tmp_path, run):
+    copy, long, broken = (tmp_path / name for name in ("0.png", "n" * 255, os.fsdecode(b"b\xe9d\n.png")))
+    for file in (copy, long, broken):
+        file.write_bytes((inputs / "0.png").read_bytes())
     drawn = tmp_path / "drawn"
-    files = (inputs / "0.png", inputs / "1.png", copy, copy)  # one of them twice
-    status, out, _ = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
-    assert status == 0
-    named = [str(path) for path in (inputs / "0.png", inputs / "1.png", copy)]
-    assert [line.split()[0] for line in out.splitlines()] == ["file", *named]
-    assert sorted(path.name for path in drawn.iterdir()) == ["0-2.png", "0.png", "1.png"]
+    files = (inputs / "0.png", long, broken, copy, copy)  # one of them twice
+    status, out, err = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
+    assert status == 1
+    first, *lines = out.splitlines()
+    assert first.split()[0] == "file"
+    assert [line.split()[0] for line in (lines[0], lines[3])] == [str(inputs / "0.png"), str(copy)]
+    assert lines[2].startswith(f"'{tmp_path}/b\\udce9d\\n.png'  ")
+    assert sorted(os.listdir(os.fsencode(drawn))) == [b"0-2.png", b"0.png", b"b\xe9d\n.png"]
     assert Image.open(drawn / "0.png").size[0] > 600
+    assert ": its maps are not written: " in err
+    assert "File name too long" in err
 
 
 def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, run):
@@ -69,15 +74,87 @@ def test_images_are_seen_as_the_run_s_were(workspace, tmp_path, run):
     assert (status, f"error: {tmp_path / 'mr'}: no CT image but MR Image Storage\n" in err) == (1, True)
 
 
-def test_a_picture_that_can_t_be_written_is_named_and_all_else_goes_on(workspace, inputs, tmp_path, run):
-    drawn, long, broken = tmp_path / "drawn", tmp_path / ("n" * 255), tmp_path / os.fsdecode(b"b\xe9d\n.png")
-    for file in (long, broken):
-        file.write_bytes((inputs / "0.png").read_bytes())
-    files = (long, broken, inputs / "1.png")
-    status, out, err = run("predict", *files, "--workspace", workspace[0], "--explain", drawn)
-    assert status == 1
-    assert len(out.splitlines()) == 4
-    assert f"{tmp_path}/b\\udce9d\\n.png'  " in out
-    assert sorted(os.listdir(os.fsencode(drawn))) == [b"1.png", b"b\xe9d\n.png"]
-    assert ": its maps are not written: " in err
-    assert "File name too long" in err
+@pytest.fixture(scope="module")
+def exported(workspace, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "candidate.zip"
+    assert door.main(["export", str(path), "--workspace", str(workspace[0])]) == 0
+    return path
+
+
+def test_an_exported_model_says_what_the_run_says(workspace, exported, inputs, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no project
+    run_s, file_s = (
+        run("predict", inputs, *source, "--json", "--explain", f"maps{number}")
+        for number, source in enumerate((("--workspace", workspace[0]), ("--model", exported)))
+    )
+    assert run_s == file_s
+    assert [result["unlike"] for result in json.loads(run_s[1])["predictions"]] == [False, False, True]
+    for name in ("0.png", "1.png", "2.png"):
+        assert Path("maps0", name).read_bytes() == Path("maps1", name).read_bytes()
+
+
+def test_without_thumbnails_likeness_can_t_be_told(workspace, exported, inputs, tmp_path, run):
+    path = tmp_path / "m.zip"
+    assert run("export", path, "--workspace", workspace[0], "--without-thumbnails")[:2] == (
+        0,
+        f"{path}: the candidate of this run, 56 MiB, without the thumbnails of 16 training images\n"
+        "Use it anywhere: kidneyct predict --model m.zip scan.png\nResearch software, not for clinical use.\n",
+    )
+    results = {}
+    for file in (path, exported):
+        _, out, err = run("predict", inputs / "2.png", "--model", file, "--json")
+        assert (f"{path}: holds no training thumbnails, so likeness can't be told\n" in err) == (file == path)
+        (results[file],) = json.loads(out)["predictions"]
+    assert results[path] == results[exported] | {"likeness": None, "unlike": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("predict a.png --model m --role control", "--model: the file holds one model and needs no run; leave out --r"),
+        ("predict a.png --explain /", "--explain /: expected a new or empty folder, found another; choose another"),
+        ("predict a.png --model m", "m: expected a model that kidneyct export wrote, found none that can be read (No "),
+        ("export x.zip --workspace none", "none/dvc.lock: not there; give the folder of a finished run with --workspa"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(arguments, line, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(*arguments.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {line}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def another_models(stages):
+    (models,) = [dep for dep in stages["compare"]["deps"] if dep["path"] == "models"]
+    models["md5"] = "f" * 32
+
+
+def test_only_a_whole_run_of_this_version_is_exported(workspace, tmp_path, run):
+    for name in ("data", "models"):
+        (tmp_path / name).symlink_to(workspace[0] / name)
+    shutil.copytree(workspace[0] / "metrics", tmp_path / "metrics")
+    folder = tmp_path / "metrics/leakage"
+    path = folder / "leakage.json"
+    known = path.read_text()
+    other = known.replace("near_duplicates", "near")
+
+    def rehashed(stages):
+        for stage in stages.values():
+            for entry in (*stage["deps"], *stage["outs"]):
+                if entry["path"] == "metrics/leakage":
+                    entry["md5"] = finished.md5(folder)
+
+    for change, text, line in (
+        (lambda stages: stages.pop("compare"), known, "expected a finished stage compare, found none; run dvc repro"),
+        (another_models, known, "models/candidate is of another run: train@candidate wrote it anew, and compare has"),
+        (dict, other, f"{folder}: not the file that dvc.lock knows, but another run's"),
+        (rehashed, other, "metrics: expected what this version of kidneyct writes"),
+    ):
+        shutil.copy(workspace[0] / "dvc.lock", tmp_path)
+        path.write_text(text)
+        finished.relocked(tmp_path, change)
+        status, out, err = run("export", tmp_path / "m.zip", "--workspace", tmp_path)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert line in err
+        assert not (tmp_path / "m.zip").exists()

@@ -113,7 +113,12 @@ def test_what_runs_share_is_computed_once_and_what_fails_is_told(project):
     """
     jobs = 2 if importlib.util.find_spec("ray") else 1
     runs = [run("a", 0), run("broken", 0), run("a", 1)]
+    # Of five stages `download`, and with another start the control's features and what is trained on them; with another
+    # fold both features.
+    others = (runs[0], run("b"), runs[2], run("a", seed=1))
+    assert [len(runs[0].needs & other.needs) for other in others] == [5, 1 + 2, 1 + 2, 1]
     Path("step.py").write_text(STEP + "# not committed\n")
+    assert not runs[0].needs & run("a").needs
     ended = made(runs, jobs)
     assert ended.pop("broken-0").startswith("error: no such start: broken ERROR: failed to reproduce")
     assert ended == {"a-0": "", "a-1": ""}
@@ -124,17 +129,6 @@ def test_what_runs_share_is_computed_once_and_what_fails_is_told(project):
     assert git("show", f"{engine.finished()['a-1']}:step.py").endswith("# not committed\n")
     assert git("status", "--short").split() == ["M", "step.py"]
     assert [path.name for path in Path(".study").iterdir() if path.is_dir()] == ["broken-0"]  # no other clone stays
-
-
-def test_what_two_runs_have_in_common(project):
-    """Of five stages `download` and what each pair says."""
-    first, start, fold, seed = [run("a"), run("b"), run("a", 1), run("a", 0, 1)]
-    assert len(first.needs) == 5
-    assert len(first.needs & start.needs) == 1 + 2  # the control's features, and what is trained on them
-    assert len(first.needs & fold.needs) == 1 + 2  # both features
-    assert len(first.needs & seed.needs) == 1
-    Path("step.py").write_text(STEP + "# other code\n")
-    assert not first.needs & run("a").needs
 
 
 def until(condition):

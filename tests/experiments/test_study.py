@@ -1,4 +1,4 @@
-"""What a study file may say, and the runs that follow from it."""
+"""What a study file may say, the runs that follow from it, and what is said while they are made."""
 
 import re
 import shutil
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kidneyct.experiments import study
+from kidneyct.commands import study as command
+from kidneyct.experiments import engine, study
 from kidneyct.pipeline.errors import InputError
 
 FILE = """
@@ -35,21 +36,10 @@ def read(tmp_path):
 def test_every_arm_fold_and_seed_the_simple_split_first(read):
     runs = study.plan(read(FILE))
     assert len(runs) == 2 * 2 * (1 + 3)  # arms, seeds, folds
-    assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == [
-        ("imagenet", "by image", 0, 0),
-        ("two blocks", "by image", 0, 0),
-        ("imagenet", "by series", 0, 0),
-        ("two blocks", "by series", 0, 0),
-    ]
-    assert runs[-1].changes == {
-        "weights": "imagenet",
-        "model.transferred_blocks": 2,
-        "train.epochs": 9,
-        "split.by": "series",
-        "split.folds": 3,
-        "seed": 7,
-        "split.fold": 2,
-    }
+    first = [(arm, split, 0, 0) for split in ("by image", "by series") for arm in ("imagenet", "two blocks")]
+    assert [(run.arm, run.split, run.fold, run.seed) for run in runs[:4]] == first
+    changes = {"weights": "imagenet", "model.transferred_blocks": 2, "train.epochs": 9, "split.by": "series"}
+    assert runs[-1].changes == changes | {"split.folds": 3, "seed": 7, "split.fold": 2}
     assert runs[-1].name.startswith("study-two-blocks-by-series-2-7-")
     assert len({run.name for run in runs}) == len(runs)
 
@@ -99,3 +89,23 @@ def test_the_projects_own_studies_can_be_planned():
     assert [run.arm for run in runs] == ["imagenet", *["random"] * 20, "imagenet, unit pixels", "photographs", "he"]
     assert runs[1].targets == ("series", "features@control")
     assert len(study.plan(study.read("tuned.yaml"))) == 2 * 5  # arms, folds
+
+
+DONE, FIRST, SECOND, THIRD = (study.Run("arm", "split", fold, 0, {}, f"study-{fold}") for fold in range(4))
+
+
+def test_the_first_failure_ends_it_and_a_later_one_is_told_while_the_others_go_on(monkeypatch, capsys):
+    def execute(*events):
+        def work(missing, done, jobs):
+            assert (missing, done, jobs) == ([FIRST, SECOND, THIRD], [DONE], 3)  # no more at once than there are
+            yield from events
+
+        monkeypatch.setattr(engine, "work", work)
+        return command._execute([DONE, FIRST, SECOND, THIRD], [FIRST, SECOND, THIRD], 9)
+
+    assert execute((FIRST, None), (FIRST, ""), (SECOND, None), (SECOND, "broken"), (THIRD, None), (THIRD, "")) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [f"now study-{number}" for number in (1, 2, 3)]
+    assert said.err == "error: study-2: broken\n"
+    with pytest.raises(InputError, match=r"^study-1: no such source$"):  # as it would befall all
+        execute((FIRST, None), (FIRST, "no such source"))

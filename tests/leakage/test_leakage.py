@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from thumbnails import pictures
 
-from kidneyct.leakage import baselines, leakage, ood_score, overlap
+from kidneyct.leakage import baselines, leakage, overlap
 from kidneyct.probe import logistic
 
 # Three series of three slices 1° apart (correlation 0.9998), 60° between series (at most cos 58° = 0.53).
@@ -46,6 +46,8 @@ def test_an_image_wise_split_leaks():
     assert found["series"] == inferred | {"in_test": 3, "crossing": 3, "share_of_test_images_crossing": 1}
     assert found["accuracy"]["nearest_thumbnail"] == 1
     assert found["accuracy"]["majority_class"] == pytest.approx(2 / 3, abs=1e-6)
+    for parts, images in (("vvtetttte", 0), ("evttttttt", 0), ("ettvttttt", 1)):  # validation is not looked up
+        assert measured(parts)["identical_files"]["images"] == images
 
 
 def test_a_series_wise_split_does_not():
@@ -61,12 +63,6 @@ def test_a_series_wise_split_does_not():
     inferred = {"origin": "inferred", "all": 3, "mixed": 0}
     assert found["series"] == inferred | {"in_test": 1, "crossing": 0, "share_of_test_images_crossing": 0}
     assert found["accuracy"]["nearest_thumbnail"] == 1  # at 120° the series at 60° is nearest: class 1
-
-
-@pytest.mark.usefixtures("without_models")
-@pytest.mark.parametrize(("parts", "images"), [("vvtetttte", 0), ("evttttttt", 0), ("ettvttttt", 1)])
-def test_validation_images_are_not_looked_up(parts, images):
-    assert measured(parts)["identical_files"]["images"] == images
 
 
 def test_closest_pairs_prefer_other_files():
@@ -176,18 +172,14 @@ def table(images, hashes):
     return pd.DataFrame(lines).assign(width=200, height=200)
 
 
-@pytest.fixture
-def found():
+def test_near_duplicates_are_named_and_counted_and_likeness_is_to_training_images_alone():
     """Angles in degrees: 5 apart is a correlation of 0.9962, 10 of 0.9848, 30 of 0.8660."""
     study = table(["Cyst/1", "Cyst/2", "Stone/3", "Stone/4", "Stone/5"], "abcde")
     study["split"] = ["train", "train", "train", "test", "unused"]
     external = table(["Cyst/0", "Cyst/1", "Stone/2", "Cyst/3", "Stone/4"], "vewxy")
     thumbnails = pictures(5, 200, 80, 150, 300)
     own, series = pictures(0, 30, 60, 155, 205), np.arange(5)
-    return overlap.find(external, thumbnails, study, own, series, CLASSES, 0.99, series, 8)
-
-
-def test_near_duplicates_are_named_and_likeness_is_to_training_images_alone(found):
+    found = overlap.find(external, thumbnails, study, own, series, CLASSES, 0.99, series, 8)
     expected = {
         "near_duplicate": ["training", "study", "none", "study", "none"],
         "study": ["Cyst/1", "Stone/5", "Stone/3", "Stone/4", "Cyst/1"],
@@ -202,9 +194,6 @@ def test_near_duplicates_are_named_and_likeness_is_to_training_images_alone(foun
     for name, angles in (("correlation", (5, 0, 20, 5, 60)), ("likeness", (5, 140, 20, 90, 60))):
         assert found[name].to_numpy() == pytest.approx(np.cos(np.radians(angles)), abs=1e-3)
     assert set(found[["linear_model", "acquisition", "acquisition_size"]].to_numpy().ravel()) <= set(CLASSES)
-
-
-def test_the_summary_counts(found):
     series = np.array([0, 1, 1, 2, 3])
     summary = overlap.summary(found, series)
     counts = {"training": 1, "study": 3, "share": 0.6, "series": 3, "same_file": 1, "another_class": 2}
@@ -229,8 +218,8 @@ def test_the_threshold_of_likeness_compares_each_series_with_the_others():
     """Three images by hand: 0 and 1 share a picture across series, 2 is another series' negative of it."""
     picture = np.arange(625, dtype="uint8").reshape(25, 25) % 200
     training = np.stack([picture, picture, 255 - picture])
-    assert ood_score.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
-    assert ood_score.threshold(training, np.array([4, 4, 4])) == -1
+    assert overlap.threshold(training, np.array([0, 1, 2])) == pytest.approx(-1 + 2 * 0.02, abs=1e-5)
+    assert overlap.threshold(training, np.array([4, 4, 4])) == -1
     training, numbers = pictures(0, 1, 40, 41, 80, 81), np.repeat(range(3), 2)
-    assert ood_score.threshold(training, numbers) == pytest.approx(np.cos(np.radians(40)), abs=1e-3)  # 0 and 81
-    assert ood_score.likeness(pictures(2, 182), training) == pytest.approx(np.cos(np.radians([1, 101])), abs=1e-3)
+    assert overlap.threshold(training, numbers) == pytest.approx(np.cos(np.radians(40)), abs=1e-3)  # 0 and 81
+    assert overlap.likeness(pictures(2, 182), training) == pytest.approx(np.cos(np.radians([1, 101])), abs=1e-3)

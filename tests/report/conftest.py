@@ -11,7 +11,7 @@ from kidneyct.leakage import overlap
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import params
 from kidneyct.report import report
-from kidneyct.statistics import calibration, comparison, evaluation, external
+from kidneyct.statistics import comparison, evaluation, external
 
 CLASSES = ["Cyst", "Normal", "Stone", "Tumor"]
 ABOVE = {"value": 0.5, "low": 0.3, "high": 0.7, "chance": 0.3, "gain": 0.2, "gain_low": 0.1, "gain_high": 0.3}
@@ -76,8 +76,8 @@ def run():
         probabilities = np.full((8, 4), 0.1) + 0.6 * np.eye(4)[codes]
         tables[role] = predictions.tabulate(table, rows, CLASSES, probabilities)
         evaluations[role] = evaluation.evaluate(actual, probabilities, CLASSES) | evaluation.learning(0.9, actual)
-        evaluations[role] |= calibration.calibrate(actual, probabilities)
-        reliability[role] = calibration.reliability(actual, probabilities)
+        evaluations[role] |= evaluation.calibrate(actual, probabilities)
+        reliability[role] = evaluation.reliability(actual, probabilities)
         maps[role] = {"rows": rows[[1, 3, 0]], "mistake": np.array([False, False, True])}
         maps[role] |= {method: generator.random((3, 40, 40)).astype("float32") for method in METHODS}
         maps[role]["gradcam"] = generator.random((3, 4, 4)).astype("float32")

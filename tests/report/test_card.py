@@ -73,7 +73,8 @@ def test_an_external_test_is_told(whole, tested):
 
 
 def test_no_path_and_no_markup_of_others_stands_in_it(whole):
-    named = whole._replace(model=whole.model._replace(classes=["<b>", "a|b"]))
+    settings = whole.model.settings.model_copy(update={"classes": ["<b>", "a|b"]})
+    named = whole._replace(model=whole.model._replace(settings=settings))
     text = card.card(with_(named, data__source="/home/someone/scans.zip", weights="/home/someone/w.h5"), True)
     assert "/home" not in text
     assert "Source: a copy named scans.zip." in text

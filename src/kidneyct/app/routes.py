@@ -22,7 +22,7 @@ from kidneyct.maps import explainer
 from kidneyct.maps.methods import METHODS
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
-from kidneyct.predict import models, prediction
+from kidneyct.predict import prediction, trained_model
 from kidneyct.report import gallery, heat, report, titles
 from kidneyct.sources import phantom
 
@@ -48,7 +48,7 @@ GONE = 499  # the status for who has stopped waiting, and will not read it
 def application(trained, notice=""):
     """The ASGI application that answers with TrainedModels by role, which all have the same training images."""
     turn, decoders = anyio.Lock(), anyio.CapacityLimiter(DECODED)
-    networks = {role: models.network(model) for role, model in trained.items()}
+    networks = {role: trained_model.network(model) for role, model in trained.items()}
     size, (model, *_) = prediction.BATCH_SIZE, trained.values()
     explainers = {role: explainer.explainer(network, batch_size=size) for role, network in networks.items()}
 
@@ -56,7 +56,7 @@ def application(trained, notice=""):
         (result,) = prediction.classify(trained[role], networks[role], pixels[None], thumbnail[None])
         if not method:
             return result
-        codes = np.array([model.classes.index(result["class"])])
+        codes = np.array([model.settings.classes.index(result["class"])])
         values = explainers[role](pixels[None], codes, seed=0, methods=(method,))[method][0]  # (h', w')
         picture = gallery.encoded(heat.colours(values, pixels.shape[:2]).round().astype("uint8"))
         top = float(heat.top(values, pixels.shape[:2]))
@@ -79,11 +79,13 @@ def application(trained, notice=""):
 
     style = "".join((folder / "style.css").read_text(encoding="utf-8") for folder in (report.TEMPLATES, FOLDER))
     script = (FOLDER / "script.js").read_text(encoding="utf-8")
+    (drawn,), sample = phantom.patient("Stone", 1, 1, seed=1), io.BytesIO()
+    Image.fromarray(drawn.image).save(sample, "PNG")
     files = {
         "/": HTMLResponse(_page(trained, model, notice)),
         "/style.css": Response(style, media_type="text/css"),
         "/script.js": Response(script, media_type="text/javascript"),
-        "/sample.png": Response(_sample(), media_type="image/png"),
+        "/sample.png": Response(sample.getvalue(), media_type="image/png"),
     }
     routes = [Route(path, file, methods=["GET"]) for path, file in files.items()]
     routes.append(Route("/predict", predict, methods=["POST"]))
@@ -141,14 +143,6 @@ async def _body(request):
     if waited.cancelled_caught:
         raise HTTPException(408, f"did not come within {SECONDS} seconds; try again")
     return bytes(content)
-
-
-def _sample():
-    """A slice of a generated patient with a stone, as the bytes of a PNG."""
-    (drawn,) = phantom.patient("Stone", 1, 1, seed=1)
-    buffer = io.BytesIO()
-    Image.fromarray(drawn.image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _page(roles, model, notice):

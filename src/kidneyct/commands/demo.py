@@ -1,4 +1,9 @@
-"""`kidneyct demo`, or `make demo`: the whole study on generated data."""
+"""Run the whole study on generated images, in a few minutes.
+
+The images are phantoms, the VGG-16 is the real one: less than five minutes on two cores. The candidate starts from
+ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC experiment that
+changes params.yaml here; `git checkout params.yaml` brings the study's own settings back.
+"""
 
 import json
 import os
@@ -21,67 +26,44 @@ SMALLER = (  # all of it in less than five minutes on two cores
     "explain.measured_images=0",
 )
 
-HELP = "run the whole study on generated images, in a few minutes"
-DESCRIPTION = """\
-Run the whole study on generated images, phantoms, with the real VGG-16: less than five minutes on two cores. The
-candidate starts from ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC
-experiment that changes params.yaml here; `git checkout params.yaml` brings the study's own settings back."""
-EXAMPLES = """\
-example:
-  kidneyct demo
-      Running: dvc exp run -S data.source=phantom -S weights=imagenet …
-      Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC of series by a linear probe
-      …"""
-
 
 def add_arguments(parser):
     """Takes none."""
 
 
 def run(options):
+    from kidneyct.backbone import imagenet
+
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for its stages' `python`
     if not Path("dvc.yaml").exists():
         raise InputError(f"dvc.yaml: expected in {Path.cwd()}, found none; run kidneyct demo in the project's folder")
     commit = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True)
     if commit.returncode:  # before anything is fetched
-        said = " ".join(commit.stderr.split())
         raise InputError(
-            f"{Path.cwd()}: expected a git repository with a commit; git says {said}; without one run git init && "
-            "git add . && git commit -m start, then this again"
+            f"{Path.cwd()}: expected a git repository with a commit; git says {' '.join(commit.stderr.split())}; "
+            "without one run git init && git add . && git commit -m start, then this again"
         )
-    start = _start()
+    start = "imagenet"
+    try:
+        imagenet.fetch()
+    except InputError as error:
+        print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
+        start = "photographs"
     changes = ("data.source=phantom", f"weights={start}", *SMALLER)
     arguments = ["exp", "run", *(word for change in changes for word in ("-S", change))]
     print(f"Running: dvc {' '.join(arguments)}", flush=True)
-    status = _wait([sys.executable, "-m", "dvc", *arguments], os.environ | {"PATH": path})
-    if status == 0:
-        print(summary(json.loads(Path("metrics/comparison/comparison.json").read_text()), start))
-    return status
-
-
-def _wait(command, environment):
-    """Run a command to its end; one that is interrupted hears of that itself and is given time to tidy up."""
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", "dvc", *arguments], env=os.environ | {"PATH": path}) as process:
         try:
-            return process.wait()
-        except KeyboardInterrupt:
+            status = process.wait()
+        except KeyboardInterrupt:  # DVC hears of that itself and is given time to tidy up
             process.wait()
             raise
         except BaseException:
             process.terminate()
             raise
-
-
-def _start():
-    """ImageNet's weights if they can be had."""
-    from kidneyct.backbone import imagenet
-
-    try:
-        imagenet.fetch()
-    except InputError as error:
-        print(f"The demo starts from `photographs` instead of ImageNet. {error}", flush=True)
-        return "photographs"
-    return "imagenet"
+    if status == 0:
+        print(summary(json.loads(Path("metrics/comparison/comparison.json").read_text()), start))
+    return status
 
 
 def summary(comparison, start):

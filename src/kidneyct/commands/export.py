@@ -1,4 +1,13 @@
-"""`kidneyct export`: a run's trained model as one file for others."""
+"""Write a finished run's trained model into one file, for others.
+
+It holds all that `kidneyct predict --model FILE` needs, in any folder: a zip of the weights (safetensors), a model card
+to read, and the training images' thumbnails of 25x25 pixels, which are pictures of patients where the images are. Only
+with them can `predict` say how much an image resembles those that the model was trained on. The same run gives the same
+file. No file is overwritten, and opening it runs nothing.
+
+example:
+  kidneyct export candidate.zip
+"""
 
 import os
 from pathlib import Path
@@ -6,24 +15,6 @@ from pathlib import Path
 from kidneyct.commands import NOTICE, name
 from kidneyct.pipeline.errors import shown
 from kidneyct.pipeline.roles import ROLES
-
-HELP = "write a finished run's trained model into one file, for others"
-DESCRIPTION = """\
-Write the model that a finished run trained into one file, with all that `kidneyct predict --model FILE` needs: no run,
-no data and no project have to be where it is used. It is a zip of the weights (safetensors), a model card to read, the
-training images' thumbnails. Opening it runs nothing."""
-EXAMPLES = """\
-examples:
-  kidneyct export candidate.zip
-      candidate.zip: the candidate of this run, 133 MiB, with the thumbnails of 8,712 training images: …
-
-  kidneyct predict --model candidate.zip scan.png
-      on another machine, in any folder
-
-The thumbnails, 25x25 pixels, are pictures of patients where the training images are. They tell whether an image looks
-like those that the model was trained on; without them `predict` says that likeness can't be told.
-
-The same run gives the same file. No file is overwritten."""
 
 
 def add_arguments(parser):
@@ -35,11 +26,11 @@ def add_arguments(parser):
 
 def run(options):
     from kidneyct.classifier import classifier
-    from kidneyct.predict import card, model_file, models, trained_model
+    from kidneyct.predict import card, model_file, trained_model
 
     model_file.check_place(options.file)
     finished = trained_model.finished(options.workspace, options.role)
-    arrays, with_thumbnails = classifier.arrays(models.network(finished.model)), not options.without_thumbnails
+    arrays, with_thumbnails = classifier.arrays(trained_model.network(finished.model)), not options.without_thumbnails
     model_file.write(options.file, finished, arrays, card.card(finished, with_thumbnails), with_thumbnails)
     size, images = os.path.getsize(options.file) / 2**20, len(finished.model.thumbnails)
     content = f"{'with' if with_thumbnails else 'without'} the thumbnails of {images:,} training images"

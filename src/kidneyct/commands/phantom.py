@@ -1,16 +1,14 @@
-"""`kidneyct phantom`: generated slices as a folder of DICOM files."""
+"""Write generated slices as a folder of DICOM files, to try what yours would go through.
 
-from kidneyct.commands import name, whole
+They lie in class folders with a folder for each patient and with lesion masks: what data.source takes, and nobody's
+scans.
 
-HELP = "write generated slices as a folder of DICOM files, to try what yours would go through"
-DESCRIPTION = """\
-Write the phantom's slices as DICOM files, in class folders with a folder for each patient and with lesion masks: what
-data.source takes, and nobody's scans."""
-EXAMPLES = """\
 example:
   kidneyct phantom /tmp/scans --patients 6 --slices 4
       /tmp/scans: 96 DICOM files of 24 patients, and their masks
-      dvc exp run -S data.source=/tmp/scans"""
+"""
+
+from kidneyct.commands import name, whole
 
 
 def add_arguments(parser):

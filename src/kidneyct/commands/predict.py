@@ -1,4 +1,15 @@
-"""`kidneyct predict`: the classes of images outside the study."""
+"""Classify images with the trained model of a finished run.
+
+Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
+kind of picture, not an unusual finding. A result is printed as soon as it is known. The exit status is 0 if every file
+was read, 1 if some were not (they are named), 2 if the command or the run's folder is at fault.
+
+example:
+  kidneyct predict scan.png folder/
+      file          class     probability  likeness
+      scan.png      Cyst           0.9312    0.9871
+      folder/a.jpg  Normal         0.5127    0.2210  looks unlike the training images
+"""
 
 import json
 import sys
@@ -6,26 +17,6 @@ import sys
 from kidneyct import commands
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.pipeline.roles import ROLES
-
-HELP = "classify images with the trained model of a finished run"
-DESCRIPTION = """\
-Classify images with the model that a finished run trained, or with one that was exported from such a run, and say how
-much each image resembles those that the model was trained on."""
-EXAMPLES = """\
-examples:
-  kidneyct predict scan.png folder/
-      file          class     probability  likeness
-      scan.png      Cyst           0.9312    0.9871
-      folder/a.jpg  Normal         0.5127    0.2210  looks unlike the training images
-
-  kidneyct predict scan.png --explain maps/
-      the same, and maps/scan.png, in a new folder, shows the image, its saliency map and its Grad-CAM
-
-Likeness is the correlation of the image's 25x25 thumbnail with the most similar training image's. It tells another
-kind of picture, not an unusual finding.
-
-A result is printed as soon as it is known. The exit status is 0 if every file was read, 1 if some were not (they are
-named), 2 if the command or the run's folder is at fault."""
 
 
 def add_arguments(parser):
@@ -41,7 +32,7 @@ def add_arguments(parser):
 def run(options):
     from tqdm import tqdm
 
-    from kidneyct.predict import models, prediction
+    from kidneyct.predict import prediction, trained_model
 
     if options.model and options.role:
         raise InputError("--model: the file holds one model and needs no run; leave out --role")
@@ -59,11 +50,14 @@ def run(options):
 
     for name, reason in amiss:
         tell(name, reason)
-    widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *model.classes))]
+    classes = model.settings.classes
+    widths = [max(len(shown(name)) for name in names) for names in (("file", *files), (" " * 8, *classes))]
     outcomes = ()
     if files:
-        network = models.network(model)
-        draw = _drawing(network, model.classes, pictures, tell) if pictures else None
+        network = trained_model.network(model)
+        if not options.json:
+            print(f"{'file':<{widths[0]}}  {'class':<{widths[1]}}  probability  likeness")
+        draw = _drawing(network, classes, pictures, tell) if pictures else None
         outcomes = prediction.predict(model, network, files, draw)
     for file, outcome in tqdm(outcomes, total=len(files), desc="predict", unit="image", disable=not files or None):
         if not isinstance(outcome, dict):
@@ -72,7 +66,7 @@ def run(options):
         results.append({"file": str(file)} | outcome)
         if not options.json:
             with tqdm.external_write_mode():
-                _print_row(results, *widths)
+                _print_row(results[-1], *widths)
     if options.json:
         print(json.dumps({"predictions": results, "errors": problems}, indent=2))
     print(commands.NOTICE, file=sys.stderr)
@@ -104,11 +98,8 @@ def _drawing(network, classes, pictures, tell):
     return draw
 
 
-def _print_row(results, first, second):
-    """Print the last result, in columns so wide; above the first one their names."""
-    if len(results) == 1:
-        print(f"{'file':<{first}}  {'class':<{second}}  probability  likeness")
-    result = results[-1]
+def _print_row(result, first, second):
+    """Print a result, the first two columns so wide."""
     remark = "  looks unlike the training images" if result["unlike"] else ""
     likeness = "unknown" if result["likeness"] is None else f"{result['likeness']:.4f}"
     cells = f"{shown(result['class']):<{second}}  {result['probability']:>11.4f}  {likeness:>8}{remark}"

@@ -1,24 +1,15 @@
-"""`kidneyct score`: what predictions from any framework are worth on the published series."""
+"""Measure predictions from any framework on the published series.
+
+They are measured as the study's own: by slices, and by whole series of mean probability, with 95 % intervals over
+series, beside what the study's models reach. The file has a column `image`, named as in benchmark/series.csv, and a
+column of probabilities for each class, or one column `predicted`. Each image has to come from a model that has not
+seen its series; benchmark/cuts.py says which series are tested together.
+"""
 
 import json
 from pathlib import Path
 
 from kidneyct.files.atomic import atomic_write
-
-HELP = "measure predictions from any framework on the published series"
-DESCRIPTION = """\
-Measure predictions for the Kaggle data set, made by any framework, by the study's measures: of slices, and of whole
-series by mean probability, with 95 % intervals over series, beside what the acquisition, thumbnails and the study's own
-models reach. The file has a column `image`, named as in benchmark/series.csv, and a column of probabilities for each
-class, or one column `predicted`. Each image has to come from a model that has not seen its series; benchmark/cuts.py
-says which series are tested together."""
-EXAMPLES = """\
-examples:
-  kidneyct score predictions.csv
-      print a table
-
-  kidneyct score predictions.csv --out scores.json
-      write the same as JSON too"""
 
 BESIDE = ("macro_auroc", "balanced_accuracy", "accuracy")
 
@@ -43,7 +34,12 @@ def run(options):
         print(title)
         for name, estimate in result[part].items():
             print(f"  {name.replace('_', ' '):22} {_interval(estimate)}")
-    _print_beside(Path("metrics/study.json"))
+    path = Path("metrics/study.json")
+    study = json.loads(path.read_text()) if path.exists() else {}
+    if study.get("probes"):
+        print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
+        for name, values in study["probes"]["models"].items():
+            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
     if options.out:
         with atomic_write(options.out) as partial:
             partial.write_text(json.dumps(result, indent=2) + "\n")
@@ -53,12 +49,3 @@ def run(options):
 def _interval(estimate):
     ends = f"  ({estimate['low']:.3f} to {estimate['high']:.3f})" if "low" in estimate else ""
     return f"{estimate['value']:.3f}{ends}"
-
-
-def _print_beside(path):
-    """The study's models, by whole series, where its results are there."""
-    study = json.loads(path.read_text()) if path.exists() else {}
-    if study.get("probes"):
-        print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
-        for name, values in study["probes"]["models"].items():
-            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))

@@ -1,4 +1,14 @@
-"""`kidneyct study`: every arm under every way of splitting, and one table and one picture of it all."""
+"""Run a whole comparison of starts, and put it into one table and one picture.
+
+A file names arms (what the candidate starts from, and how it is trained), ways of splitting with folds, and seeds; or
+probes: tuned linear models on what each start knows, over many cuts into folds and draws of random weights. Each run is
+one of DVC's experiments and is run once: interrupt it when you like, and the same command goes on where it stopped.
+Written are metrics/NAME.json, NAME being the file's, and charts and tables in plots/.
+
+example:
+  RAY_ADDRESS=auto kidneyct study --jobs 8
+      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine
+"""
 
 import contextlib
 import json
@@ -8,26 +18,6 @@ from pathlib import Path
 from kidneyct.commands import whole
 from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import InputError
-
-HELP = "run a whole comparison of starts, and put it into one table and one picture"
-DESCRIPTION = """\
-Run what a file names: arms (what the candidate starts from, and how it is trained), ways of splitting with their folds,
-and seeds. Each run is one of DVC's experiments and is run once: interrupt it when you like, and the same command goes
-on where it stopped. What runs have in common, such as the control and every feature, is computed once.
-
-The predictions of all folds are pooled, so that every series is tested once. A file may also name probes: tuned linear
-models on what each start knows, over many cuts into folds and draws of random weights. Written are metrics/NAME.json,
-NAME being the file's, and charts and tables in plots/."""
-EXAMPLES = """\
-examples:
-  kidneyct study
-      run what study.yaml names; other settings are those of params.yaml
-
-  kidneyct study --plan
-      only list the runs, and which of them are done
-
-  RAY_ADDRESS=auto kidneyct study --jobs 8
-      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine"""
 
 
 def add_arguments(parser):
@@ -41,10 +31,10 @@ def add_arguments(parser):
 
 def run(options):
     from kidneyct.experiments import engine, study
+    from kidneyct.pipeline import params
 
     wanted = study.read(options.file)
-    runs = study.plan(wanted)
-    done = engine.finished()
+    runs, done, name = study.plan(wanted), engine.finished(), Path(options.file).stem
     missing = [run for run in runs if run.name not in done]
     if options.plan:
         for planned in runs:
@@ -52,7 +42,17 @@ def run(options):
         print(f"{len(runs)} runs, {len(missing)} of them to do")
         return 0
     failed = 0 if options.collect or not missing else _execute(runs, missing, options.jobs)
-    collect(wanted, runs, Path(options.file).stem, compute=not options.collect)
+    values, revisions = params.validate().model_dump(), engine.finished()
+    result = {"study": study.without_folders(wanted.model_dump())}
+    if wanted.probes:
+        result["probes"] = _probes(wanted, runs, revisions, name, values, compute=not options.collect)
+    if wanted.arms:
+        result["splits"] = _splits(runs, revisions, name, values["data"]["classes"])
+    if not any(result.get(part) for part in ("probes", "splits")):
+        raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
+    with atomic_write(f"metrics/{name}.json") as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"metrics/{name}.json")
     if failed:
         print(f"error: {failed} of {len(runs)} runs failed, as told above", file=sys.stderr)
     return 1 if failed else 0
@@ -66,7 +66,7 @@ def _execute(runs, missing, jobs):
     from kidneyct.experiments import engine
     from kidneyct.pipeline import progress
 
-    well, failed, done = 0, 0, [run for run in runs if run not in missing]
+    well, failed, done = False, 0, [run for run in runs if run not in missing]
     bar = progress.shown(what="study", unit="run", total=len(runs), done=len(done))
     with bar, contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
         for run, error in events:
@@ -74,36 +74,17 @@ def _execute(runs, missing, jobs):
                 print(f"now {run.name}", flush=True)
                 continue
             bar.update()
-            if not error:
-                well += 1
-            elif not well:
+            if error and not well:
                 raise InputError(f"{run.name}: {error}")
-            else:
+            well = True
+            if error:
                 failed += 1
                 print(f"error: {run.name}: {error}", file=sys.stderr, flush=True)
     return failed
 
 
-def collect(wanted, runs, name, compute):
-    """Put together what is finished, print it and write it to files of this name; `compute` probes that are not yet."""
-    from kidneyct.experiments import engine, study
-    from kidneyct.pipeline import params
-
-    values, revisions = params.validate().model_dump(), engine.finished()
-    result = {"study": study.without_folders(wanted.model_dump())}
-    if wanted.probes:
-        result["probes"] = _probes(wanted, runs, revisions, name, values, compute)
-    if wanted.arms:
-        result["splits"] = _splits(runs, revisions, name, values["data"]["classes"])
-    if not any(result.get(part) for part in ("probes", "splits")):
-        raise InputError("study: no arm has all its folds yet, and no start is probed; nothing to put together")
-    with atomic_write(f"metrics/{name}.json") as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"metrics/{name}.json")
-
-
 def _probes(wanted, runs, revisions, name, values, compute):
-    """Probe every start that is finished, and put the probes together; None where there is not all of one cut yet."""
+    """What of the starts is finished, put together; None where not all of one cut is. `compute` what is not yet."""
     from kidneyct.experiments import charts, probes, starts, study
 
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
@@ -122,7 +103,8 @@ def _probes(wanted, runs, revisions, name, values, compute):
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
-    _write(table, f"plots/{name}-series.csv", digits=4)
+    with atomic_write(f"plots/{name}-series.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.4f")
     charts.draw(f"plots/{name}-probes.png", result)
     charts.heat(f"plots/{name}-series.png", table)
     print("\n".join(starts.sentences(result)))
@@ -139,7 +121,8 @@ def _splits(runs, revisions, name, classes):
         return {}
     splits = {split: arms.summarise(of_split, classes) for split, of_split in outcomes.items()}
     table = arms.table(splits)
-    _write(table, f"plots/{name}.csv", digits=6)
+    with atomic_write(f"plots/{name}.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.6f")
     charts.forest(f"plots/{name}.png", splits)
     columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
@@ -149,8 +132,3 @@ def _splits(runs, revisions, name, classes):
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
     print(f"\nplots/{name}.csv  plots/{name}.png")
     return splits
-
-
-def _write(table, path, digits):
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False, float_format=f"%.{digits}f")

@@ -23,12 +23,17 @@ def summarise(outcomes, classes):
     from the first's are left out of the comparison and named under `incomplete`. Arms share a control where neither
     its answers nor its trainings differ.
     """
+
+    def images(seeds):
+        return {seed: set(table["image"]) for seed, (table, _) in seeds.items()}
+
     first = next(iter(outcomes.values()))
-    alike = {arm: seeds for arm, seeds in outcomes.items() if _same_images(seeds, first)}
+    alike = {arm: seeds for arm, seeds in outcomes.items() if images(seeds) == images(first)}
     some = next(table for table, _ in first.values())
-    models, controls = ({arm: _counts(own, role, classes) for arm, own in alike.items()} for role in ROLES)
+    counts = {role: {arm: _counts(own, role, classes) for arm, own in alike.items()} for role in ROLES}
     baselines = {name: _counts(first, name, classes) for name in index.BASELINES}
     trained = {role: {arm: _trained(own, role) for arm, own in alike.items()} for role in ROLES}
+    models, controls = (counts[role] for role in ROLES)
     names, control_of = {}, {}
     for arm, own in controls.items():
         made_of = repr(trained[CONTROL][arm]), *(counted.tobytes() for counted in own)
@@ -39,8 +44,10 @@ def summarise(outcomes, classes):
         accuracy, macro_f1, *recall = pooled.estimate(own, against)
         return {"accuracy": accuracy, "macro_f1": macro_f1, "recall": dict(zip(classes, recall, strict=True))}
 
-    def against_baselines(own):
-        return {"against_baselines": {name: estimates(own, counted) for name, counted in baselines.items()}}
+    def told(arm, role, **more):
+        own = counts[role][arm]
+        less = {name: estimates(own, counted) for name, counted in baselines.items()}
+        return estimates(own) | trained[role][arm] | more | {"against_baselines": less}
 
     against = {arm: estimates(models[arm], controls[arm]) for arm in models}
     pairs = {
@@ -55,25 +62,13 @@ def summarise(outcomes, classes):
         "seeds": len(first),
         "incomplete": sorted(set(outcomes) - set(alike)),
         "baselines": {name: estimates(counted) for name, counted in baselines.items()},
-        "controls": {
-            name: estimates(controls[arm]) | trained[CONTROL][arm] | against_baselines(controls[arm])
-            for arm, name in control_of.items()
-        },
+        "controls": {name: told(arm, CONTROL) for arm, name in control_of.items()},
         "arms": {
-            arm: estimates(own)
-            | trained[CANDIDATE][arm]
-            | {"control": control_of[arm], "against_control": against[arm]}
-            | against_baselines(own)
-            for arm, own in models.items()
+            arm: told(arm, CANDIDATE, control=control, against_control=against[arm])
+            for arm, control in control_of.items()
         },
         "pairs": pairs,
     }
-
-
-def _same_images(seeds, first):
-    return seeds.keys() == first.keys() and all(
-        set(table["image"]) == set(first[seed][0]["image"]) for seed, (table, _) in seeds.items()
-    )
 
 
 def _counts(seeds, column, classes):

@@ -27,7 +27,7 @@ LINES = {  # baseline -> what to call it, line, colour
     "acquisition": ("acquisition", (0, (3, 1, 1, 1, 1, 1)), "#56B4E9"),
     "acquisition_size": ("acquisition with size", (0, (1, 3)), "#56B4E9"),
 }
-DARK = "0.15"
+DARK, TITLE = "0.15", {"fontsize": 14, "x": 0.01, "ha": "left"}
 LINE = 0.36  # inches a row of a chart is high
 
 
@@ -42,7 +42,7 @@ def draw(path, result):
     figure = canvas.figure(9, height + 4.4)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
     above, below = figure.subfigures(2, height_ratios=(height, 4.4))
-    _title(figure, starts.sentences(result, NAMES)[0])
+    figure.suptitle(starts.sentences(result, NAMES)[0], **TITLE)
     _models(above.subplots(), result, {model: curved.get(model, BASELINE) for model in order})
     blocks, shares = below.subplots(1, 2, sharey=True)
     _curves(blocks, result["blocks"], curved, lambda part: part.removeprefix("block ").removesuffix(" blocks"))
@@ -61,10 +61,6 @@ def draw(path, result):
         "what needs no network; the three grey values are a picture's mean, its deviation and the mean of its border.",
     )
     canvas.save(figure, path)
-
-
-def _title(figure, text):
-    figure.suptitle(text, fontsize=14, x=0.01, ha="left")
 
 
 def _note(figure, text):
@@ -88,8 +84,7 @@ def _models(axes, result, styles):
         axes.plot([estimate["low"], estimate["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(estimate["value"], place, marker, color=colour, markersize=9, markeredgecolor="white")
         told = f"{estimate['value']:.3f}  ({estimate['low']:.2f} to {estimate['high']:.2f})"
-        beside = {"transform": axes.get_yaxis_transform(), "va": "center"}
-        axes.text(1.01, place, told, fontsize=10.5, color=DARK, **beside)
+        axes.text(1.01, place, told, transform=axes.get_yaxis_transform(), va="center", fontsize=10.5, color=DARK)
     axes.axvline(0.5, color=DARK, linewidth=1, linestyle="--", zorder=0)
     axes.annotate("chance", (0.5, -0.5), (4, 0), textcoords="offset points", va="top", fontsize=10.5, color=DARK)
     axes.set_yticks(range(len(styles)), [NAMES.get(model, model) for model in styles], fontsize=11)
@@ -132,7 +127,8 @@ def heat(path, table):
     lost = (table[models].max(axis=1) <= chance).to_numpy()
     figure = canvas.figure(9, LINE * len(models) + 2.4)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.1, wspace=0)
-    _title(figure, f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model")
+    nobody_s = f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model"
+    figure.suptitle(nobody_s, **TITLE)
     counts = table["class"].value_counts()[classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=counts)[0]
     for axes, label in zip(panels, classes, strict=True):
@@ -184,9 +180,8 @@ def forest(path, splits):
                 seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
                 axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
     handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(2 * len(splits), len(LINES)), fontsize=9, frameon=False
-    )
+    columns = min(2 * len(splits), len(LINES))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
     canvas.save(figure, path)
 
 
@@ -199,6 +194,5 @@ def _estimate(axes, place, model, metric, kind):
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
     lost = ", ".join(f"{model[word]} of {model['runs']} {word}" for word in ("collapsed", "untrained") if model[word])
     told = f"{estimate['value']:.3f}" + f" ({lost})" * bool(lost)
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    above = {"textcoords": "offset points", "ha": "center", "bbox": box}
+    above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 0.6}}
     axes.annotate(told, (estimate["value"], place), (0, 6), fontsize=7, **above)

@@ -56,7 +56,10 @@ def work(runs, done, jobs):
 def _on_ray(runs, done, jobs, project, home):
     waiting, at_work, ready = list(runs), {}, frozenset().union(*(run.needs for run in done))
     with _begun() as ray:
-        task, cores = _task(ray, jobs)
+        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        cores = max(1, int(min(sum(nodes) // jobs, max(nodes))))  # a task's share
+        gpus = min(1, ray.cluster_resources().get("GPU", 0) / jobs)
+        task = ray.remote(experiment).options(num_cpus=cores, num_gpus=gpus, max_retries=0)
         try:
             while waiting or at_work:
                 for run in list(waiting):
@@ -105,21 +108,12 @@ def _begun():
             try:
                 ray.init(address=address or "local", **options)
             except Exception as error:  # Ray fails in many ways
-                expected = "the address of a running cluster" if address else "Ray to start on this machine"
-                found = f"{shown(address or 'none')} ({shown(' '.join(str(error).split()))})"
-                raise InputError(f"RAY_ADDRESS: expected {expected}, found {found}") from None
+                found = f"{shown(address or 'none')}, where Ray does not begin ({shown(' '.join(str(error).split()))})"
+                raise InputError(f"RAY_ADDRESS: expected a running cluster's address, or none, found {found}") from None
             signal.signal(signal.SIGTERM, terminated)  # which Ray took for itself
             yield ray
         finally:
             ray.shutdown()
-
-
-def _task(ray, jobs):
-    """`experiment` as a task that has its share of the processors and GPUs, and how many processors that is."""
-    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    cores = max(1, int(min(sum(nodes) // jobs, max(nodes))))
-    gpus = min(1, ray.cluster_resources().get("GPU", 0) / jobs)
-    return ray.remote(experiment).options(num_cpus=cores, num_gpus=gpus, max_retries=0), cores
 
 
 def experiment(name, arguments, project, home, cores=None):
@@ -146,7 +140,9 @@ def experiment(name, arguments, project, home, cores=None):
             process = subprocess.Popen(dvc, cwd=inside, env=own | os.environ, pass_fds=[lock.fileno()], **streams)
             if failed := _ended(process):
                 log.seek(start)
-                return f"{cause(log.read()) or f'dvc exp run: exit status {failed}'}; all that was said is in {told}"
+                lines = [line.strip() for line in log.readlines() if line.strip()]
+                cause = " ".join([line for line in lines if line.lower().startswith("error:")] or lines[-1:])
+                return f"{cause or f'dvc exp run: exit status {failed}'}; all that was said is in {told}"
             commit = git("rev-parse", "HEAD", at=inside).strip()
             ref = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
             git("push", "--quiet", "origin", f"{ref}:{ref}", at=inside)
@@ -154,12 +150,6 @@ def experiment(name, arguments, project, home, cores=None):
             return str(mistake)
         shutil.rmtree(folder, ignore_errors=True)
     return ""
-
-
-def cause(said):
-    """The lines that tell why DVC failed, as one, of all that it said."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return " ".join([line for line in lines if line.lower().startswith("error:")] or lines[-1:])
 
 
 def words(run):

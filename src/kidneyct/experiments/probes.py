@@ -74,13 +74,8 @@ def _array(files, path):
 
 def features(runs, revisions, shared):
     """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
-    greys = baselines.acquisition(shared.thumbnails, *shared.sizes.T)  # width, height, three greys
-    found = {
-        "thumbnails": thumbnail_series.flat(shared.thumbnails),
-        "acquisition": greys[:, 2:],
-        "acquisition, size": greys,
-        "nearest thumbnail": shared.thumbnails,
-    }
+    seen = *baselines.features(shared.thumbnails, *shared.sizes.T).values(), shared.thumbnails
+    found = dict(zip(BASELINES, seen, strict=True))
     for run in runs:
         name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
         path = f"data/features/{run.targets[-1].partition('@')[2]}/pooled.npy"

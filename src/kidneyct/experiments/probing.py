@@ -47,9 +47,9 @@ def estimate(model, codes, against=None, training=TRAINING):
 def _estimate(values, without, codes, metric, training):
     """Of one side or two: values (d, c), and the same without each series in turn, (d, c, g)."""
     gap = len(values) == 2
-    value = _less([side.mean() for side in values])
-    by_cut = _less([side.mean(axis=0) for side in values])  # (c,)
-    left_out = _less([side.mean(axis=(0, 1)) for side in without])  # (g,)
+    value = np.subtract.reduce([side.mean() for side in values])
+    by_cut = np.subtract.reduce([side.mean(axis=0) for side in values])  # (c,)
+    left_out = np.subtract.reduce([side.mean(axis=(0, 1)) for side in without])  # (g,)
     series = pooled.jackknife(left_out)
     if not series > pooled.ALIKE**2:  # nor where it is NaN
         return rounded({"value": value} | pooled.bounds(value, _effective(codes, metric), gap))
@@ -61,11 +61,6 @@ def _estimate(values, without, codes, metric, training):
     low, high = _ends(value, stats.t.ppf((1 + pooled.LEVEL) / 2, freedom) * error, "gap" if gap else metric)
     errors = {name: np.sqrt(part) for name, part in parts.items()}
     return rounded({"value": value, "low": low, "high": high, "error": error, "freedom": freedom, "parts": errors})
-
-
-def _less(sides):
-    """The one side, or the first less the second."""
-    return sides[0] - sides[1] if len(sides) == 2 else sides[0]
 
 
 def _ends(value, reach, metric):

@@ -11,10 +11,6 @@ from kidneyct.pipeline.errors import InputError
 from kidneyct.probe import probe
 from kidneyct.statistics import pooled
 
-OTHERS = {
-    "open": "images of the locked series, which are for one final test",
-    "locked": "images of the open series, which models were built on",
-}
 SUM = 1e-3  # how far a row's probabilities may be from 1 in all
 
 
@@ -39,7 +35,7 @@ def read(path, published, classes, use="open"):
     faults = {
         "images that benchmark/series.csv does not have": names[own["series"].isna()],
         "images twice or more": names[names.duplicated()].unique(),
-        OTHERS[use]: names[own["use"].notna() & (own["use"] != use)],
+        f"images of other than the {use} series": names[own["use"].notna() & (own["use"] != use)],
         f"{use} series without an image": absent,
     }
     if scored:
@@ -63,7 +59,8 @@ def score(codes, series, probabilities, scored, classes):
     Arguments are what `read` gives. Without probabilities there is no macro AUROC and no log-loss.
     """
     counted = pooled.counts(codes, probabilities.argmax(axis=1), series, len(classes))
-    slices = dict(zip(pooled.names(classes), pooled.estimate([counted]), strict=True))
+    names = ["accuracy", "macro_f1", *(f"recall of {label}" for label in classes)]
+    slices = dict(zip(names, pooled.estimate([counted]), strict=True))
     of_series, actual = probe.by_series(probabilities, codes, series)
     whole = probing.estimate(of_series[None, None], actual)
     left_out = () if scored else ("macro_auroc", "log_loss")

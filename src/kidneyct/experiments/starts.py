@@ -53,6 +53,9 @@ def summarise(found, chosen, codes, series, classes):
             for model, own in kinds.items()
         }
 
+    def strengths(key):
+        return sorted(Counter(strength for strength, _ in chosen[key]).items())
+
     return {
         "images": len(codes),
         "series": len(actual),
@@ -66,7 +69,8 @@ def summarise(found, chosen, codes, series, classes):
         "models": {
             model: probing.estimate(values, actual)
             | {"slices": _slices(found[keys[model]], codes, classes)}
-            | _penalties(chosen[keys[model]])
+            | {"strengths": {f"{strength:.2g}": fits for strength, fits in strengths(keys[model])}}
+            | {"at_edge": sum(edge in ("lowest", "highest") for _, edge in chosen[keys[model]])}
             for model, values in whole.items()
         },
         "contrasts": _contrasts(whole, starts[0], actual),
@@ -106,15 +110,6 @@ def _slices(values, codes, classes):
     result["recall"] = {name: np.mean([measures["recall"][name] for measures in flat]) for name in flat[0]["recall"]}
     by_cut = np.mean([[measures["accuracy"] for measures in cuts] for cuts in found], axis=0)
     return rounded(result | ({"sd_over_cuts": by_cut.std(ddof=1)} if len(by_cut) > 1 else {}))
-
-
-def _penalties(fits):
-    """How often each strength was chosen, and how often at an edge of those tried."""
-    strengths = Counter(strength for strength, _ in fits)
-    return {
-        "strengths": {f"{strength:.2g}": strengths[strength] for strength in sorted(strengths)},
-        "at_edge": sum(edge in ("lowest", "highest") for _, edge in fits),
-    }
 
 
 def heat(found, codes, series, names, classes):

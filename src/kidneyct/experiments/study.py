@@ -16,7 +16,6 @@ from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from kidneyct.experiments.starts import RANDOM
 from kidneyct.files import index, tables
@@ -33,8 +32,8 @@ PROBES = "probes"  # the split of a start that is probed
 def _known(changes):
     """Changes of parameters by dotted name, none of which the study sets itself."""
     if unknown := sorted(changes.keys() - (params.keys().keys() - OWN)):
-        told = {"own": " and ".join(sorted(OWN)), "unknown": ", ".join(unknown)}
-        raise PydanticCustomError("changes", "expected parameters of params.yaml but {own}, found {unknown}", told)
+        own = " and ".join(sorted(OWN))
+        raise ValueError(f"expected parameters of params.yaml but {own}, found {', '.join(unknown)}")
     return changes
 
 
@@ -65,8 +64,7 @@ class Study(params.Section):
     def _whole(self):
         empty = [name for name in ("arms", "splits", "seeds") if not getattr(self, name)]
         if empty and (len(empty) < 3 or self.probes is None):
-            told = "expected arms, splits and seeds, or probes, or both; found no {empty}"
-            raise PydanticCustomError("empty", told, {"empty": ", no ".join(empty)})
+            raise ValueError(f"expected arms, splits and seeds, or probes, or both; found no {', no '.join(empty)}")
         return self
 
 
@@ -89,7 +87,8 @@ def read(path):
     try:
         return Study.model_validate(document)
     except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, each['loc'])) or 'all of it'}: {each['msg']}" for each in error.errors()]
+        mistakes = [(".".join(map(str, each["loc"])) or "all of it", each["msg"]) for each in error.errors()]
+        lines = [f"{path}: {where}: {told.removeprefix('Value error, ')}" for where, told in mistakes]
         raise InputError("\n".join(lines)) from None
 
 
@@ -160,19 +159,11 @@ def changed(values, changes):
     return values
 
 
-class Stage(NamedTuple):
-    """A stage that a run computes, as DVC resolves dvc.yaml."""
-
-    command: str
-    parameters: list  # dotted names of keys or sections
-    code: dict  # path -> MD5 of each Python file that it depends on
-    before: list  # names of the stages that it reads from
-
-
 def stages(*targets):
-    """The stages that lead to some, name -> Stage, each after those that it reads from.
+    """The stages that lead to some, as DVC resolves dvc.yaml, each after those that it reads from.
 
-    `check` is left out, as it reads every parameter and decides no number.
+    Name -> its command, the dotted names of its parameters, path -> MD5 of its Python files, and the stages that it
+    reads from. `check` is left out, as it reads every parameter and decides no number.
     """
     found = {}
     try:
@@ -180,27 +171,24 @@ def stages(*targets):
             graph = repo.index.graph
             ends = [stage for stage in graph if stage.addressing in targets]
             for stage in itertools.chain(*(networkx.dfs_postorder_nodes(graph, end) for end in ends)):
-                if stage.addressing != "check":
-                    before = sorted(other.addressing for other in graph.successors(stage))
-                    keys = sorted({key for dep in stage.params for key in dep.params})
-                    files = [file for dep in stage.deps for file in _python(Path(dep.def_path))]
-                    code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
-                    found[stage.addressing] = Stage(stage.cmd, keys, code, [name for name in before if name != "check"])
+                keys = sorted({key for dep in stage.params for key in dep.params})
+                paths = [Path(dep.def_path) for dep in stage.deps]
+                files = [file for path in paths for file in (path, *path.rglob("*.py")) if file.suffix == ".py"]
+                code = {str(file): hashlib.md5(file.read_bytes()).hexdigest() for file in files}
+                before = sorted({other.addressing for other in graph.successors(stage)} - {"check"})
+                found[stage.addressing] = stage.cmd, keys, code, before
     except DvcException as error:
         raise InputError(f"dvc.yaml: {' '.join(str(error).split())}; git checkout dvc.yaml brings it back") from None
+    found.pop("check", None)
     return found
-
-
-def _python(path):
-    return path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
 
 
 def digests(stages, values):
     """A digest of each of `stages`, by name: of its command, code and nested parameters, and of those before it."""
     found = {}
-    for name, stage in stages.items():
-        read = [functools.reduce(operator.getitem, key.split("."), values) for key in stage.parameters]
-        made_of = [stage.command, stage.parameters, read, stage.code, [found[other] for other in stage.before]]
+    for name, (command, keys, code, before) in stages.items():
+        read = [functools.reduce(operator.getitem, key.split("."), values) for key in keys]
+        made_of = [command, keys, read, code, [found[other] for other in before]]
         found[name] = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
     return found
 
@@ -220,16 +208,15 @@ def outcome(revision):
     """
     files = DVCFileSystem(".", rev=revision)
     predictions = {role: table(files, f"models/{role}/predictions.csv") for role in ROLES}
-    result = predictions[CANDIDATE][["image", "label"]]
-    result = result.assign(**{role: own["predicted"].to_numpy() for role, own in predictions.items()})
+    answers = {role: own["predicted"].to_numpy() for role, own in predictions.items()}
+    result = predictions[CANDIDATE][["image", "label"]].assign(**answers)
     for path, columns in (("data/series.csv", ["series"]), ("metrics/leakage/baselines.csv", index.BASELINES)):
         result = result.merge(table(files, path)[["image", *columns]], on="image", validate="one_to_one")
     trainings = {}
     for role in ROLES:
         with files.open(f"models/{role}/rates.csv", "r") as file:
             kept = tables.kept(tables.read(file, tables.RATES))
-        with files.open(f"metrics/comparison/{role}/evaluation.json") as file:
-            evaluation = json.load(file)
+        evaluation = json.loads(files.read_text(f"metrics/comparison/{role}/evaluation.json"))
         trainings[role] = {name: evaluation[name] for name in ("collapsed", "training_accuracy", "untrained")}
         trainings[role] |= {name: kept[name] for name in ("learning_rate", "edge")} | {"stopped": bool(kept["stopped"])}
     return result, trainings
@@ -241,14 +228,13 @@ def pooled(runs, revisions):
     Folds are pooled in one table; a seed counts where all its folds are there. `trainings` is a list, a fold each.
     Missing are those "arm, split" of which no seed is whole.
     """
-    folds, results, missing = {}, {}, {}
+    folds, results = {}, {}
     for run in runs:
         folds.setdefault((run.split, run.arm, run.seed), []).append(revisions.get(run.name))
-        missing[f"{run.arm}, {run.split}"] = None
     for (split, arm, seed), of_seed in folds.items():
         if all(of_seed):
             tables, trainings = zip(*map(outcome, of_seed), strict=True)
             whole = pd.concat(tables, ignore_index=True), list(trainings)
             results.setdefault(split, {}).setdefault(arm, {})[seed] = whole
-            missing.pop(f"{arm}, {split}", None)
+    missing = {f"{arm}, {split}": None for split, arm, _ in folds if arm not in results.get(split, {})}
     return results, list(missing)

@@ -48,9 +48,14 @@ def refitted(models, training, codes, series, slices):
     }
 
 
-def predicted(models, asked):
-    """Codes that the models of `tuned` give rows whose `features` are `asked`, name -> (m,)."""
-    return {name: logistic.probabilities(model, asked[name]).argmax(axis=1) for name, model in models.items()}
+def answers(models, asked, codes, nearest):
+    """The codes that each of `index.BASELINES` gives m images, name -> (m,): `models` are `tuned`'s or `refitted`'s.
+
+    The images' `features` are `asked`, `codes` (n,) the training images', of which `nearest` (m,) are most similar.
+    """
+    linear = {name: logistic.probabilities(model, asked[name]).argmax(axis=1) for name, model in models.items()}
+    majority = np.full(len(nearest), np.bincount(codes).argmax())
+    return {"majority_class": majority, "nearest_thumbnail": codes[nearest]} | linear
 
 
 def permuted(codes, series, generator):

@@ -16,16 +16,13 @@ MOST = 25_000  # images of which the curve is drawn; the time grows with their s
 def measure(index, thumbnails, series, codes, parts, similarity, units, slices, inferred=None, seed=0):
     """The leak of a split: what of the test images the training images hold, baselines' accuracy, and null controls.
 
-    The first five arguments have a row for each image: `index` (sha256, width, height), thumbnails (n, 25, 25),
-    series, codes and parts (n,); so has `inferred`, where the series are known. A near-duplicate is a thumbnail that
-    correlates above `similarity`; `units` (n,) and `slices` tune the linear baselines, as in `logistic.tuned`. Only
-    the part "train" is looked up; validation images are neither. `crossing` counts the series with images in both,
-    `mixed` those of two classes or more. Where series are known, `inference` says how well they would have been
-    inferred, and `across_series` how many test images have a near-duplicate of another series, say of another patient,
-    in training.
-
-    `null_controls` are what a leak alone is worth: the baselines' accuracy once the series have swapped their labels at
-    random, a mean over PERMUTATIONS, each linear one with the penalty that it has.
+    `index` (sha256, width, height), thumbnails (n, 25, 25), series, codes and parts (n,) have a row for each image; so
+    has `inferred`, where the series are known. A near-duplicate is a thumbnail that correlates above `similarity`;
+    `units` (n,) and `slices` tune the linear baselines, as in `logistic.tuned`. Only the part "train" is looked up;
+    validation images are neither. `crossing` counts the series with images in both, `mixed` those of several classes.
+    Where series are known, `inference` says how well they would have been inferred, and `across_series` how many test
+    images have a near-duplicate of another series, say of another patient, in training. `null_controls` are the
+    baselines' accuracy once the series have swapped their labels at random, a mean over PERMUTATIONS.
 
     Returns `leakage.json` and the baselines' predictions, name -> codes of the test rows in order.
     """
@@ -38,27 +35,22 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     )
     models = baselines.tuned(known, codes[train], series[train], np.asarray(units)[train], slices)
 
-    def answers(codes, models):
-        return {
-            "majority_class": np.full(len(test), np.bincount(codes[train]).argmax()),
-            "nearest_thumbnail": codes[train][position],
-        } | baselines.predicted(models, asked)
-
     def accuracies(predicted, codes):
         return {name: np.mean(values == codes[test]) for name, values in predicted.items()}
 
-    predicted, shuffled = answers(codes, models), []
-    generator = np.random.default_rng(seed)
+    predicted = baselines.answers(models, asked, codes[train], position)
+    shuffled, generator = [], np.random.default_rng(seed)
     for _ in range(PERMUTATIONS):
         swapped = baselines.permuted(codes, series, generator)
         again = baselines.refitted(models, known, swapped[train], series[train], slices)
-        shuffled.append(accuracies(answers(swapped, again), swapped))
+        shuffled.append(accuracies(baselines.answers(again, asked, swapped[train], position), swapped))
     identical = np.isin(hashes[test], hashes[train])
     crossing = np.intersect1d(series[test], series[train])
     near = {"share": np.mean(correlation > similarity), "median_correlation": np.median(correlation)}
     origin = {"origin": "inferred"}
     if inferred is not None:
-        across = across_series(thumbnails, series, train, test)[1] > similarity
+        apart = series[test], series[train]  # another series, say of another patient
+        across = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)[1] > similarity
         near["across_series"] = {"share": np.mean(across), "images": int(across.sum())}
         origin = {"origin": "known", "inference": known_series.agreement(series, inferred)}
     result = rounded(
@@ -75,17 +67,10 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
                 "share_of_test_images_crossing": np.mean(np.isin(series[test], crossing)),
             },
             "accuracy": accuracies(predicted, codes),
-            "null_controls": {
-                "permuted_labels": {name: np.mean([each[name] for each in shuffled]) for name in shuffled[0]},
-            },
+            "null_controls": {"permuted_labels": pd.DataFrame(shuffled).mean().to_dict()},
         }
     )
     return result, predicted
-
-
-def across_series(thumbnails, series, train, test):
-    """For each test row the training image of another series that is most like it: position in `train`, correlation."""
-    return thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=(series[test], series[train]))
 
 
 def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarity=None):
@@ -101,7 +86,8 @@ def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarit
     position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
     same = hashes[test] == hashes[train][position]
     if similarity is not None:
-        other, likeness = across_series(thumbnails, series, train, test)
+        apart = series[test], series[train]
+        other, likeness = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)
     pairs = []
     for code in np.unique(codes[test]):
         of_class = np.flatnonzero(codes[test] == code)

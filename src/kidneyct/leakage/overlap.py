@@ -4,10 +4,28 @@ import numpy as np
 
 from kidneyct.files import index
 from kidneyct.files.rounding import rounded
-from kidneyct.leakage import baselines, ood_score
+from kidneyct.leakage import baselines
 from kidneyct.series import inference as thumbnail_series
 
 NOWHERE = "none"  # of an image without a near-duplicate
+PERCENTILE = 1  # of the training images that lie below the threshold of likeness
+
+
+def likeness(thumbnails, training):
+    """Correlation of each thumbnail (n, 25, 25) with the most similar training image's, (n,)."""
+    return thumbnail_series.nearest(thumbnails, training)[1]
+
+
+def threshold(training, numbers):
+    """The likeness below which an image looks unlike the training images, thumbnails (n, 25, 25) of series (n,).
+
+    Each series in turn is compared with all others, as if it were new; `PERCENTILE` per cent of the training images
+    are less like the rest than this. It tells other kinds of pictures, not unusual findings: a thumbnail knows
+    nothing of a lesion. Without a second series nothing is known, and nothing is called unlike.
+    """
+    of_series = [numbers == number for number in np.unique(numbers)]
+    across = [likeness(training[own], training[~own]) for own in of_series if len(of_series) > 1]
+    return float(np.percentile(np.concatenate(across), PERCENTILE)) if across else -1.0
 
 
 def find(external, thumbnails, study, study_thumbnails, study_series, classes, similarity, units, slices):
@@ -18,18 +36,17 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
     near-duplicate is a thumbnail that correlates above `similarity`, or the same file.
 
     Columns: image, label; likeness, the correlation with the most similar training image, `training`; unlike, 1 where
-    that is below `ood_score.threshold`; study, the most similar of all the study's images, the same file where there is
+    that is below `threshold`; study, the most similar of all the study's images, the same file where there is
     one; study_label and study_split of that; correlation with it; same_file, 0 or 1; near_duplicate, of "training"
     images, of others of the "study", or NOWHERE; and the class that each of index.BASELINES gives, as in `leakage`.
     """
     names, hashes, parts = (study[column].to_numpy() for column in ("image", "sha256", "split"))
     train, own = np.flatnonzero(parts == "train"), external["sha256"].to_numpy()
-    limit = ood_score.threshold(study_thumbnails[train], np.asarray(study_series)[train])
+    limit = threshold(study_thumbnails[train], np.asarray(study_series)[train])
     near_training, alike = thumbnail_series.nearest(thumbnails, study_thumbnails[train])
     near_study, correlation = thumbnail_series.nearest(thumbnails, study_thumbnails)
-    first = {}
-    for row in [*train, *np.flatnonzero(parts != "train")]:  # of equal files a training image's name goes first
-        first.setdefault(hashes[row], row)
+    order = [*np.flatnonzero(parts != "train")[::-1], *train[::-1]]
+    first = {hashes[row]: row for row in order}  # of equal files a training image's name goes first
     same = np.isin(own, hashes)
     near_study = np.array([first.get(digest, near) for digest, near in zip(own, near_study, strict=True)])
     of_training = (alike > similarity) | np.isin(own, hashes[train])
@@ -40,7 +57,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         for greys, table in ((study_thumbnails[train], study.iloc[train]), (thumbnails, external))
     )
     models = baselines.tuned(known, codes, np.asarray(study_series)[train], np.asarray(units)[train], slices)
-    linear = {name: np.array(classes)[found] for name, found in baselines.predicted(models, asked).items()}
+    answers = baselines.answers(models, asked, codes, near_training)
     return external[["image", "label"]].assign(
         likeness=alike,
         training=names[train][near_training],
@@ -51,9 +68,7 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
         correlation=np.where(same, 1.0, correlation),
         same_file=same.astype(int),
         near_duplicate=np.select([of_training, of_study], ["training", "study"], NOWHERE),
-        majority_class=classes[np.bincount(codes).argmax()],
-        nearest_thumbnail=np.array(classes)[codes[near_training]],
-        **linear,
+        **{name: np.array(classes)[found] for name, found in answers.items()},
     )
 
 

@@ -1,7 +1,4 @@
-"""The model card that goes with an exported model: Markdown, for a reader who knows nothing of the run.
-
-What it says stands in card.md; here are the names that it uses.
-"""
+"""The model card that goes with an exported model, for a reader who knows nothing of the run: what card.md names."""
 
 from pathlib import Path
 
@@ -33,7 +30,7 @@ def card(run, with_thumbnails):
             name=titles.models(weights, blocks)[run.role],
             start=start,
             start_in_words=titles.start(start, blocks),
-            classes=", ".join(run.model.classes),
+            classes=", ".join(run.model.settings.classes),
             source=sources.get(parameters["data.source"], f"a copy named {texts['data.source']}"),
             baselines=titles.BASELINES,
             verdict=verdict.verdict(run.comparison, run.leakage["accuracy"]),

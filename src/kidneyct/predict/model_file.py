@@ -21,10 +21,10 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError, no_file, shown
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
+from kidneyct.predict.trained_model import AGAIN
 
 ABOUT, CARD, WEIGHTS = "model.json", "card.md", "weights.safetensors"
 THUMBNAILS = "thumbnails"  # the array of them among the weights
-AGAIN = "ask for the file again, or make it anew with kidneyct export"
 
 
 class _About(params.Section):
@@ -33,7 +33,7 @@ class _About(params.Section):
     format: Literal[2]
     kidneyct: str  # the version that wrote it
     role: Literal[ROLES]
-    parameters: trained_model.Needed
+    parameters: trained_model.Settings
     threshold: Annotated[float, Field(ge=-1.01, le=1.01)]
     images: Annotated[int, Field(ge=1)]  # that trained
     generated: bool  # whether they were
@@ -56,7 +56,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
         "format": 2,
         "kidneyct": metadata.version("kidneyct"),
         "role": run.role,
-        "parameters": {field.alias: getattr(run.model, name) for name, field in trained_model.FIELDS.items()},
+        "parameters": run.model.settings.model_dump(by_alias=True),
         "threshold": run.model.threshold,
         "images": len(run.model.thumbnails),
         "generated": run.parameters["data.source"] == "phantom",
@@ -78,7 +78,7 @@ def write(path, run, arrays, card, with_thumbnails=True):
 
 
 def read(path):
-    """Open an exported model: its role and its TrainedModel, whose arrays `models.network` checks.
+    """Open an exported model: its role and its TrainedModel, whose arrays `trained_model.network` checks.
 
     InputError, of one line, for whatever else may lie in the file: nothing in it is trusted.
     """
@@ -92,15 +92,8 @@ def read(path):
     thumbnails, shape = arrays.pop(THUMBNAILS, None), (about.images, 25, 25)
     if thumbnails is not None and (thumbnails.dtype, thumbnails.shape) != (np.uint8, shape):
         raise InputError(f"{shown(path)}: expected uint8 {shape} as {THUMBNAILS}, found {thumbnails.shape}; {AGAIN}")
-    model = trained_model.TrainedModel(
-        **about.parameters.model_dump(),
-        weights=Path(path),
-        thumbnails=thumbnails,
-        threshold=about.threshold,
-        generated=about.generated,
-        arrays=arrays,
-    )
-    return about.role, model
+    given = Path(path), about.parameters, thumbnails, about.threshold, about.generated
+    return about.role, trained_model.TrainedModel(*given, arrays=arrays)
 
 
 def _members(path):

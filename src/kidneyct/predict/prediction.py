@@ -1,5 +1,6 @@
 """Predictions for images outside the study: which files, which class, and do they look like the training images?"""
 
+import contextlib
 import itertools
 import os
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kidneyct.files.rounding import rounded
-from kidneyct.images import decoding, grey
+from kidneyct.images import container, decoding, grey
 from kidneyct.images.archive import SUFFIXES
-from kidneyct.leakage.ood_score import likeness
+from kidneyct.leakage.overlap import likeness
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import dicom
@@ -23,13 +24,26 @@ def find(paths):
     Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
     count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
     """
-    found = []
+    files, problems = {}, []
     for path in map(Path, paths):
-        fault = _fault(path)
-        inside = _inside(path) if fault == "a folder" else [(path, fault)]
-        found += inside or [(path, f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)")]
-    files = dict.fromkeys(file for file, fault in found if not fault)
-    return list(files), [(str(file), fault) for file, fault in found if fault]
+        try:
+            inside = _inside(path) if os.path.isdir(path) else [path]
+        except InputError as error:
+            problems.append((str(path), str(error).removeprefix(f"{path}: ")))
+            continue
+        if not inside:
+            problems.append((str(path), f"no image in this folder ({', '.join(sorted(SUFFIXES))} or DICOM)"))
+        faults = {file: _fault(file) for file in inside}
+        problems += [(str(file), fault) for file, fault in faults.items() if fault]
+        files |= {file: None for file, fault in faults.items() if not fault}
+    return list(files), problems
+
+
+def _inside(folder):
+    """Image files in a folder and below it, sorted; InputError where not all of it can be searched."""
+    with container.opened(folder) as opened:
+        files = sorted(folder / name for name in opened.names)
+    return [file for file in files if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or _is_dicom(file)]
 
 
 def _fault(path):
@@ -40,33 +54,12 @@ def _fault(path):
         return error.strerror
 
 
-def _inside(folder):
-    """Image files in a folder and below it and what can't be searched there, sorted, each with what is amiss or None.
-
-    Links to folders are not followed.
-    """
-    found = []
-
-    def note(error):
-        found.append((Path(error.filename), error.strerror))
-
-    for top, below, names in os.walk(folder, onerror=note):
-        links = [link for name in below if (link := Path(top, name)).is_symlink()]
-        found += [(link, "a link to a folder, not searched; name it by itself") for link in links]
-        for file in (Path(top, name) for name in names):
-            fault = _fault(file)
-            if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or (not fault and _is_dicom(file)):
-                found.append((file, fault))
-    return sorted(found)
-
-
 def _is_dicom(file):
     """Whether a file of another name is DICOM, and no directory of such; one that can't be read is none."""
-    try:
-        with file.open("rb") as opened:
-            return file.name.upper() != dicom.DIRECTORY and dicom.is_dicom(opened.read(dicom.START))
-    except OSError:
+    if file.name.upper() == dicom.DIRECTORY or _fault(file):
         return False
+    with contextlib.suppress(OSError), file.open("rb") as opened:
+        return dicom.is_dicom(opened.read(dicom.START))
 
 
 def pictures(files, folder):
@@ -75,12 +68,9 @@ def pictures(files, folder):
     InputError where the folder is not new or empty, so that no file is written over.
     """
     folder, places, taken = Path(folder), {}, set()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
-    except OSError as error:
-        raise InputError(f"--explain {folder}: can't be made ({error.strerror}); choose another folder") from None
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
         stem = file.name if file.suffix[1:].isdecimal() else file.stem
@@ -96,10 +86,11 @@ def seen(content, name, model):
 
     InputError, naming the image, where they are none.
     """
+    given = model.settings
     as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
-    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=model.window)
-    picture = grey.seen(picture, model.grey)
-    return decoding.tensor(picture, model.image_size), decoding.thumbnail(picture)
+    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=given.window)
+    picture = grey.seen(picture, given.grey)
+    return decoding.tensor(picture, given.image_size), decoding.thumbnail(picture)
 
 
 def predict(model, network, files, explain=None):
@@ -115,10 +106,8 @@ def predict(model, network, files, explain=None):
             outcomes[file] = None  # keeps the files' order
             try:
                 images[file] = seen(file.read_bytes(), str(file), model)
-            except InputError as error:
-                outcomes[file] = str(error)
-            except OSError as error:
-                outcomes[file] = f"{file}: {error.strerror}"
+            except (InputError, OSError) as error:
+                outcomes[file] = errors.reason(error) if isinstance(error, OSError) else str(error)
         if images:
             tensors, thumbnails = map(np.stack, zip(*images.values(), strict=True))  # (b, s, s, 3), (b, 25, 25)
             outcomes |= dict(zip(images, classify(model, network, tensors, thumbnails), strict=True))
@@ -135,17 +124,15 @@ def classify(model, network, pixels, thumbnails):
     probabilities = np.asarray(network.predict_on_batch(pixels), float)  # (b, classes)
     if not np.isfinite(probabilities).all():
         raise InputError(f"{model.weights}: the model gives no numbers; train it again with other parameters")
-    results = [
+    told = model.thumbnails is not None
+    alike = likeness(thumbnails, model.thumbnails) if told else np.zeros(len(pixels))
+    return [
         {
-            "class": model.classes[row.argmax()],
+            "class": model.settings.classes[row.argmax()],
             "probability": rounded(row.max()),
-            "probabilities": rounded(dict(zip(model.classes, row, strict=True))),
-            "likeness": None,
-            "unlike": None,
+            "probabilities": rounded(dict(zip(model.settings.classes, row, strict=True))),
+            "likeness": rounded(like, 4) if told else None,
+            "unlike": bool(like < model.threshold) if told else None,
         }
-        for row in probabilities
+        for row, like in zip(probabilities, alike, strict=True)
     ]
-    if model.thumbnails is not None:
-        for result, alike in zip(results, likeness(thumbnails, model.thumbnails), strict=True):
-            result |= {"likeness": rounded(alike, 4), "unlike": bool(alike < model.threshold)}
-    return results

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field, create_model
 
+from kidneyct.backbone import devices, vgg
+from kidneyct.classifier import classifier
 from kidneyct.files import arrays, index
-from kidneyct.leakage import ood_score
+from kidneyct.leakage import overlap
 from kidneyct.pipeline import lock, params
-from kidneyct.pipeline.errors import InputError, corrupt
+from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.pipeline.roles import ROLES
 
 # What is read of a run, in the places where its stages put it.
@@ -22,6 +24,7 @@ METRICS = {
     "external": "metrics/comparison/external.json",
     "evaluation": "metrics/comparison/{role}/evaluation.json",
 }
+AGAIN = "ask for the file again, or make it anew with kidneyct export"
 USED = {
     params.Data: ("classes",),
     params.Preprocess: ("image_size", "window", "grey"),
@@ -30,9 +33,9 @@ USED = {
 }
 
 
-# The parameters of a run that a prediction needs, by their dotted names.
-Needed = create_model(
-    "Needed",
+# The parameters of a run that a prediction needs; their aliases are their dotted names.
+Settings = create_model(
+    "Settings",
     __base__=params.Section,
     **{
         name: (section.model_fields[name].rebuild_annotation(), Field(alias=f"{section.__name__.lower()}.{name}"))
@@ -40,24 +43,15 @@ Needed = create_model(
         for name in names
     },
 )
-FIELDS = Needed.model_fields
 
 
 class TrainedModel(NamedTuple):
     """What a prediction needs, of a run's folder or of an exported file."""
 
     weights: Path
-    classes: list
-    image_size: int
-    dense_units: int
-    pixel_scaling: str
-    normalize: str
+    settings: Settings
     thumbnails: np.ndarray | None  # (n, 25, 25) uint8, the training images'; None where an exported model has none
-    threshold: float  # `ood_score.threshold` of the training images
-    head: str = "flatten"
-    window: str | list = "file"  # of 16-bit images, as preprocess.window
-    grey: str = "file"  # as preprocess.grey
-    similarity: float = 1.0  # as series.similarity
+    threshold: float  # `overlap.threshold` of the training images
     generated: bool = False  # the training images were
     digest: str = ""  # MD5 of the weights of a run's folder
     arrays: dict | None = None  # the weights of an exported model, which `weights` is the file of
@@ -82,12 +76,12 @@ def read(folder, roles=ROLES):
     are read here must be those: else the image size would be one run's and the model another's.
     """
     folder = Path(folder)
-    known, source, md5s, parameters = lock.read(folder), folder / "dvc.lock", {}, {}
+    known, source, md5s, settings = lock.read(folder), folder / "dvc.lock", {}, {}
     for role in roles:
         stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
         own = _parameters(stages, source)
-        needed = {field.alias: own[field.alias] for field in FIELDS.values() if field.alias in own}
-        parameters[role] = lock.checked(Needed, needed, f"{source}: train@{role}").model_dump()
+        needed = {field.alias for field in Settings.model_fields.values()} & own.keys()
+        settings[role] = lock.checked(Settings, {key: own[key] for key in needed}, f"{source}: train@{role}")
         md5s |= lock.written(stages)
     for path in (SPLIT, SERIES, THUMBNAILS, *(WEIGHTS.format(role=role) for role in roles)):
         lock.check_file(folder, path, md5s)
@@ -95,14 +89,11 @@ def read(folder, roles=ROLES):
     series = index.read_series(folder / SERIES, len(table))
     rows = index.rows(table, "train")
     thumbnails = arrays.thumbnails(folder / THUMBNAILS, len(table))[rows]
-    images = {"thumbnails": thumbnails, "threshold": ood_score.threshold(thumbnails, series[rows])}
     download = known.stages.get("download", lock.Stage())
-    images["generated"] = download.parameters.get("data.source") == "phantom"
-    models = {}
-    for role in roles:
-        weights = folder / WEIGHTS.format(role=role)
-        models[role] = TrainedModel(weights, **parameters[role], **images, digest=lock.digest(weights))
-    return models
+    generated = download.parameters.get("data.source") == "phantom"
+    shared = thumbnails, overlap.threshold(thumbnails, series[rows]), generated
+    weights = {role: folder / WEIGHTS.format(role=role) for role in roles}
+    return {role: TrainedModel(path, settings[role], *shared, lock.digest(path)) for role, path in weights.items()}
 
 
 def finished(folder, role):
@@ -118,10 +109,7 @@ def finished(folder, role):
     for name, path in METRICS.items():
         path = path.format(role=role)
         lock.check_file(folder, path, md5s)
-        try:
-            metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise corrupt(folder / path, "metrics in JSON", error) from None
+        metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
     return Finished(model, role, _parameters(stages, folder / "dvc.lock"), **metrics)
 
 
@@ -138,7 +126,31 @@ def _parameters(stages, source):
     return parameters
 
 
-def check_weights(model):
-    """InputError where another training has replaced the weights since `read`; asked after they were loaded."""
-    if lock.digest(model.weights) != model.digest:
+def network(model):
+    """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
+    devices.prepare(seed=0)
+    given, size = model.settings, model.settings.image_size
+    head = (given.dense_units, len(given.classes), given.pixel_scaling, given.normalize, given.head)
+    if model.arrays is not None:
+        built = classifier.network(vgg.base(size), *head, seed=None)
+        check_arrays(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})
+        classifier.fill(built, model.arrays)
+        return built
+    built = classifier.trained(model.weights, size, *head)
+    if lock.digest(model.weights) != model.digest:  # by another training since `read`
         raise InputError(f"{model.weights}: replaced while it was read; wait for dvc repro to end, then ask again")
+    return built
+
+
+def check_arrays(model, shapes):
+    """InputError where an exported model's arrays are not float32 of these names and `shapes`, or no finite numbers."""
+    expected = {name: ("float32", tuple(shape)) for name, shape in shapes.items()}
+    found = {name: (str(values.dtype), values.shape) for name, values in model.arrays.items()}
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            fault = f"expected {expected.get(name, 'none')} as {shown(name, 100)}, found {found.get(name, 'none')}"
+        elif not np.isfinite(model.arrays[name]).all():
+            fault = f"expected finite numbers in {name}, found NaN or an infinite one"
+        else:
+            continue
+        raise InputError(f"{shown(model.weights)}: {fault}; {AGAIN}")

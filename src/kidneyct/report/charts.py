@@ -41,7 +41,7 @@ def confusion_pair(matrices, classes, titles):
 def reliability_pair(tables, titles):
     """Both models' reliability side by side, above a histogram of their confidences.
 
-    `tables` are `calibration.reliability`'s, `titles` stand above the panels.
+    `tables` are `evaluation.reliability`'s, `titles` stand above the panels.
     """
     figure = canvas.figure(10.5, 7.2)
     panels = figure.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 1))

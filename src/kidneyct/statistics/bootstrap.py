@@ -18,12 +18,9 @@ def resampled(statistic, generator, *counts, resamples=RESAMPLES):
     each kind was drawn, (b, k).
     """
     blocks = [min(BLOCK, resamples - start) for start in range(0, resamples, BLOCK)]
-    return np.concatenate(
-        [
-            statistic(*(generator.multinomial(of.sum(), of / of.sum(), size=size).astype(float) for of in counts))
-            for size in blocks
-        ]
-    )
+    shares = [(of.sum(), of / of.sum()) for of in counts]
+    drawn = ([generator.multinomial(*of, size=size).astype(float) for of in shares] for size in blocks)
+    return np.concatenate([statistic(*times) for times in drawn])
 
 
 def ends(values):

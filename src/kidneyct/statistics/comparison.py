@@ -26,12 +26,13 @@ def compare(evaluations, predictions, histories, series, classes):
     sides = {}
     for metric in (*PAIRED, *CALIBRATION):
         one, other = (evaluations[role][metric] for role in ROLES)
-        sides[metric] = dict(zip(ROLES, (one, other), strict=True)) | {"gap": round(one - other, 6)}
-    learned = {role: table for role, table in predictions.items() if table["predicted"].nunique() > 1}
+        own = dict(zip(ROLES, (one, other), strict=True)) | {"gap": round(one - other, 6)}
+        sides[metric] = own | gaps.get(metric, {})
+    learned = [role for role, table in predictions.items() if table["predicted"].nunique() > 1]
     return {
         "images": gaps["images"],
         "series": gaps["series"],
-        **{metric: values | gaps.get(metric, {}) for metric, values in sides.items()},
+        **sides,
         "mcnemar": gaps["mcnemar"],
         "agreement": paired.agreement(actual, *predicted, len(classes)),
         # A model that knows one class only has learned at no epoch.

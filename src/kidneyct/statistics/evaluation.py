@@ -1,11 +1,13 @@
-"""Metrics of one model: pure functions of labels and probabilities."""
+"""Metrics of one model, and whether its probabilities mean what they say: functions of labels and probabilities."""
 
 import numpy as np
+import pandas as pd
 from sklearn import metrics
 
 from kidneyct.files.rounding import rounded
 from kidneyct.pipeline.errors import InputError
 
+BINS = 15  # of the calibration, as in Guo et al. 2017
 NEAR = 0.1  # of the room above the largest class's share: what takes less of it has hardly learned
 
 
@@ -27,11 +29,12 @@ def evaluate(codes, probabilities, classes):
             f"the model gives no probabilities for {undecided} of {len(probabilities)} images: its training went out "
             "of bounds; lower train.learning_rate, or set train.precision: float32"
         )
-    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    probabilities = normalised(probabilities)
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(classes))
     one_hot = np.eye(len(classes))[codes]  # (n, classes)
     by_class = metrics.precision_recall_fscore_support(codes, predicted, labels=labels, zero_division=0)
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "support"), by_class, strict=True)), index=classes)
     _, recall, f1, _ = by_class
     result = {
         "loss": metrics.log_loss(codes, probabilities, labels=labels),
@@ -39,12 +42,11 @@ def evaluate(codes, probabilities, classes):
         "balanced_accuracy": recall.mean(),
         "macro_f1": f1.mean(),
         "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
+        "collapsed": len(np.unique(predicted)) == 1,
+        "weakest_class": classes[f1.argmin()],  # by F1, the first of equals
+        "classes": table.to_dict("index"),
     }
-    result["collapsed"] = len(np.unique(predicted)) == 1
-    result["weakest_class"] = classes[f1.argmin()]  # by F1, the first of equals
-    rows = zip(*map(np.ndarray.tolist, by_class), strict=True)
-    columns = [dict(zip(("precision", "recall", "f1", "support"), row, strict=True)) for row in rows]
-    return rounded(result | {"classes": dict(zip(classes, columns, strict=True))})
+    return rounded(result)
 
 
 def learning(training_accuracy, codes):
@@ -56,3 +58,42 @@ def learning(training_accuracy, codes):
     majority = np.bincount(codes).max() / len(codes)
     untrained = training_accuracy < majority + NEAR * (1 - majority)
     return rounded({"training_accuracy": training_accuracy, "untrained": bool(untrained)})
+
+
+def calibrate(codes, probabilities):
+    """Expected calibration error (0 to 1) and Brier score (0 to 2), both 0 at best.
+
+    `codes` (n,) are columns of `probabilities` (n, classes), rows summing to 1. The error is the mean distance of
+    accuracy from confidence, bins weighted by their images (Guo et al. 2017, equation 3). The Brier score is the
+    original, the squared distance of the probabilities from the truth summed over the classes (Brier 1950): 2 for
+    certainty of a wrong class, and 1 - 1/classes for the same probability everywhere.
+    """
+    probabilities = normalised(probabilities)
+    table, labels = reliability(codes, probabilities), np.arange(probabilities.shape[1])
+    brier = metrics.brier_score_loss(codes, probabilities, labels=labels, scale_by_half=False)
+    error = np.average((table["accuracy"] - table["confidence"]).abs(), weights=table["count"])
+    return rounded({"expected_calibration_error": error, "brier_score": brier})
+
+
+def reliability(codes, probabilities):
+    """What the reliability chart shows: a row for each bin that holds images.
+
+    The bins are of equal width, open below and closed above, over the top class's probability. Columns: low and
+    high end, mean confidence (that probability), accuracy and count of the bin's images.
+    """
+    probabilities = normalised(probabilities)
+    confidence = probabilities.max(axis=1)
+    edges = np.linspace(0, 1, BINS + 1)
+    right = probabilities.argmax(axis=1) == np.asarray(codes)
+    table = pd.DataFrame({"confidence": confidence, "accuracy": right, "count": 1})
+    bins = np.digitize(confidence, edges[1:-1], right=True)
+    table = table.groupby(bins).agg({"confidence": "mean", "accuracy": "mean", "count": "sum"})
+    table.insert(0, "low", edges[table.index])
+    table.insert(1, "high", edges[table.index + 1])
+    return table.reset_index(drop=True)
+
+
+def normalised(probabilities):
+    """Probabilities (n, classes) whose rows sum to 1 nearly, such as those in half precision, scaled to it."""
+    probabilities = np.asarray(probabilities, float)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kidneyct.files.rounding import rounded
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.statistics import bootstrap, calibration, paired, pooled
+from kidneyct.statistics import bootstrap, evaluation, paired, pooled
 
 RECALL = "recall of "  # and the class
 METRICS = ("accuracy", "macro_f1", "recall", "expected_calibration_error", "brier_score")
@@ -21,7 +21,7 @@ def measure(codes, predicted, probabilities, series, classes, seed, resamples=bo
     A metric is a dictionary of value, low and high: a 95 % interval by the percentiles of a bootstrap that draws whole
     series, as `paired.compare`, candidate and control on the same draw. The ends are left out where one series decides.
     Macro F1 is over the classes that are there. A recall of a class without images is None: there is none. The `gap`
-    is candidate less control. Calibration is `calibration.calibrate`'s.
+    is candidate less control. Calibration is `evaluation.calibrate`'s.
     """
     codes, (names, members) = np.asarray(codes, int), np.unique(series, return_inverse=True)
     sums = {role: _sums(codes, predicted[role], probabilities[role], members) for role in ROLES}
@@ -63,12 +63,11 @@ def _sums(codes, predicted, probabilities, members):
 
     Counts of actual and predicted class; confidence less accuracy in each bin of the reliability chart; Brier scores.
     """
-    probabilities = np.asarray(probabilities, float)
-    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    probabilities = evaluation.normalised(probabilities)
     classes = probabilities.shape[1]
     counts, confidence = pooled.counts(codes, predicted, members, classes), probabilities.max(axis=1)
-    edges = np.linspace(0, 1, calibration.BINS + 1)
-    excess = np.zeros((len(counts), calibration.BINS))
+    edges = np.linspace(0, 1, evaluation.BINS + 1)
+    excess = np.zeros((len(counts), evaluation.BINS))
     np.add.at(excess, (members, np.digitize(confidence, edges[1:-1], right=True)), confidence - (predicted == codes))
     distances = np.square(probabilities - np.eye(classes)[codes]).sum(axis=1)
     return counts, excess, np.bincount(members, distances, minlength=len(counts))
@@ -92,10 +91,9 @@ def beside(measured, evaluations):
     lines = []
     for name, role in itertools.product(METRICS, ROLES):
         external, own = measured["models"][role][name], evaluations[role]
+        cells = {name: (external, own.get(name))}
         if name == "recall":
             cells = {RECALL + label: (cell or {}, own["classes"][label]["recall"]) for label, cell in external.items()}
-        else:
-            cells = {name: (external, own[name])}
         for title, (cell, value) in cells.items():
             lines.append((title, role, *map(cell.get, ("value", "low", "high")), value))
     return lines

@@ -23,7 +23,8 @@ def compare(codes, candidate, control, series, classes, seed, resamples=bootstra
     """
     codes, candidate, control = (np.asarray(values, int) for values in (codes, candidate, control))
     _, series = np.unique(series, return_inverse=True)
-    tables = joint_counts(codes, candidate, control, series, len(classes))  # (series, c, c, c)
+    tables = np.zeros((series.max() + 1, *[len(classes)] * 3))  # images by actual class and both predictions
+    np.add.at(tables, (series, codes, candidate, control), 1)
     flat, total, generator = tables.reshape(len(tables), -1), tables.sum(axis=0), np.random.default_rng(seed)
 
     def drawn(statistic, counts):
@@ -62,15 +63,8 @@ def compare(codes, candidate, control, series, classes, seed, resamples=bootstra
     )
 
 
-def joint_counts(codes, candidate, control, series, classes):
-    """How many images of each series have which actual class and which two predictions, (series, c, c, c)."""
-    counts = np.zeros((series.max() + 1, classes, classes, classes))
-    np.add.at(counts, (series, codes, candidate, control), 1)
-    return counts
-
-
 def gaps(tables):
-    """Candidate minus control in `pooled.metrics`, (..., 2 + c), of `joint_counts` (..., c, c, c)."""
+    """Candidate minus control in `pooled.metrics`, (..., 2 + c), of counts (..., c, c, c) as in `compare`."""
     return pooled.metrics(tables.sum(axis=-1)) - pooled.metrics(tables.sum(axis=-2))
 
 

@@ -22,11 +22,6 @@ def counts(actual, predicted, series, classes):
     return table
 
 
-def names(classes):
-    """What `metrics` gives, in order."""
-    return ["accuracy", "macro_f1", *(f"recall of {label}" for label in classes)]
-
-
 def metrics(confusion):
     """Accuracy, macro F1 and recalls of confusion matrices (..., c, c): (..., 2 + c).
 
@@ -55,8 +50,7 @@ def estimate(models, against=None):
     sides = [np.stack(counted) for counted in (models, against) if counted is not None]  # (s, g, c, c)
 
     def measured(counted):
-        values = [metrics(side) for side in counted]
-        return values[0] if against is None else values[0] - values[1]
+        return np.subtract.reduce([metrics(side) for side in counted])
 
     by_seed = measured([side.sum(axis=1) for side in sides])  # (s, m)
     value = by_seed.mean(axis=0)
@@ -69,17 +63,13 @@ def estimate(models, against=None):
     low, high = value + error * stats.t.ppf((1 + LEVEL) / 2, freedom) * np.array([[-1], [1]])
     if against is None:  # Student's interval knows nothing of 0 and 1
         low, high = np.maximum(low, 0), np.minimum(high, 1)
-    return [
-        rounded(
-            {"value": single}
-            | (
-                {"low": low[number], "high": high[number], "error": error[number], "freedom": freedom[number]}
-                if error[number] > ALIKE
-                else bounds(single, effective[number], against is not None)
-            )
-        )
-        for number, single in enumerate(value)
-    ]
+    result = []
+    for number, single in enumerate(value):
+        ends = {"low": low[number], "high": high[number], "error": error[number], "freedom": freedom[number]}
+        if not error[number] > ALIKE:  # nor where it is NaN
+            ends = bounds(single, effective[number], against is not None)
+        result.append(rounded({"value": single} | ends))
+    return result
 
 
 def _known(counted):

@@ -36,10 +36,8 @@ def _gap_sentence(accuracy, series):
     if "gap_low" not in accuracy:
         return f"{lead}; one series of test images allows no interval."
     low, high = accuracy["gap_low"], accuracy["gap_high"]
-    interval = f"95 % interval over {series} series {signed(low)} to {signed(high)}"
-    if low <= 0 <= high:
-        return f"{lead} ({interval}): the interval holds zero, so no difference is shown."
-    return f"{lead} ({interval}): the interval leaves out zero."
+    says = "holds zero, so no difference is shown" if low <= 0 <= high else "leaves out zero"
+    return f"{lead} (95 % interval over {series} series {signed(low)} to {signed(high)}): the interval {says}."
 
 
 def _beside(accuracy, baseline, what, says):
