@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import house
 import numpy as np
 import pytest
+import yaml
 from layers import numbered_weights, one_line, write_legacy
 
 from stages import check, features
@@ -17,8 +19,8 @@ from kidneyct.pipeline.errors import InputError
 def project(tmp_path, monkeypatch):
     folder = tmp_path / "deep" / "project"
     folder.mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(name, folder)
+    (folder / "params.yaml").write_text(yaml.safe_dump(house.defaults()))
+    shutil.copy("dvc.yaml", folder)
     monkeypatch.chdir(folder)
     return folder
 
@@ -42,17 +44,17 @@ def test_another_role_is_refused_before_anything_is_written(project, tmp_path, m
 def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_path):
     settings = Path("params.yaml").read_text()
     for start in ("imagnet", str(tmp_path / "mine.h5")):
-        Path("params.yaml").write_text(settings.replace("weights: imagenet ", f"weights: {start} "))
+        Path("params.yaml").write_text(settings.replace("weights: imagenet", f"weights: {start}"))
         with pytest.raises(
             InputError, match=f"^params.yaml: weights: expected imagenet, .*, found nothing at {start} "
         ) as error:
             check.main()
         assert "none, he, photographs or the path of a weights file, found" in one_line(error)
         assert not Path("data").exists()
-    Path("params.yaml").write_text(settings.replace("weights: imagenet ", "weights: models/control/model.weights.h5 "))
+    Path("params.yaml").write_text(settings.replace("weights: imagenet", "weights: models/control/model.weights.h5"))
     with pytest.raises(InputError, match=r"^params.yaml: weights: .*, that the pipeline itself writes and removes; "):
         check.main()
-    Path("params.yaml").write_text(settings.replace("weights: imagenet ", f"weights: {tmp_path / 'mine.h5'} "))
+    Path("params.yaml").write_text(settings.replace("weights: imagenet", f"weights: {tmp_path / 'mine.h5'}"))
     (tmp_path / "mine.h5").touch()
     check.main()
 

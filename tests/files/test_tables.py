@@ -68,6 +68,15 @@ def test_rows_and_codes():
         index.codes(pd.Series(list("abc")), ["a", "b"])
 
 
+def test_predictions_of_other_images_are_one_line():
+    split = pd.DataFrame({"image": list("abc"), "split": ["test", "train", "test"]})
+    predicted = pd.DataFrame({"image": ["a", "c"]})
+    assert index.test_rows(split, {"p.csv": predicted}).tolist() == [0, 2]
+    for others, found in ((predicted[:-1], "a line for each of the 2 images"), (predicted[::-1], "the images")):
+        with pytest.raises(InputError, match=f"^p.csv: expected {found} of the test part of data/split.csv"):
+            index.test_rows(split, {"p.csv": others})
+
+
 def test_a_table_appears_whole_and_its_text_stays_text(tmp_path):
     names = ["01", "NA", 'a,"b".jpg', "<i>"]
     table = pd.DataFrame({"image": names, "label": ["01", "None"] * 2, "split": ["train", "test"] * 2})
