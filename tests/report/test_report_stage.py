@@ -10,6 +10,7 @@ from PIL import Image
 from stages import report
 
 from kidneyct.measures import evaluation
+from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.report import gallery
@@ -73,13 +74,12 @@ def test_all_pictures_are_drawn_and_the_page_takes_some_in(folder, monkeypatch):
     assert (folder / "plots/report.html").exists()
 
 
-def test_where_no_map_is_measured_the_page_says_so(folder):
+def test_a_run_whose_maps_are_not_measured_has_a_page(folder, written):
     measured, cascade = evaluation.evaluate_maps(None, None, [], [], None, 0)
     for role in ROLES:
         (folder / f"data/maps/{role}/maps.json").write_text(json.dumps(measured))
         cascade.to_csv(folder / f"data/maps/{role}/randomisation.csv", index=False)
-    report.main()
-    assert "No map was measured (explain.measured_images: 0)." in (folder / "plots/report.html").read_text()
+    assert "No map was measured (explain.measured_images: 0)." in written(report.read_run(params.load("report")))
 
 
 PATHS = ("metrics/leakage/pairs.csv", "data/split.csv", "models/control/history.csv", "models/control/predictions.csv")
