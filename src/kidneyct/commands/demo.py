@@ -2,7 +2,7 @@
 
 The images are phantoms, the VGG-16 is the real one: less than five minutes on two cores. The candidate starts from
 ImageNet's weights if they can be fetched, else from filters found in two photographs. It is a DVC experiment that
-changes params.yaml here; `git checkout params.yaml` brings the study's own settings back.
+changes params.yaml here; docs/experiments.md says how to go back.
 """
 
 import json
