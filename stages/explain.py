@@ -41,7 +41,7 @@ def main(role):
     def explained(rows):
         return images[rows], selection.predicted(table, predictions, classes, rows)
 
-    with checkpoint.work(stage, title, device) as work:
+    with checkpoint.opened(stage, title, device) as work:
         explain = explainer.explainer(network, batch_size=BATCH_SIZE)
         maps = work.kept("maps", lambda: explain(*explained(shown), p.seed))
         with atomic_write(f"{folder}/maps.npz") as partial:

@@ -21,7 +21,7 @@ def main(role):
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
     device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
-    with checkpoint.work(stage, title, device) as work:
+    with checkpoint.opened(stage, title, device) as work:
         initial = work.folder / "initial.weights.h5"
         if not initial.exists():
             devices.prepare(p.seed)

@@ -4,7 +4,7 @@ import numpy as np
 
 from stages import atomic_write, run, write_json
 
-from kidneyct.files import arrays, index, predictions
+from kidneyct.files import arrays, index, predictions, tables
 from kidneyct.pipeline import params
 from kidneyct.probe import probe
 
@@ -29,11 +29,12 @@ def main(role):
         f"probe of the {role}, all blocks: test accuracy {whole['accuracy']:.4f}; of {whole['series']['count']} series "
         + ("one class only" if auroc is None else f"macro AUROC {auroc:.4f}")
     )
+    unit = "image" if p.split.by == "image" else "series"
     for name, values in result.items():
-        if values["edge"] in ("lowest", "highest"):
-            print(f"probe of the {role}, {name}: the {values['edge']} of the penalties' strengths was chosen")
+        if penalty := tables.PENALTY.get(values["edge"]):
+            print(f"probe of the {role}, {name}: the {penalty}est penalty tried was chosen")
         if values["edge"] == "untuned":
-            print(f"probe of the {role}, {name}: a class has one series in training, so the penalty is not tuned")
+            print(f"probe of the {role}, {name}: a class has one {unit} in training, so the penalty is not tuned")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from kidneyct.files import arrays, index
 from kidneyct.pipeline import params
 from kidneyct.series import inference, known_series
 
-PUBLISHED = "benchmark/series.csv"
 # What series.table may be -> the file that holds the table, and what a complaint calls it.
 TABLES = {
     "archive": ("data/images/patients.csv", "data/archive.zip: patients.csv"),

@@ -51,7 +51,7 @@ def main(role):
         with atomic_write(f"models/{role}/history.csv") as partial:
             history.to_csv(partial, index=False, float_format="%.6f")
 
-    with checkpoint.work(stage, title, device) as work:
+    with checkpoint.opened(stage, title, device) as work:
         network, history, trials = training.search(
             build, codes, (rows, validation), p.train, p.seed, weights, work, write
         )

@@ -37,7 +37,7 @@ def project(tmp_path, monkeypatch):
 
 
 def work(stage="train@candidate", device="CPU"):
-    return checkpoint.work(stage, "training", device)
+    return checkpoint.opened(stage, "training", device)
 
 
 def interrupt(**options):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,9 +27,9 @@ def test_it_holds_what_a_repetition_needs(folder, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for name in ("KAGGLE_API_TOKEN", "TF_VAR_password"):
         monkeypatch.setenv(name, "secret")
-    path = record.write("series", 1.26)
-    found = json.loads(path.read_text())
-    assert str(path) == "records/series.json"
+    record.write("series", 1.26)
+    text = Path("records/series.json").read_text()
+    found = json.loads(text)
     assert (found["stage"], found["seconds"], found["device"]) == ("series", 1.3, "CPU, float32")
     assert found["commit"] is None  # no repository here
     assert capsys.readouterr().err.startswith("no commit is recorded: fatal: not a git repository")
@@ -36,7 +37,7 @@ def test_it_holds_what_a_repetition_needs(folder, monkeypatch, capsys):
     assert found["packages"]["numpy"] == np.__version__
     assert found["environment"]["OMP_NUM_THREADS"] == "1"
     assert found["parameters"] == json.loads(json.dumps(params.validate().model_dump()))
-    assert "secret" not in path.read_text()
+    assert "secret" not in text
 
 
 def test_it_names_the_commit_and_what_was_changed_since(folder):

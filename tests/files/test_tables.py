@@ -32,20 +32,23 @@ def test_a_table_and_the_line_that_is_kept(tmp_path):
     [
         ("rates.csv", "", "none (No columns to parse from file)"),
         ("rates.csv", RATES[:-2], "a last line that is cut short"),
-        ("rates.csv", RATES.splitlines()[0] + "\n", "no line below their names"),
+        ("rates.csv", RATES.splitlines()[0] + "\n", "no line below the header"),
         ("rates.csv", RATES.replace(",edge", ""), "lines of more values than the first has names"),
         ("rates.csv", RATES.replace("edge", "age"), "no column edge"),
-        ("rates.csv", RATES.replace("0.25", "1.25"), "another val_accuracy than numbers from 0 to 1"),
-        ("rates.csv", RATES.replace("1.5", "inf"), "another val_loss than numbers"),
-        ("rates.csv", RATES.replace("5,3", "5.5,3"), "another epochs than whole numbers from 0"),
-        ("rates.csv", RATES.replace("lowest", ""), "another edge than text"),
-        ("rates.csv", RATES.replace("highest,0", "highest,2"), "another kept than only 0 and 1"),
+        ("rates.csv", RATES.replace("0.25", "1.25"), "other values than numbers from 0 to 1 in the column val_acc"),
+        ("rates.csv", RATES.replace("1.5", "inf"), "other values than numbers in the column val_loss"),
+        ("rates.csv", RATES.replace("5,3", "5.5,3"), "other values than whole numbers from 0 in the column epochs"),
+        ("rates.csv", RATES.replace("lowest", ""), "other values than text in the column edge"),
+        ("rates.csv", RATES.replace("highest,0", "highest,2"), "other values than only 0 and 1 in the column kept"),
         ("rates.csv", RATES.replace("highest,0", "highest,1"), "2 lines that are kept, not one"),
         ("split.csv", "\udc93NUMPY\n", "none ('utf-8' codec can't decode byte 0x93"),
         ("split.csv", "image,label\na/1,a\n", "no column split"),
         ("split.csv", SPLIT.replace("a/2", "a/1"), "a/1 twice"),
         ("split.csv", SPLIT.replace("test", "tset"), "unknown parts in the column split"),
-        *(("split.csv", f"image,label,split,series\na,a,test,{n}\n", "another series") for n in ("1.5", "", "x", "-1")),
+        *(
+            ("split.csv", f"image,label,split,series\na,a,test,{n}\n", "other values than")
+            for n in ("1.5", "", "x", "-1")
+        ),
     ],
 )
 def test_what_is_none_is_one_line(tmp_path, name, content, found):

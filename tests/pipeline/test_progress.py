@@ -13,7 +13,7 @@ def clock(monkeypatch):
 
 
 def test_a_line_a_minute_and_none_for_short_work(clock, capsys):
-    for number in progress.shown(range(1000), what="features", unit="batch"):
+    for number in progress.bar(range(1000), what="features", unit="batch"):
         clock[0] += 0.7 if number < 900 else 0.05
         assert number < 1000
     # The first line when 60 seconds have gone, after batch 86 of 0.7 s each: 914 × 0.7 s = 10:39 are left.
@@ -21,13 +21,13 @@ def test_a_line_a_minute_and_none_for_short_work(clock, capsys):
     assert lines[0] == "features: batch 86 of 1,000, 10:39 left"
     assert lines[1] == "features: batch 172 of 1,000, 09:39 left"
     assert len(lines) == 10  # 630 s until batch 900, then 5 s
-    for _ in progress.shown(range(50), what="features", unit="batch"):
+    for _ in progress.bar(range(50), what="features", unit="batch"):
         clock[0] += 1
     assert capsys.readouterr() == ("", "")
 
 
 def test_what_comes_in_updates_and_what_was_done_before_took_no_time(clock, capsys):
-    with progress.shown(what="slices", unit="slice", total=5000, done=800) as told:
+    with progress.bar(what="slices", unit="slice", total=5000, done=800) as told:
         clock[0] += 3600
         told.update(200)  # 18 s each, 4,000 to go
     assert capsys.readouterr().err == "slices: slice 1,000 of 5,000, 20:00:00 left\n"
@@ -35,5 +35,5 @@ def test_what_comes_in_updates_and_what_was_done_before_took_no_time(clock, caps
 
 def test_a_bar_at_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
-    assert list(progress.shown(iter("abc"), what="features", unit="batch", total=3)) == ["a", "b", "c"]
+    assert list(progress.bar(iter("abc"), what="features", unit="batch", total=3)) == ["a", "b", "c"]
     assert "features: 100%" in capsys.readouterr().err

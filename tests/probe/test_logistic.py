@@ -36,7 +36,7 @@ def test_a_fit_is_scikit_learns(rows):
 
 def test_the_penalty_is_the_one_of_the_lowest_weighted_loss_over_whole_series(rows):
     features, codes, series = rows
-    model = logistic.tuned(features, codes, series, series, 3, seed=1)
+    model = logistic.tuned(features, codes, series, series, 3, 8, seed=1)
     folds = logistic.dealt(codes, series, 3, 1)
     losses = []
     for strength in logistic.STRENGTHS:
@@ -94,7 +94,7 @@ def test_classes_of_which_there_is_little_or_nothing(rows):
     features, codes, series = rows
 
     def tuned(chosen):
-        return logistic.tuned(features[chosen], codes[chosen], series[chosen], series[chosen], 3)
+        return logistic.tuned(features[chosen], codes[chosen], series[chosen], series[chosen], 3, 8)
 
     model = tuned(series < 5)  # class 2 has series 4 alone
     assert (model.strength, model.edge) == (pytest.approx(0.01), "untuned")

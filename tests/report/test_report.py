@@ -73,7 +73,7 @@ def test_the_answer_and_the_numbers_are_the_runs(run, page):
         "1 and 4 test images are classified wrongly",
         "The control kept epoch 2 of 3: training accuracy 90.0 %, validation accuracy 75.0 %.",
         "One learning rate was tried, 0.001, the same for both models.",
-        "The control's probe of block 1 kept the lowest of the penalties' strengths tried: a lower one may",
+        "The control's probe of block 1 kept the strongest penalty tried: a stronger one may",
         "with 6 series, 89 % with 20",
     ):
         assert sentence in text
@@ -163,7 +163,7 @@ def test_what_was_measured_and_what_not_decides_what_is_said(run, written):
             [
                 "The test series are of one class, so no probe can be judged by series.",
                 "all blocks 50.0 % 50.0 % +0.0 none none none",
-                "The control's probe of all blocks is not tuned: a class has one series in training.",
+                "The control's probe of all blocks is not tuned: a class has one image in training.",
                 "come from 39 series. With so few",
             ],
         ),

@@ -47,7 +47,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
         if 0 < means.count < len(images):
             work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
         starts = range(means.count, len(images), BATCH_SIZE)
-        for start in progress.shown(starts, what="features", unit="batch"):
+        for start in progress.bar(starts, what="features", unit="batch"):
             greatest = max(greatest, _batch(run, images[start : start + BATCH_SIZE], rows, means, path))
             work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
         if greatest < 1e-6:
@@ -60,7 +60,7 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
 def pooled(base, images, pixel_scaling, rows):
     """The means of all blocks (len(rows), 1472) float32 of some rows of images (n, s, s, 3), a batch in memory."""
     run, found = forward.pooled(base, pixel_scaling, 0), []
-    for start in progress.shown(range(0, len(rows), BATCH_SIZE), what="features", unit="batch"):
+    for start in progress.bar(range(0, len(rows), BATCH_SIZE), what="features", unit="batch"):
         found.append(run(images[rows[start : start + BATCH_SIZE]])[1])
     return np.concatenate(found)
 

@@ -72,7 +72,7 @@ def fill(base, seed, pixel_scaling):
     """Set the kernels and biases of a VGG-16 base from the photographs, from the first layer to the last."""
     generator = np.random.default_rng(seed)
     activations = _run(vgg.PixelScaling(pixel_scaling), crops(generator))
-    for layer in progress.shown(base.layers[1:], what="photographs", unit="layer"):
+    for layer in progress.bar(base.layers[1:], what="photographs", unit="layer"):
         if isinstance(layer, keras.layers.Conv2D):
             kernel, bias = filters(patches(activations, PATCHES, generator), layer.filters, generator)
             layer.set_weights([kernel.reshape(layer.kernel.shape), bias])

@@ -59,7 +59,7 @@ def predict_images(network, images, rows, frozen_blocks, batch_size):
     if cached:
         boundary = vgg.boundary(frozen_blocks)
         frozen, rest = forward.function(vgg.part(network, until=boundary)), vgg.part(network, after=boundary)
-    for start in progress.shown(range(0, len(rows), batch_size), what="external", unit="batch"):
+    for start in progress.bar(range(0, len(rows), batch_size), what="external", unit="batch"):
         batch = images[rows[start : start + batch_size]]
         if cached:
             with np.errstate(over="ignore"):  # told below

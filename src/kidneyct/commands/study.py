@@ -67,7 +67,7 @@ def _execute(runs, missing, jobs):
     from kidneyct.pipeline import progress
 
     well, failed, done = False, 0, [run for run in runs if run not in missing]
-    bar = progress.shown(what="study", unit="run", total=len(runs), done=len(done))
+    bar = progress.bar(what="study", unit="run", total=len(runs), done=len(done))
     with bar, contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
         for run, error in events:
             if error is None:

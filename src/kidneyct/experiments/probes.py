@@ -127,7 +127,7 @@ def compute(kept, models, shared, folds, slices, by="series"):
         for task, path in missing.items()
     )
     done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
-    for _ in progress.shown(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
+    for _ in progress.bar(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
         pass
 
 

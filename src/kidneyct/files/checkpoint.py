@@ -94,7 +94,7 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def work(stage, title, device):
+def opened(stage, title, device):
     """The `Checkpoint` of a stage such as "train@candidate", with what an interrupted run of the same inputs left.
 
     `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it.

@@ -15,15 +15,11 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError
 
 FOLDER = Path("records")
-PACKAGES = (
-    *("dvc", "h5py", "keras", "ncnn", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow"),
-    *("jax", "ray"),
-)
-SETTINGS = (  # environment variables that may change what is computed; no others, which may hold secrets
-    *("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "OMP_NUM_THREADS", "XLA_FLAGS"),
-    *(f"TF_{name}" for name in ("DETERMINISTIC_OPS", "ENABLE_ONEDNN_OPTS", "XLA_FLAGS")),
-    *(f"TF_NUM_{name}_THREADS" for name in ("INTEROP", "INTRAOP")),
-)
+PACKAGES = ("dvc", "h5py", "keras", "ncnn", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "tensorflow")
+PACKAGES += ("jax", "ray")
+# Environment variables that may change what is computed; no others, which may hold secrets.
+SETTINGS = ("CUDA_VISIBLE_DEVICES", "KERAS_BACKEND", "OMP_NUM_THREADS", "XLA_FLAGS", "TF_XLA_FLAGS")
+SETTINGS += ("TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
 def write(stage, seconds):
@@ -31,13 +27,11 @@ def write(stage, seconds):
 
     A stage whose result DVC takes from its cache leaves the last record. Where it can't be written, a line says so.
     """
-    path = FOLDER / f"{stage}.json"
     try:
-        with atomic_write(path) as partial:
+        with atomic_write(FOLDER / f"{stage}.json") as partial:
             partial.write_text(json.dumps(made_by(stage, seconds), indent=2) + "\n", encoding="utf-8")
     except InputError as error:
         print(f"no record of what made this result: {error}", file=sys.stderr)
-    return path
 
 
 def made_by(stage, seconds):

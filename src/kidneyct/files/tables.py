@@ -19,6 +19,7 @@ RATES = {name: HISTORY[name] for name in ("val_loss", "val_accuracy", "kept")} |
 )
 RATES |= {"learning_rate": NUMBER, "stopped": FLAG, "edge": TEXT}
 BEYOND = {"lowest": "lower", "highest": "higher"}  # of a rate at this edge of the list, what was not tried
+PENALTY = {"lowest": "strong", "highest": "weak"}  # at this edge of scikit-learn's C, which is the penalty's inverse
 PAIRS = {"test": WHOLE, "training": WHOLE, "correlation": NUMBER}
 RELIABILITY = {"low": SHARE, "high": SHARE, "confidence": SHARE, "accuracy": SHARE, "count": WHOLE}
 
@@ -37,7 +38,7 @@ def read(path, columns):
     table = load(path, "a table", dtype=dict.fromkeys(text, str), na_values=[""], keep_default_na=False)
     problem = fault(table, columns)
     if not problem and not len(table):
-        problem = "no line below their names"
+        problem = "no line below the header"
     if not problem and "kept" in columns and table["kept"].sum() != 1:
         problem = f"{table['kept'].sum()} lines that are kept, not one"
     if problem:
@@ -100,8 +101,10 @@ def fault(table, columns):
     absent = [name for name in columns if name not in table]
     if absent:
         return f"no column {', '.join(absent)}"
-    faults = (f"another {name} than {kind}" for name, kind in columns.items() if not _holds(table[name], kind))
-    return next(faults, None) if len(table) else None
+    for name, kind in columns.items():
+        if len(table) and not _holds(table[name], kind):
+            return f"other values than {kind} in the column {name}"
+    return None
 
 
 def _holds(values, kind):

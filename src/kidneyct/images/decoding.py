@@ -103,7 +103,7 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
         arrays.written(folder / "thumbnails.npy", np.uint8, (THUMBNAIL_SIZE,) * 2, len(images)) as thumbnails,
     ):
         with parallel.in_order(row, images) as found:  # Pillow leaves the other threads running
-            for entry, result in progress.shown(found, what="preprocess", unit="image", total=len(images)):
+            for entry, result in progress.bar(found, what="preprocess", unit="image", total=len(images)):
                 try:
                     tensors, small, about = result()
                 except InputError as error:

@@ -102,7 +102,7 @@ def faithful(predict, images, classes, relevance, seed, kept=anew):
 
     measured = [
         kept(f"faithfulness of image {row + 1:,} of {len(images):,}", lambda row=row: of_image(row))
-        for row in progress.shown(range(len(images)), what="faithfulness", unit="image")
+        for row in progress.bar(range(len(images)), what="faithfulness", unit="image")
     ]
 
     def values(measure, method):

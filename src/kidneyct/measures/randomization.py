@@ -58,7 +58,7 @@ def cascade(network, explain, seed):
     original = explain()
     steps = {TRAINED: original}
     try:
-        for step, layers in progress.shown(blocks(network).items(), what="randomisation", unit="block"):
+        for step, layers in progress.bar(blocks(network).items(), what="randomisation", unit="block"):
             for layer in layers:
                 randomize(layer, seed)
             steps[step] = explain()

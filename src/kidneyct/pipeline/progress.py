@@ -7,7 +7,7 @@ from tqdm import tqdm
 SECONDS = 60  # from line to line; work that takes less is not told of
 
 
-def shown(items=None, *, what, unit, total=None, done=0):
+def bar(items=None, *, what, unit, total=None, done=0):
     """The items, to be iterated over; or, without any, what hears of each by `update()`, in a `with` block.
 
     `done` of the total were done before.

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with an L2 penalty whose strength whole series choose, as for linear probes.
+"""Multinomial logistic regression with an L2 penalty that whole series choose, as for linear probes.
 
 Kornblith et al. 2019 (arXiv:1805.08974, appendix A.2) fit L-BFGS on fixed features and choose the penalty by held-out
 data. Here a class weighs as much as another, and within a class a series as much as another.
@@ -15,10 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from kidneyct.probe import balance
 
-STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
+STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C, the inverse of the penalty
 UNTUNED = 10  # the position in STRENGTHS, 0.01, that is taken where a class has one unit only
 FOLDS = 3
-SLICES = 8  # of a series, evenly spaced, that are fitted: more are nearly the same pictures
 # Two threads of BLAS wait for each other in L-BFGS's small steps: one is five times faster and more.
 one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
@@ -36,12 +35,13 @@ class Model(NamedTuple):
 
 
 @one_thread
-def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
+def tuned(features, codes, series, units, classes, slices, seed=0):
     """Fit features (n, d) with codes (n,) below `classes`, the penalty chosen by inner folds: a Model.
 
-    Of each of the `series` (n,) at most `slices` rows are used. An inner fold holds whole `units` (n,): series where
-    the outer split is by series, images where it is by image. The chosen strength has the lowest weighted log-loss over
-    the held-out rows of FOLDS folds, or of as many as the rarest class has units.
+    Of each of the `series` (n,) at most `slices` rows, evenly spaced, are used: more are nearly the same pictures. An
+    inner fold holds whole `units` (n,): series where the outer split is by series, images where it is by image. The
+    chosen strength has the lowest weighted log-loss over the held-out rows of FOLDS folds, or of as many as the rarest
+    class has units.
     """
     rows = evenly(series, slices)
     features, codes = np.asarray(features[rows], float), np.asarray(codes)[rows]
@@ -50,14 +50,14 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
     folds = dealt(codes, units, FOLDS, seed)
     if folds is None:
         return fit(features, codes, weights, classes, STRENGTHS[UNTUNED])._replace(edge="untuned")
-    told = np.empty((len(STRENGTHS), len(codes)))
+    by_row = np.empty((len(STRENGTHS), len(codes)))  # held-out losses
     for held in (folds == fold for fold in range(folds.max() + 1)):
         models = path(features[~held], codes[~held], weights[~held], classes, STRENGTHS)
         for number, model in enumerate(models):
             if number == 0:  # what the models see of the held-out rows is the same at every strength
                 seen = projected(model, features[held])
-            told[number, held] = log_losses(_probabilities(model, seen), codes[held])
-    losses = np.average(told, axis=1, weights=weights)
+            by_row[number, held] = log_losses(_probabilities(model, seen), codes[held])
+    losses = np.average(by_row, axis=1, weights=weights)
     best = int(losses.argmin())
     edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
     model = fit(features, codes, weights, classes, STRENGTHS[best])
@@ -65,7 +65,7 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
 
 
 @one_thread
-def held_out(features, codes, series, units, classes, strength, slices=SLICES, seed=0):
+def held_out(features, codes, series, units, classes, strength, slices, seed=0):
     """Probabilities (n, classes) of each row from a fit, at this strength, to the folds of `tuned` that lack its unit.
 
     They stand to the fitted rows as a model's probabilities do to rows that it has not seen, so that another model can

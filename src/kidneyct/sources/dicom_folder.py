@@ -92,7 +92,7 @@ def _may_be(name):
 def _scan(names, read, source):
     """The slice of each DICOM file, file -> Slice, and those left out, reason -> files; a line for each damaged one."""
     found, left_out, bad = {}, defaultdict(list), {}
-    for name in progress.shown(names, what="headers", unit="file"):
+    for name in progress.bar(names, what="headers", unit="file"):
         try:
             content = read(name)
             if PurePosixPath(name).suffix.lower() != dicom.SUFFIX and not dicom.is_dicom(content):
@@ -159,7 +159,7 @@ def _names(found, of_file, source):
 
 def _pictures(named, read, source):
     bad, beyond = {}, []
-    for one in progress.shown(named, what="slices", unit="slice"):
+    for one in progress.bar(named, what="slices", unit="slice"):
         try:
             units, outside = dicom.hounsfield(read(one.file))
         except InputError as error:

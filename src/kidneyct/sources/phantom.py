@@ -204,20 +204,20 @@ def draw_body(body, x, y, z):
     width, depth = body.half_width + 0.15 * z, body.half_depth + 0.10 * z
     skin = ellipse(x, y, (0, 0), (width, depth), power=body.squareness) + 0.006 * coarse
     whole = Patch(x, y, np.full((SIZE, SIZE), AIR, "float32"), skin, body.fields)
-    inch = 1 / depth  # a millimetre as a share of the body
+    millimetre = 1 / depth  # a millimetre as a share of the body
     whole.fill(skin < 1, SKIN)
-    whole.fill(skin < 1 - 2.2 * inch, FAT + 5 * middle + 4 * fine)
-    wall = 1 - body.fat * inch
+    whole.fill(skin < 1 - 2.2 * millimetre, FAT + 5 * middle + 4 * fine)
+    wall = 1 - body.fat * millimetre
     whole.fill(skin < wall, MUSCLE + 5 * fine)
-    cavity = wall - 11 * inch
+    cavity = wall - 11 * millimetre
     whole.fill(skin < cavity, FAT + 7 + 6 * middle)
 
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
         centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
         at, back = whole.organ(centre, (body.back, 20), side * 0.12, 2.4)
-        at.fill((back < 1.1) & (at.skin < 1 - 6 * inch), FAT + 8)
-        at.fill((back < 1) & (at.skin < 1 - 8 * inch), MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6))
+        at.fill((back < 1.1) & (at.skin < 1 - 6 * millimetre), FAT + 8)
+        at.fill((back < 1) & (at.skin < 1 - 8 * millimetre), MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6))
         centre = (side * (body.vertebra + 13), spine[1] - 2)
         at, psoas = whole.organ(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
         at.fill(psoas < 1, MUSCLE + 5 + 5 * at.fine)
@@ -284,7 +284,7 @@ def draw_body(body, x, y, z):
     for side in (-1, 1):  # ribs, cut at a slant, wander as the slice moves
         for number in range(5):
             turn = np.pi / 2 - side * (0.72 + 0.43 * number) - side * 0.008 * z
-            radius = cavity + 5.5 * inch
+            radius = cavity + 5.5 * millimetre
             centre = (width * radius * np.cos(turn), depth * radius * np.sin(turn))
             at, rib = whole.organ(centre, (8.5, 3.6), np.arctan2(depth * np.cos(turn), -width * np.sin(turn)))
             at.fill(rib < 1, DENSE_BONE * 0.8)
@@ -384,7 +384,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
 
     every = list(itertools.product(classes, range(1, patients_per_class + 1)))
     with parallel.in_order(lambda who: list(map(files, patient(*who, slices_per_patient, seed))), every) as found:
-        for (label, number), slices in progress.shown(found, what="phantom", unit="patient", total=len(every)):
+        for (label, number), slices in progress.bar(found, what="phantom", unit="patient", total=len(every)):
             for position, (picture, mask) in enumerate(slices()):
                 count = (number - 1) * slices_per_patient + position + 1
                 stem = f"{label}/{label}- ({count})"
@@ -443,7 +443,7 @@ def write_scans(folder, classes, patients_per_class, slices_per_patient, seed):
         raise InputError(f"{shown(folder)}: expected a new or empty folder, found another; choose another name")
     folder.mkdir(parents=True, exist_ok=True)
     every = list(itertools.product(classes, range(1, patients_per_class + 1)))
-    for label, number in progress.shown(every, what="phantom", unit="patient"):
+    for label, number in progress.bar(every, what="phantom", unit="patient"):
         for one in patient(label, number, slices_per_patient, seed):
             name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
             for path, content in ((name, scan(one)), (f"{MASKS}/{name}.png", files(one)[1])):
