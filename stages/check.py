@@ -19,7 +19,7 @@ def main():
         source.refuse(getattr(checked.data, key), outs, f"data.{key}")
     source.refuse(checked.series.table, outs, "series.table")
     source.refuse(checked.weights, outs, "weights")
-    if checked.data.source not in ("kaggle", "phantom"):
+    if checked.data.source not in params.SOURCES:
         source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
     params.check_start(checked.weights)
     source.watch(checked.series.table, "data/table")

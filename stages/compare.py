@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages import atomic_write, by_role, read_json, run, write_json
+from stages import by_role, read_json, run, write_json
 
 from kidneyct.files import index, predictions, tables
 from kidneyct.files.predictions import PROBABILITY
@@ -49,8 +49,7 @@ def evaluated(role, table, history, training, classes):
     write_json(f"{FOLDER}/{role}/evaluation.json", result)
     confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
     for name, content in {"confusion": confusion, "reliability": evaluation.reliability(codes, probabilities)}.items():
-        with atomic_write(f"{FOLDER}/{role}/{name}.csv") as partial:
-            content.to_csv(partial, index=False, float_format="%.6f")
+        tables.write(content, f"{FOLDER}/{role}/{name}.csv")
     print(f"{role}: test accuracy {result['accuracy']:.4f}, macro F1 {result['macro_f1']:.4f}")
     return result
 
@@ -68,8 +67,7 @@ def compare_external(evaluations, classes):
         accuracies = (f"{result['models'][role]['accuracy']['value']:.4f} ({role})" for role in predicted)
         print(f"external: test accuracy {', '.join(accuracies)}")
     write_json(f"{FOLDER}/external.json", result)
-    with atomic_write(f"{FOLDER}/external.csv") as partial:
-        pd.DataFrame(lines, columns=COLUMNS).to_csv(partial, index=False, float_format="%.6f")
+    tables.write(pd.DataFrame(lines, columns=COLUMNS), f"{FOLDER}/external.csv")
 
 
 def measured(found, tables, classes):

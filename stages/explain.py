@@ -9,7 +9,7 @@ from stages import atomic_write, run, write_json
 
 from kidneyct.backbone import devices
 from kidneyct.classifier import classifier
-from kidneyct.files import arrays, checkpoint, index
+from kidneyct.files import arrays, checkpoint, index, tables
 from kidneyct.images import masks
 from kidneyct.maps import explainer, selection
 from kidneyct.measures import evaluation
@@ -53,8 +53,7 @@ def main(role):
         )
         with work.writing(f"{folder}/maps.json") as path:
             write_json(path, result)
-        with work.writing(f"{folder}/randomisation.csv") as path:
-            cascade.to_csv(path, index=False, float_format="%.6f")
+        tables.write(cascade, f"{folder}/randomisation.csv", place=work.writing)
 
 
 if __name__ == "__main__":

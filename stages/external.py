@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import atomic_write, run, write_json
+from stages import run, write_json
 
-from kidneyct.files import arrays, index, predictions
+from kidneyct.files import arrays, index, predictions, tables
 from kidneyct.images import archive, decoding
 from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
@@ -33,20 +33,18 @@ def main():
     rows = index.rows(parts, "test")
     thumbnails = arrays.thumbnails(FOLDER / "thumbnails.npy", len(files))
     columns = series(files, thumbnails, p.series)
-    index.write(files[["image"]].assign(**columns), FOLDER / "series.csv")
-    index.write(parts, FOLDER / "split.csv")
+    tables.write(files[["image"]].assign(**columns), FOLDER / "series.csv")
+    tables.write(parts, FOLDER / "split.csv")
     study, codes = index.read("data/split.csv"), index.codes(files["label"], classes)[rows]
     models = predicted(rows, classes, p.model)
-    probes = probed(rows, study, classes, p.model.pixel_scaling, p.split.by == "image", p.probe.slices)
+    probes = probed(rows, study, classes, p.model.pixel_scaling, p.split.by, p.probe.slices)
     for name, probabilities in (models | {f"{role}-probe": found for role, found in probes.items()}).items():
-        with atomic_write(FOLDER / f"{name}.csv") as partial:
-            tabulated = predictions.tabulate(parts, rows, classes, probabilities)
-            tabulated.to_csv(partial, index=False, float_format="%.6f")
+        tables.write(predictions.tabulate(parts, rows, classes, probabilities), FOLDER / f"{name}.csv")
     table = files.iloc[rows].reset_index(drop=True)
     facts, found = {"images": len(rows)}, table[["image", "label"]]
     if len(rows):
         numbers = np.asarray(columns["series"])[rows]
-        found = shared(table, thumbnails[rows], classes, p.series.similarity, p.split.by == "image", p.probe.slices)
+        found = shared(table, thumbnails[rows], classes, p.series.similarity, p.split.by, p.probe.slices)
         facts |= overlap.summary(found, numbers) | {"series_are": "known" if "inferred" in columns else "inferred"}
         facts["probe"] = {
             role: probe.evaluate(probabilities, codes, numbers, classes) for role, probabilities in probes.items()
@@ -57,8 +55,7 @@ def main():
     else:
         print("no external test set (data.external: none)")
     write_json(FOLDER / "facts.json", facts)
-    with atomic_write(FOLDER / "images.csv") as partial:
-        found.to_csv(partial, index=False, float_format="%.6f")
+    tables.write(found, FOLDER / "images.csv")
 
 
 def decoded(entries, preprocess):
@@ -98,7 +95,7 @@ def predicted(rows, classes, model):
     return found
 
 
-def probed(rows, study, classes, pixel_scaling, by_image, slices):
+def probed(rows, study, classes, pixel_scaling, by, slices):
     """Role -> probabilities (n, c) of a probe on all blocks, fitted to all images that the study uses."""
     if not len(rows):
         return {role: np.empty((0, len(classes))) for role in ROLES}
@@ -108,23 +105,19 @@ def probed(rows, study, classes, pixel_scaling, by_image, slices):
     codes, series = index.codes(study["label"], classes)[used], index.read_series("data/series.csv", len(study))[used]
     for role in ROLES:
         own = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(study), sum(probe.CHANNELS)))[used]
-        units = np.arange(len(used)) if by_image else series
-        model = logistic.tuned(own, codes, series, units, len(classes), slices)
+        model = logistic.tuned(own, codes, series, index.units(series, by), len(classes), slices)
         base = vgg.initialised(f"data/features/{role}/initial.weights.h5", images.shape[1])
         found[role] = logistic.probabilities(model, features.pooled(base, images, pixel_scaling, rows))
     return found
 
 
-def shared(table, thumbnails, classes, similarity, by_image, slices):
+def shared(table, thumbnails, classes, similarity, by, slices):
     """`overlap.find` of the external images and the study's."""
     study, own_split = index.read("data/images/index.csv"), index.read("data/split.csv")
     own_series = index.read_series("data/series.csv")
     index.same_rows({"data/images/index.csv": study, "data/split.csv": own_split, "data/series.csv": own_series})
     own = arrays.thumbnails("data/images/thumbnails.npy", len(study))
-    study, units = (
-        study.assign(split=own_split["split"]),
-        np.arange(len(study)) if by_image else own_series,
-    )
+    study, units = study.assign(split=own_split["split"]), index.units(own_series, by)
     return overlap.find(table, thumbnails, study, own, own_series, classes, similarity, units, slices)
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages import atomic_write, run, write_json
+from stages import run, write_json
 
-from kidneyct.files import arrays, index
+from kidneyct.files import arrays, index, tables
 from kidneyct.leakage import leakage
 from kidneyct.pipeline import params
 from kidneyct.series import inference as thumbnail_series
@@ -22,7 +22,7 @@ def main():
     inferred = index.read("data/series.csv").get("inferred")
     index.same_rows({"data/images/index.csv": files, "data/split.csv": table, "data/series.csv": series})
     similarity = p.series.similarity
-    units = np.arange(len(table)) if p.split.by == "image" else series
+    units = index.units(series, p.split.by)
     result, baselines = leakage.measure(
         files, thumbnails, series, codes, table["split"], similarity, units, p.probe.slices, inferred
     )
@@ -31,8 +31,7 @@ def main():
     predicted = table.loc[index.rows(table, "test"), ["image", "label"]]
     for name, values in baselines.items():
         predicted[name] = np.array(p.data.classes)[values]
-    with atomic_write("metrics/leakage/baselines.csv") as partial:
-        predicted.to_csv(partial, index=False)
+    tables.write(predicted, "metrics/leakage/baselines.csv")
     pairs = leakage.closest_pairs(
         thumbnails,
         files["sha256"],
@@ -42,11 +41,9 @@ def main():
         PAIRS_PER_CLASS,
         similarity=None if inferred is None else similarity,
     )
-    with atomic_write("metrics/leakage/pairs.csv") as partial:
-        pairs.to_csv(partial, index=False, float_format="%.6f")
+    tables.write(pairs, "metrics/leakage/pairs.csv")
     groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
-    with atomic_write("metrics/leakage/similarity.csv") as partial:
-        leakage.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
+    tables.write(leakage.curve(thumbnails, groups, codes), "metrics/leakage/similarity.csv", "%.6g")
     accuracy = result["accuracy"]
     print(
         f"{result['near_duplicates']['share']:.1%} of {result['test_images']} test images have a near-duplicate in "

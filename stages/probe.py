@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import atomic_write, run, write_json
+from stages import run, write_json
 
 from kidneyct.files import arrays, index, predictions, tables
 from kidneyct.pipeline import params
@@ -15,14 +15,13 @@ def main(role):
     table = index.read("data/split.csv")
     pooled = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(table), sum(probe.CHANNELS)))
     series = index.read_series("data/series.csv", len(table))
-    units = np.arange(len(table)) if p.split.by == "image" else series
+    units = index.units(series, p.split.by)
     codes = index.codes(table["label"], classes)
     train, test = index.rows(table, "train"), index.rows(table, "test")
     result, probabilities = probe.probe(pooled, codes, series, units, train, test, classes, p.probe.slices)
     write_json(f"metrics/probe/{role}/probe.json", result)
-    with atomic_write(f"metrics/probe/{role}/predictions.csv") as partial:
-        tabulated = predictions.tabulate(table, test, classes, probabilities)
-        tabulated.to_csv(partial, index=False, float_format="%.6f")
+    tabulated = predictions.tabulate(table, test, classes, probabilities)
+    tables.write(tabulated, f"metrics/probe/{role}/predictions.csv")
     whole = result[probe.ALL]
     auroc = whole["series"].get("macro_auroc")
     print(

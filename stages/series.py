@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages import run
 
-from kidneyct.files import arrays, index
+from kidneyct.files import arrays, index, tables
 from kidneyct.pipeline import params
 from kidneyct.series import inference, known_series
 
@@ -26,7 +26,7 @@ def main():
     if known is not None:
         columns = {"series": known, "inferred": columns["series"]}
     table = table.assign(**columns)
-    index.write(table[["image", *columns]], "data/series.csv")
+    tables.write(table[["image", *columns]], "data/series.csv")
     by_class = table.groupby("label")["series"].nunique()
     print(f"series: {table['series'].nunique()} among {len(table)} images, {'inferred' if known is None else 'known'}")
     print(", ".join(f"{label} {count}" for label, count in by_class.items()))

@@ -2,7 +2,7 @@
 
 from stages import run
 
-from kidneyct.files import index
+from kidneyct.files import index, tables
 from kidneyct.pipeline import params
 from kidneyct.series import split
 
@@ -13,7 +13,7 @@ def main():
     images = index.read("data/images/index.csv")
     index.same_rows({"data/images/index.csv": images, "data/series.csv": series})
     table = split.plan(images, series, p.data.classes, p.split, p.train.fraction, p.seed)
-    index.write(table, "data/split.csv")
+    tables.write(table, "data/split.csv")
     print(table.groupby(["split", "label"]).size().unstack(fill_value=0).to_string())
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages import atomic_write, run
+from stages import run
 
 from kidneyct.backbone import devices, features, vgg
 from kidneyct.classifier import batches, classifier
@@ -48,8 +48,7 @@ def main(role):
         return network, model, inputs
 
     def write(history):  # also while it trains, for who looks on; of several rates the kept one's in the end
-        with atomic_write(f"models/{role}/history.csv") as partial:
-            history.to_csv(partial, index=False, float_format="%.6f")
+        tables.write(history, f"models/{role}/history.csv")
 
     with checkpoint.opened(stage, title, device) as work:
         network, history, trials = training.search(
@@ -58,17 +57,15 @@ def main(role):
         with work.writing(weights_file) as path:
             network.save_weights(path)
         write(history)
-        with work.writing(f"models/{role}/rates.csv") as path:
-            trials.to_csv(path, index=False, float_format="%.6g")
+        tables.write(trials, f"models/{role}/rates.csv", "%.6g", work.writing)
         devices.prepare(seed=0)
         trained = classifier.trained(weights_file, images.shape[1], *head)
         test = index.rows(table, "test")
         probabilities = batches.predict(
             *features.remainder(trained, images, cache, p.model.frozen_blocks), test, BATCH_SIZE
         )
-        with work.writing(f"models/{role}/predictions.csv") as path:
-            tabulated = predictions.tabulate(table, test, classes, probabilities)
-            tabulated.to_csv(path, index=False, float_format="%.9g")  # all that 32 bits hold
+        tabulated = predictions.tabulate(table, test, classes, probabilities)
+        tables.write(tabulated, f"models/{role}/predictions.csv", "%.9g", work.writing)  # all that 32 bits hold
     kept = trials[trials["kept"] == 1].iloc[0]
     print(
         f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "

@@ -84,7 +84,7 @@ def test_a_table_appears_whole_and_its_text_stays_text(tmp_path):
     names = ["01", "NA", 'a,"b".jpg', "<i>"]
     table = pd.DataFrame({"image": names, "label": ["01", "None"] * 2, "split": ["train", "test"] * 2})
     table = table.assign(series=[0, 2, 0, 1], **{"01": [0.25, 1, 0, 0]})
-    index.write(table, tmp_path / "split.csv")
+    tables.write(table, tmp_path / "split.csv")
     read = index.read(tmp_path / "split.csv")
     pd.testing.assert_frame_equal(read, table)
     assert index.codes(read["label"], ["None", "01"]).tolist() == [1, 0, 1, 0]

@@ -86,6 +86,7 @@ def _execute(runs, missing, jobs):
 def _probes(wanted, runs, revisions, name, values, compute):
     """What of the starts is finished, put together; None where not all of one cut is. `compute` what is not yet."""
     from kidneyct.experiments import charts, probes, starts, study
+    from kidneyct.files import tables
 
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
     if not finished:
@@ -103,8 +104,7 @@ def _probes(wanted, runs, revisions, name, values, compute):
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
-    with atomic_write(f"plots/{name}-series.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.4f")
+    tables.write(table, f"plots/{name}-series.csv", "%.4f")
     charts.draw(f"plots/{name}-probes.png", result)
     charts.heat(f"plots/{name}-series.png", table)
     print("\n".join(starts.sentences(result)))
@@ -115,14 +115,14 @@ def _probes(wanted, runs, revisions, name, values, compute):
 def _splits(runs, revisions, name, classes):
     """Pool the trainings that are finished, by way of splitting."""
     from kidneyct.experiments import arms, charts, study
+    from kidneyct.files import tables
 
     outcomes, missing = study.pooled([run for run in runs if run.split != study.PROBES], revisions)
     if not outcomes:
         return {}
     splits = {split: arms.summarise(of_split, classes) for split, of_split in outcomes.items()}
     table = arms.table(splits)
-    with atomic_write(f"plots/{name}.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6f")
+    tables.write(table, f"plots/{name}.csv")
     charts.forest(f"plots/{name}.png", splits)
     columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
     for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):

@@ -108,12 +108,13 @@ def places(wanted, models, shared, folds, slices, by="series"):
 
     InputError where a class has fewer series than there are folds.
     """
-    dealt = logistic.dealt(shared.codes, units(shared, by), folds, 0)
+    dealt = logistic.dealt(shared.codes, index.units(shared.series, by), folds, 0)
     most = 1 if dealt is None else dealt.max() + 1
     if most < folds:
         raise InputError(f"probes.folds: expected at most {most}, what there is of the rarest class, found {folds}")
     code = [Path(module.__file__).read_bytes() for module in (logistic, balance, probe)]
-    common = shared.codes, shared.series, code, [*map(inspect.getsource, (out_of_fold, share_of))], folds, slices, by
+    code += map(inspect.getsource, (out_of_fold, share_of, index.class_counts))
+    common = shared.codes, shared.series, code, folds, slices, by
     made_of, hashes = joblib.hash(common), {name: joblib.hash(values) for name, values in models.items()}
     return {task: HOME / f"{joblib.hash((made_of, hashes[task.model], *task[1:]))}.npz" for task in wanted}
 
@@ -162,20 +163,15 @@ def gathered(kept):
 
 def _made(path, task, values, shared, folds, slices, by):
     fold = cut(shared, folds, task.cut, by)
-    arrays = out_of_fold(task, values, shared, fold, slices, units(shared, by))
+    arrays = out_of_fold(task, values, shared, fold, slices, index.units(shared.series, by))
     with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
-
-
-def units(shared, by):
-    """What folds hold whole, a number for each image (n,): its series, or by image the image alone."""
-    return np.arange(len(shared.codes)) if by == "image" else shared.series
 
 
 def cut(shared, folds, seed, by):
     """The fold of each image (n,): series or images dealt at random, or, by block, runs of neighbouring series."""
     if by != "block":
-        return logistic.dealt(shared.codes, units(shared, by), folds, seed)
+        return logistic.dealt(shared.codes, index.units(shared.series, by), folds, seed)
     of_image = shared.codes, shared.series, shared.names, [1 / folds] * folds
     return np.argmax([split.by_block(*of_image, number, 0.0, seed) == "test" for number in range(folds)], axis=0)
 
@@ -203,7 +199,7 @@ def out_of_fold(task, values, shared, fold, slices, units):
         if task.part == BEYOND:
             inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
             both = np.zeros((len(fold), classes + 3))
-            both[:, classes:] = baselines.acquisition(shared.thumbnails, *shared.sizes.T)[:, 2:]
+            both[:, classes:] = baselines.size_and_greys(shared.thumbnails, *shared.sizes.T)[:, 2:]
             for rows, seen in ((train, inner), (test, result[test])):
                 both[rows, :classes] = np.log(np.maximum(seen, 1e-6))
             model = logistic.tuned(both[train], *given, classes, slices, seed=task.cut)
@@ -215,10 +211,9 @@ def out_of_fold(task, values, shared, fold, slices, units):
 
 def share_of(codes, series, share, seed):
     """Which rows (n,) bool are of a share of each class's series, two at least; a larger share holds a smaller one."""
-    names, members = np.unique(series, return_inverse=True)
-    _, of_series = probe.by_series(np.zeros((len(codes), int(codes.max()) + 1)), codes, series)
-    chosen = np.zeros(len(names), bool)
-    order = np.random.default_rng(seed).permutation(len(names))
+    members, counts = index.class_counts(series, codes)
+    of_series, chosen = counts.argmax(axis=1), np.zeros(len(counts), bool)
+    order = np.random.default_rng(seed).permutation(len(counts))
     for code in np.unique(of_series):
         own = order[of_series[order] == code]
         chosen[own[: max(2, round(share * len(own)))]] = True

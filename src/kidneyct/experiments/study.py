@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from kidneyct.experiments.starts import RANDOM
 from kidneyct.files import index, tables
 from kidneyct.pipeline import params, yaml12
-from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.errors import InputError, faults
 from kidneyct.pipeline.roles import ROLES
 
 TARGET = "compare"  # the last stage that a run needs: it costs no map
@@ -87,9 +87,7 @@ def read(path):
     try:
         return Study.model_validate(document)
     except ValidationError as error:
-        mistakes = [(".".join(map(str, each["loc"])) or "all of it", each["msg"]) for each in error.errors()]
-        lines = [f"{path}: {where}: {told.removeprefix('Value error, ')}" for where, told in mistakes]
-        raise InputError("\n".join(lines)) from None
+        raise InputError("\n".join(f"{path}: {fault}" for fault in faults(error))) from None
 
 
 def plan(study, path="params.yaml"):

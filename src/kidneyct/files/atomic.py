@@ -41,6 +41,15 @@ def atomic_write(path, folder=None):
                 partial.unlink(missing_ok=True)
 
 
+def new_folder(path, where):
+    """Make a folder to write into; InputError, `where` in front, unless it is new or empty: no file is written over."""
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{where}: expected a new or empty folder, found another; choose another name")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def to_disk(file):
     """Have what was written to an open file survive a loss of power."""
     file.flush()

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 
 from kidneyct.files import tables
-from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import InputError, corrupt, shown
 
 PARTS = ("train", "validation", "test")
 DROPPED = "dropped"  # rows that no part holds: one file under several classes
 UNUSED = "unused"  # rows that would train but for train.fraction
 BASELINES = ("majority_class", "nearest_thumbnail", "linear_model", "acquisition", "acquisition_size")  # no network
-TEXT = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
-WHOLE = ("width", "height", "series", "inferred")
-KINDS = dict.fromkeys(TEXT, tables.TEXT) | dict.fromkeys(WHOLE, tables.WHOLE)
+TEXT_COLUMNS = ("image", "label", "predicted", "split", "sha256", "reason", *BASELINES)
+WHOLE_COLUMNS = ("width", "height", "series", "inferred")
+KINDS = dict.fromkeys(TEXT_COLUMNS, tables.TEXT) | dict.fromkeys(WHOLE_COLUMNS, tables.WHOLE)
 EXPECTED = "a table of images"
 COLUMNS = {  # what a table has at least, by its file's name
     "index.csv": ("image", "label", "width", "height", "sha256"),
@@ -33,7 +32,7 @@ def read(path):
     `path` may be an open text file. InputError where it is missing, cut short or not such a table.
     """
     name = tables.source(path)
-    table = tables.load(path, EXPECTED, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    table = tables.load(path, EXPECTED, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
     columns = COLUMNS.get(Path(str(name)).name, ())
     fault = tables.fault(table, {column: KINDS[column] for column in (*columns, *table) if column in KINDS})
     if not fault and "image" in table and not table["image"].is_unique:
@@ -45,18 +44,25 @@ def read(path):
     return table
 
 
-def write(table, path):
-    """Write a table without its row numbers; the file appears when it is complete."""
-    with atomic_write(path) as partial:
-        table.to_csv(partial, index=False)
-
-
 def read_series(path, count=None):
     """The series number of each row, (n,) int, of `count` rows where it is given."""
     numbers = read(path)["series"].to_numpy()
     if count not in (None, len(numbers)):
         raise corrupt(path, f"a line for each of {count} images", len(numbers))
     return numbers
+
+
+def units(series, by):
+    """What tuning holds whole, as `split.by` asks, a number for each row (n,): its series (n,), or by image the row."""
+    return np.arange(len(series)) if by == "image" else series
+
+
+def class_counts(series, codes):
+    """Each row's series (n,) as its place among all k, ascending; and the rows of each by class, (k, c) int."""
+    names, members = np.unique(series, return_inverse=True)
+    counts = np.zeros((len(names), int(np.max(codes)) + 1), int)
+    np.add.at(counts, (members, codes), 1)
+    return members, counts
 
 
 def same_rows(tables):

@@ -1,4 +1,4 @@
-"""Tables that stages leave for others, as CSV: read with a check of what they are."""
+"""Tables that stages leave for others, as CSV: written whole, read with a check of what they are."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import InputError, corrupt, missing, shown
 
 WHOLE, NUMBER, SHARE, FLAG, TEXT = "whole numbers from 0", "numbers", "numbers from 0 to 1", "only 0 and 1", "text"
@@ -22,6 +23,12 @@ BEYOND = {"lowest": "lower", "highest": "higher"}  # of a rate at this edge of t
 PENALTY = {"lowest": "strong", "highest": "weak"}  # at this edge of scikit-learn's C, which is the penalty's inverse
 PAIRS = {"test": WHOLE, "training": WHOLE, "correlation": NUMBER}
 RELIABILITY = {"low": SHARE, "high": SHARE, "confidence": SHARE, "accuracy": SHARE, "count": WHOLE}
+
+
+def write(table, path, float_format="%.6f", place=atomic_write):
+    """Write a table without its row numbers; `place` is as in `arrays.written`."""
+    with place(path) as partial:
+        table.to_csv(partial, index=False, float_format=float_format)
 
 
 def kept(trials):

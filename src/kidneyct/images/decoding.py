@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from kidneyct.files import arrays, index, parallel
+from kidneyct.files import arrays, index, parallel, tables
 from kidneyct.images import container, grey, window
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
@@ -114,9 +114,9 @@ def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE,
                 thumbnails.append(small[None])
                 lines.append((entry.image, entry.label, *about))
         # Both tables are written while the arrays are no more than drafts: what fails leaves rejected.csv alone.
-        index.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
+        tables.write(pd.DataFrame(rejected, columns=index.COLUMNS["rejected.csv"]), folder / "rejected.csv")
         _check_rejected(archive, images, rejected, allowed, folder)
-        index.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
+        tables.write(pd.DataFrame(lines, columns=index.COLUMNS["index.csv"]), folder / "index.csv")
     return len(lines), len(rejected)
 
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from kidneyct.files import index
 from kidneyct.probe import balance, logistic
 from kidneyct.series import inference
 
 
-def acquisition(thumbnails, widths, heights):
+def size_and_greys(thumbnails, widths, heights):
     """What can be told of pictures without looking at what they show: (n, 5) float.
 
     Width, height, mean grey, its standard deviation, and the mean grey of the outermost pixels of the thumbnail.
@@ -24,14 +25,14 @@ def features(thumbnails, widths, heights):
     `linear_model` sees the thumbnail's 625 greys. `acquisition` sees three numbers without anatomy: mean grey, its
     deviation and the border's mean; `acquisition_size` the same with the picture's width and height.
     """
-    made = acquisition(thumbnails, widths, heights)
+    made = size_and_greys(thumbnails, widths, heights)
     return {"linear_model": inference.flat(thumbnails), "acquisition": made[:, 2:], "acquisition_size": made}
 
 
 def tuned(training, codes, series, units, slices):
-    """The `logistic.Model` of each linear baseline, by name; `training` are `features`, and the others n rows' too.
+    """The `logistic.Model` of each linear baseline, by name: `training` is what `features` gives of n training images.
 
-    Codes, series and units (n,), and `slices`, are as in `logistic.tuned`.
+    Codes, series and units (n,) are theirs, as in `logistic.tuned`, and so is `slices`.
     """
     classes = int(codes.max()) + 1
     return {name: logistic.tuned(seen, codes, series, units, classes, slices) for name, seen in training.items()}
@@ -65,7 +66,5 @@ def permuted(codes, series, generator):
     Whatever a model then gets right of a test image, it got from other slices of the image's own series (Yagis et al.
     2021 permuted labels over subjects so).
     """
-    names, members = np.unique(series, return_inverse=True)
-    counts = np.zeros((len(names), codes.max() + 1), int)
-    np.add.at(counts, (members, codes), 1)
+    members, counts = index.class_counts(series, codes)
     return generator.permutation(counts.argmax(axis=1))[members]

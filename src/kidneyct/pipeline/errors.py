@@ -39,6 +39,14 @@ def corrupt(path, expected, found):
     )
 
 
+def faults(error):
+    """What a pydantic.ValidationError found, a line for each fault: where, and what is amiss."""
+    for fault in error.errors(include_input=False, include_url=False):
+        refused = fault["type"] == "predicate_failed"  # whose message names a function of ours
+        message = "a value that is not allowed" if refused else fault["msg"].removeprefix("Value error, ")
+        yield ": ".join(filter(None, [".".join(map(str, fault["loc"])), message]))
+
+
 def no_file(mode):
     """What a path of this `st_mode` is instead of a file, None where it is one; opening a pipe would wait for ever."""
     if stat.S_ISREG(mode):
@@ -71,7 +79,7 @@ def end_at_once():
 
 def _unhandled(kind, error, trace):
     if issubclass(kind, InputError):
-        _told(f"error: {error}", 1)  # which is Python's own status then
+        _end_with(f"error: {error}", 1)  # which is Python's own status then
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -96,19 +104,19 @@ def run_main(call, mistake=1):
         print(end="", flush=True)
         return status
     except InputError as error:
-        return _told(f"error: {error}", mistake)
+        return _end_with(f"error: {error}", mistake)
     except KeyboardInterrupt:
-        return _told("interrupted", INTERRUPTED)
+        return _end_with("interrupted", INTERRUPTED)
     except _Terminated:
-        return _told("terminated", TERMINATED)
+        return _end_with("terminated", TERMINATED)
     except BrokenPipeError:
         return UNHEARD
     except OSError as error:
-        return _told(f"error: {reason(error)}", 1)
+        return _end_with(f"error: {reason(error)}", 1)
     except Exception as error:
         if type(error).__name__ not in NO_MEMORY:
             raise
-        return _told(
+        return _end_with(
             f"error: too little memory for this ({' '.join(str(error).split())[:200] or 'no more is known'})", 1
         )
     finally:
@@ -130,7 +138,7 @@ def _terminate(number, frame):
     raise _Terminated
 
 
-def _told(line, status):
+def _end_with(line, status):
     print(line, file=sys.stderr)
     return status
 

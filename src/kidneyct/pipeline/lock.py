@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kidneyct.pipeline import yaml12
-from kidneyct.pipeline.errors import InputError, missing
+from kidneyct.pipeline.errors import InputError, faults, missing
 
 BACK = "run dvc repro, or git checkout dvc.lock params.yaml and dvc checkout to go back to the commit's run"
 MEND = "settle what a merge left in it and run dvc repro, or git checkout dvc.lock"
@@ -57,17 +57,15 @@ def checked(model, values, source):
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ": ".join(["", *(" ".join(f"{part}".split()) for part in first["loc"])])
-        raise InputError(f"{source}{where}: {' '.join(first['msg'].split())}; {MEND}") from None
+        raise InputError(f"{source}: {' '.join(next(faults(error)).split())}; {MEND}") from None
 
 
-def one_run(lock, last, folder, first=()):
-    """The stages that `last` came from, itself among them, name -> Stage; none beyond those named in `first`.
+def one_run(lock, last, folder, stop_at=()):
+    """The stage `last` and all that it came from, name -> Stage; those named in `stop_at` are the earliest.
 
-    InputError where the lock has no stage `last`, or a stage read other files than the lock's stage for them wrote:
-    such are of different runs. Where a stage read a part of what another wrote, or more, the lock alone can't tell;
-    what lies in the run's `folder` can.
+    InputError where the lock has no stage `last`, or where a stage read another file than the one that is of the lock:
+    then they are of different runs. Of a file in a folder that was written whole, or the other way round, the lock has
+    no digest of its own: the file in the run's `folder` is hashed.
     """
     source = folder / "dvc.lock"
     if last not in lock.stages:
@@ -79,7 +77,7 @@ def one_run(lock, last, folder, first=()):
         if name in reached:
             continue
         reached[name] = lock.stages[name]
-        for dep in () if name in first else reached[name].deps:
+        for dep in () if name in stop_at else reached[name].deps:
             for out, writer in outs:
                 if _within(dep.path, out.path) or _within(out.path, dep.path):
                     if not _same(dep, out, folder, known):

@@ -16,6 +16,7 @@ from kidneyct.pipeline.errors import InputError, shown
 
 LEAST_RATE, GREATEST_RATE, RATES = 1e-10, 100, 100  # a smaller one moves no weight of 32 bits
 GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
+SOURCES = ("kaggle", "phantom")  # what data.source may be beside a path
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 LONGEST = 100  # characters of a value that a line shows
 
@@ -160,29 +161,23 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _together(self):
-        split, train, data = self.split, self.train, self.data
-        head, warm_up, drawn = train.head_epochs, train.warmup_epochs, self.explain.images_per_class * len(data.classes)
-        decay, adamw, cosine = train.weight_decay, train.optimizer == "adamw", train.schedule == "cosine"
-        path = data.source not in ("kaggle", "phantom")
-        _require(split.test + split.validation < 1, "split.test split.validation", "shares of less than 1 together")
-        _require(split.fold < split.folds, "split.fold split.folds", "a whole number from 0 below split.folds")
-        _require(adamw or not decay, "train.weight_decay train.optimizer", "0 unless train.optimizer is adamw")
-        _require(cosine or not warm_up, "train.warmup_epochs train.schedule", "0 unless train.schedule is cosine")
-        longer = "more epochs than the head's and the warm-up's together"
-        _require(head + warm_up < train.epochs, "train.epochs train.head_epochs train.warmup_epochs", longer)
-        alone = "0 where all five blocks are frozen, as the head always trains alone then"
-        _require(self.model.frozen_blocks < 5 or not head, "train.head_epochs model.frozen_blocks", alone)
-        most = f"images of all classes together up to {DRAWN}"
-        _require(drawn <= DRAWN, "explain.images_per_class data.classes", most)
-        table = "a table only for a data.source that is a path, else none"
-        _require(path or data.labels == "none", "data.labels data.source", table)
+        split, train, blocks = self.split, self.train, self.model.frozen_blocks
+        head, warm, epochs, decay = train.head_epochs, train.warmup_epochs, train.epochs, train.weight_decay
+        adamw, cosine, path = train.optimizer == "adamw", train.schedule == "cosine", self.data.source not in SOURCES
+        drawn = self.explain.images_per_class * len(self.data.classes)
+        for holds, names, allowed in (
+            (split.test + split.validation < 1, "split.test split.validation", "shares of less than 1 together"),
+            (split.fold < split.folds, "split.fold split.folds", "a whole number from 0 below split.folds"),
+            (adamw or not decay, "train.weight_decay train.optimizer", "0 unless train.optimizer is adamw"),
+            (cosine or not warm, "train.warmup_epochs train.schedule", "0 unless train.schedule is cosine"),
+            (head + warm < epochs, "train.epochs train.head_epochs train.warmup_epochs", "more than both together"),
+            (blocks < 5 or not head, "train.head_epochs model.frozen_blocks", "0 where all five blocks are frozen"),
+            (drawn <= DRAWN, "explain.images_per_class data.classes", f"{DRAWN} images of all classes at most"),
+            (path or self.data.labels == "none", "data.labels data.source", "none unless data.source is a path"),
+        ):
+            if not holds:
+                raise PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": names.split()})
         return self
-
-
-def _require(holds, keys, allowed):
-    """The error, unless a rule over some keys holds: the first of them is named, and what is allowed there."""
-    if not holds:
-        raise PydanticCustomError("rule", "{allowed}", {"allowed": allowed, "keys": keys.split()})
 
 
 def keys(section=Params, prefix=""):

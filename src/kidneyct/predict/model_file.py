@@ -18,7 +18,7 @@ from safetensors import numpy as safetensors
 
 from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline import params
-from kidneyct.pipeline.errors import InputError, no_file, shown
+from kidneyct.pipeline.errors import InputError, faults, no_file, shown
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.predict import trained_model
 from kidneyct.predict.trained_model import AGAIN
@@ -86,8 +86,7 @@ def read(path):
     try:
         about = _About.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        fault = shown(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 150)
+        fault = shown(next(faults(error)), 150)
         raise InputError(f"{shown(path)}: {ABOUT} is of another kidneyct, or damaged ({fault}); {AGAIN}") from None
     thumbnails, shape = arrays.pop(THUMBNAILS, None), (about.images, 25, 25)
     if thumbnails is not None and (thumbnails.dtype, thumbnails.shape) != (np.uint8, shape):

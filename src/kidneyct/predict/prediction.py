@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kidneyct.files.atomic import new_folder
 from kidneyct.files.rounding import rounded
 from kidneyct.images import container, decoding, grey
 from kidneyct.images.archive import SUFFIXES
@@ -65,12 +66,9 @@ def _is_dicom(file):
 def pictures(files, folder):
     """Where the picture of each file goes, file -> path in `folder`, which is made: NAME.png, NAME-2.png, ….
 
-    InputError where the folder is not new or empty, so that no file is written over.
+    InputError where the folder is not new or empty.
     """
-    folder, places, taken = Path(folder), {}, set()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--explain {folder}: expected a new or empty folder, found another; choose another name")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, places, taken = new_folder(folder, f"--explain {folder}"), {}, set()
     for file in files:
         # A DICOM file may be called by an identifier, whose last number is no suffix.
         stem = file.name if file.suffix[1:].isdecimal() else file.stem

@@ -78,7 +78,7 @@ def read(folder, roles=ROLES):
     folder = Path(folder)
     known, source, md5s, settings = lock.read(folder), folder / "dvc.lock", {}, {}
     for role in roles:
-        stages = lock.one_run(known, f"train@{role}", folder, first=("preprocess",))
+        stages = lock.one_run(known, f"train@{role}", folder, stop_at=("preprocess",))
         own = _parameters(stages, source)
         needed = {field.alias for field in Settings.model_fields.values()} & own.keys()
         settings[role] = lock.checked(Settings, {key: own[key] for key in needed}, f"{source}: train@{role}")

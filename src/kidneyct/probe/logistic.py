@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from kidneyct.files.index import class_counts
 from kidneyct.probe import balance
 
 STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C, the inverse of the penalty
@@ -138,15 +139,13 @@ def dealt(codes, units, folds, seed):
 
     There are as many folds as the rarest class has units, if these are fewer.
     """
-    names, members = np.unique(units, return_inverse=True)
-    counts = np.zeros((len(names), int(np.max(codes)) + 1), int)
-    np.add.at(counts, (members, codes), 1)
+    members, counts = class_counts(units, codes)
     of_unit = counts.argmax(axis=1)  # a unit's commonest class
     fewest = np.unique(of_unit, return_counts=True)[1].min()
     if fewest < 2:
         return None
-    order = np.random.default_rng(seed).permutation(len(names))
+    order = np.random.default_rng(seed).permutation(len(counts))
     order = order[np.argsort(of_unit[order], kind="stable")]
-    fold = np.empty(len(names), int)
-    fold[order] = np.arange(len(names)) % min(folds, fewest)
+    fold = np.empty(len(counts), int)
+    fold[order] = np.arange(len(counts)) % min(folds, fewest)
     return fold[members]

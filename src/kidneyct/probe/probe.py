@@ -6,6 +6,7 @@ It trains nothing of a network, so that it learns what the features hold even fr
 import numpy as np
 from sklearn import metrics
 
+from kidneyct.files.index import class_counts
 from kidneyct.files.rounding import rounded
 from kidneyct.probe import logistic
 
@@ -62,10 +63,9 @@ def evaluate(probabilities, codes, series, classes):
 
 def by_series(probabilities, codes, series):
     """Mean probabilities (g, k) and the commonest class (g,) of each series, in the order of their numbers."""
-    names, members = np.unique(series, return_inverse=True)
-    sums, counts = np.zeros((len(names), probabilities.shape[1])), np.zeros((len(names), probabilities.shape[1]))
+    members, counts = class_counts(series, codes)
+    sums = np.zeros((len(counts), probabilities.shape[1]))
     np.add.at(sums, members, probabilities)
-    np.add.at(counts, (members, codes), 1)
     return sums / counts.sum(axis=1, keepdims=True), counts.argmax(axis=1)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from kidneyct.files.index import DROPPED, PARTS, UNUSED, rows
+from kidneyct.files.index import DROPPED, PARTS, UNUSED, class_counts, rows
 from kidneyct.pipeline.errors import InputError
 from kidneyct.series import inference
 
@@ -112,10 +112,9 @@ def by_block(labels, series, images, runs, fold, validation, seed):
     labels, generator = np.asarray(labels), np.random.default_rng(seed)
     parts = np.full(len(labels), "train", dtype=object)
     rows = inference.order(images)
-    _, first, members, sizes = np.unique(np.asarray(series)[rows], True, True, True)
-    classes, codes = np.unique(labels[rows], return_inverse=True)
-    counts = np.zeros((len(first), len(classes)), int)  # (series, classes)
-    np.add.at(counts, (members, codes), 1)
+    series, (classes, codes) = np.asarray(series)[rows], np.unique(labels[rows], return_inverse=True)
+    _, first, sizes = np.unique(series, return_index=True, return_counts=True)
+    members, counts = class_counts(series, codes)
     for code, label in enumerate(classes):
         own = np.flatnonzero(counts.argmax(axis=1) == code)
         needed = max(len(runs), len(PARTS))
@@ -157,9 +156,7 @@ def _assign(labels, series, shares, seed):
     classes. Of a few such draws the one nearest to the shares is kept. Every part gets a series of each class.
     """
     names, codes = np.unique(labels, return_inverse=True)
-    _, groups = np.unique(series, return_inverse=True)
-    counts = np.zeros((groups.max() + 1, len(names)), int)  # (series, classes)
-    np.add.at(counts, (groups, codes), 1)
+    members, counts = class_counts(series, codes)
     held_by = (counts > 0).sum(axis=0)
     if held_by.min() < len(shares):
         raise _too_few(len(shares), held_by.min(), names[held_by.argmin()])
@@ -172,22 +169,22 @@ def _assign(labels, series, shares, seed):
         distance = np.abs(held - targets).sum() + (len(labels) if (held == 0).any() else 0)
         if distance < best_distance:
             best, best_distance = chosen, distance
-    return best[groups]
+    return best[members]
 
 
 def _fill(counts, targets, order):
     """Part of each series, (series,) int, and how many images each part then holds, (parts, classes)."""
     chosen, held = np.zeros(len(counts), int), np.zeros_like(targets)
     left = (counts > 0).sum(axis=0)  # series still to come, by class
-    for one in order:
-        of = counts[one] > 0
+    for number in order:
+        of = counts[number] > 0
         lacking = held[:, of] == 0  # (parts, its classes)
         needed = (lacking & (left[of] <= lacking.sum(axis=0))).any(axis=1)
-        room = (targets - held) @ counts[one]
+        room = (targets - held) @ counts[number]
         if needed.any():
             room[~needed] = -np.inf
-        chosen[one] = room.argmax()
-        held[chosen[one]] += counts[one]
+        chosen[number] = room.argmax()
+        held[chosen[number]] += counts[number]
         left -= of
     return chosen, held
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from kidneyct.files import tables
 from kidneyct.images import archive, container, decoding, window
-from kidneyct.images.archive import MASKS, ROOT, SUFFIXES
+from kidneyct.images.archive import MASKS, PATIENTS, ROOT, SUFFIXES
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom, labels
@@ -80,7 +80,7 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     yield from _pictures(named, read, source)
     yield from _masks(named, names, read, top, source)
     lines = [f"{one.image},{one.patient}" for one in sorted(named)]
-    yield "patients.csv", ("\n".join(["image,series", *lines]) + "\n").encode()
+    yield PATIENTS, ("\n".join(["image,series", *lines]) + "\n").encode()
 
 
 def _may_be(name):

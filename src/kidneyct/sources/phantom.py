@@ -9,7 +9,6 @@ import hashlib
 import io
 import itertools
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,8 @@ from PIL import Image
 from scipy import ndimage
 
 from kidneyct.files import parallel
-from kidneyct.images.archive import MASKS, ROOT
+from kidneyct.files.atomic import new_folder
+from kidneyct.images.archive import MASKS, PATIENTS, ROOT
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom
@@ -394,7 +394,7 @@ def members(classes, patients_per_class, slices_per_patient, seed):
                 listed.append(f"{row},{label}- ({count}),{stem}.jpg,{label},{target},{label}")
                 patients.append(f"{stem}.jpg,{label}-{number},{label},{position}")
     yield "kidneyData.csv", ("\n".join(listed) + "\n").encode()
-    yield "patients.csv", ("\n".join(patients) + "\n").encode()
+    yield PATIENTS, ("\n".join(patients) + "\n").encode()
 
 
 def files(one):
@@ -438,10 +438,7 @@ def scan(one):
 
 def write_scans(folder, classes, patients_per_class, slices_per_patient, seed):
     """Write DICOM files CLASS/PATIENT/IM0001, … and masks/CLASS/PATIENT/IM0001.png into a new folder; their number."""
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{shown(folder)}: expected a new or empty folder, found another; choose another name")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = new_folder(folder, shown(folder))
     every = list(itertools.product(classes, range(1, patients_per_class + 1)))
     for label, number in progress.bar(every, what="phantom", unit="patient"):
         for one in patient(label, number, slices_per_patient, seed):
