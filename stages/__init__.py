@@ -36,12 +36,10 @@ def run(main):
 
 def _arguments(main, given):
     """What the command line gives: one of the roles where `main` takes one, else nothing."""
-    allowed = [[role] for role in ROLES] if inspect.signature(main).parameters else [[]]
-    if given not in allowed:
-        expected, found = (" or ".join(map(" ".join, words)) or "no argument" for words in (allowed, [given]))
-        raise errors.InputError(
-            f"stages.{Path(sys.argv[0]).stem}: expected {expected}, found {found}; or run dvc repro"
-        )
+    wanted, stage = len(inspect.signature(main).parameters), Path(sys.argv[0]).stem
+    if len(given) != wanted or not set(given) <= set(ROLES):
+        expected, found = " or ".join(ROLES) if wanted else "no argument", " ".join(given) or "no argument"
+        raise errors.InputError(f"stages.{stage}: expected {expected}, found {found}; or run dvc repro")
     return given
 
 

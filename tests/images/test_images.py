@@ -57,7 +57,7 @@ def test_both_arrays_hold_what_a_picture_is_changed_to(tmp_path):
     pixels = np.zeros((64, 64), np.uint8)
     pixels[16:48, 8:56] = np.random.default_rng(0).integers(50, 250, (32, 48))
     files = {"Cyst/a.png": png(pixels), "Stone/b.png": png(pixels)}
-    *_, tensors, thumbnails = preprocess(tmp_path, files, how="matched")
+    *_, tensors, thumbnails = preprocess(tmp_path, files, grey="matched")
     matched = Image.fromarray(grey.matched(pixels))
     assert np.asarray(matched).max() > pixels.max()
     np.testing.assert_array_equal(tensors[1], decoding.tensor(matched, 32))
@@ -78,7 +78,7 @@ def test_a_grey_picture_is_as_its_three_equal_channels():
     expected = np.asarray(colours.resize((32, 32), Image.Resampling.BILINEAR))
     small = np.asarray(colours.convert("L").resize((25, 25), Image.Resampling.BOX))
     for content in (saved(colours), saved(Image.fromarray(grey)), saved(colours.convert("RGBA"))):
-        picture = decoding.decode(content, "a", chosen=[10, 2])  # which is for 16 bits alone
+        picture = decoding.decode(content, "a", window=[10, 2])  # which is for 16 bits alone
         assert picture.mode == "L"
         assert picture.convert("RGB").tobytes() == colours.tobytes()
         assert np.array_equal(decoding.tensor(picture, 32), expected)
@@ -237,9 +237,9 @@ def test_a_slice_goes_through_a_png_and_back():
         assert (np.asarray(picture).astype(int) - 32768).tolist() == units.tolist()
     assert content == window.encode(units, (40, 400))
     for chosen, expected in (("file", (40, 400)), ([0, 2000], (0, 2000))):
-        decoded = np.asarray(decoding.decode(content, "a", chosen=chosen))
+        decoded = np.asarray(decoding.decode(content, "a", window=chosen))
         np.testing.assert_array_equal(decoded, window.linear(units, *expected))
-    usual = np.asarray(decoding.decode(window.encode(units, None), "a", chosen="file"))
+    usual = np.asarray(decoding.decode(window.encode(units, None), "a", window="file"))
     np.testing.assert_array_equal(usual, window.linear(units, 40, 400))
 
 
@@ -252,14 +252,14 @@ def deep(text=(), **options):
 
 
 def test_another_png_of_16_bits_needs_a_window_of_its_stored_values():
-    greys = np.asarray(decoding.decode(deep(), "a.png", chosen=[1000, 2001]))
+    greys = np.asarray(decoding.decode(deep(), "a.png", window=[1000, 2001]))
     assert greys.tolist() == [[0, 128], [255, 255]]
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
-    greys = np.asarray(decoding.decode(deep(exif=exif), "a.png", chosen=[1000, 2001]))
+    greys = np.asarray(decoding.decode(deep(exif=exif), "a.png", window=[1000, 2001]))
     assert greys.tolist() == [[255, 0], [255, 128]]
     with pytest.raises(InputError) as caught:
-        decoding.decode(deep(), "a.png", chosen="file")
+        decoding.decode(deep(), "a.png", window="file")
     assert str(caught.value) == (
         "a.png: expected 8 bits a channel, found mode I;16, which does not say what its values mean; set "
         "preprocess.window to [centre, width] of them, or convert it first"
@@ -273,13 +273,13 @@ def test_what_a_png_says_of_itself_is_checked(said):
     keywords = ("HounsfieldOffset", "WindowCentre", "WindowWidth")
     content = deep([(keyword, value) for keyword, value in zip(keywords, said, strict=True) if value])
     with pytest.raises(InputError) as caught:
-        decoding.decode(content, "a.png", chosen="file")
+        decoding.decode(content, "a.png", window="file")
     assert str(caught.value) == f"a.png: expected HounsfieldOffset 32768 and a window in its text, found {said}"
 
 
 def test_other_deep_pictures_are_refused_as_before():
     with pytest.raises(InputError, match=r"a\.png: expected an opaque picture, found transparent pixels"):
-        decoding.decode(deep(transparency=1000), "a.png", chosen=[40, 400])
+        decoding.decode(deep(transparency=1000), "a.png", window=[40, 400])
     with pytest.raises(InputError, match=r"found mode I;16; convert it first"):
         decoding.decode(deep(), "masks/a.png", formats=("PNG",))
 

@@ -101,9 +101,11 @@ def test_only_a_leak_makes_anything_of_permuted_labels():
 def test_how_a_picture_was_made_by_hand():
     thumbnail = np.zeros((25, 25), np.uint8)
     thumbnail[0], thumbnail[12, 12] = 96, 60  # 25 of the 96 outermost pixels are bright
-    made = baselines.size_and_greys(thumbnail[None], [512], [400])
+    made = baselines.features(thumbnail[None], [512], [400])
     mean = (25 * 96 + 60) / 625
-    assert made[0] == pytest.approx([512, 400, mean, np.sqrt((25 * 96**2 + 60**2) / 625 - mean**2), 25])
+    greys = [mean, np.sqrt((25 * 96**2 + 60**2) / 625 - mean**2), 25]
+    assert made["acquisition"][0] == pytest.approx(greys)
+    assert made["acquisition_size"][0] == pytest.approx([512, 400, *greys])
 
 
 def test_linear_baselines_are_the_tuned_regression_on_what_they_see():
@@ -117,7 +119,7 @@ def test_linear_baselines_are_the_tuned_regression_on_what_they_see():
     parts = np.where(train, "train", "test")
     table = files(np.arange(120))
     result, predicted = leakage.measure(table, thumbnails, series, codes, parts, 0.99, series, 2)
-    greys = baselines.size_and_greys(thumbnails, table["width"], table["height"])[:, 2:]
+    greys = baselines.acquisition(thumbnails)
     model = logistic.tuned(greys[train], codes[train], series[train], series[train], 3, 2)
     expected = logistic.probabilities(model, greys[test]).argmax(axis=1)
     np.testing.assert_array_equal(predicted["acquisition"], expected)

@@ -342,7 +342,7 @@ def table(tmp_path, text):
 def test_a_table_as_spreadsheets_write_it(tmp_path):
     found = table(tmp_path, '\ufeffpatient,note,label\r\n" P,1 ",x,Cyst\r\n\r\n007,,Stone\r\n')
     assert (found.key, found.lines) == ("patient", {"P,1": ("Cyst", 2), "007": ("Stone", 4)})
-    assert labels.given(found, {"a": "P,1", "b": "007", "c": "P,1"}) == {"a": "Cyst", "b": "Stone", "c": "Cyst"}
+    assert labels.of_files(found, {"a": "P,1", "b": "007", "c": "P,1"}) == {"a": "Cyst", "b": "Stone", "c": "Cyst"}
 
 
 @pytest.mark.parametrize(

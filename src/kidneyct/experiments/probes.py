@@ -199,7 +199,7 @@ def out_of_fold(task, values, shared, fold, slices, units):
         if task.part == BEYOND:
             inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
             both = np.zeros((len(fold), classes + 3))
-            both[:, classes:] = baselines.size_and_greys(shared.thumbnails, *shared.sizes.T)[:, 2:]
+            both[:, classes:] = baselines.acquisition(shared.thumbnails)
             for rows, seen in ((train, inner), (test, result[test])):
                 both[rows, :classes] = np.log(np.maximum(seen, 1e-6))
             model = logistic.tuned(both[train], *given, classes, slices, seed=task.cut)

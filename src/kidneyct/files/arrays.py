@@ -29,7 +29,7 @@ class Rows:
         self.checksum = zlib.crc32(rows.data, self.checksum)
 
     def keep(self, count, checksum):
-        """Take over as many rows of an interrupted run, which are in the file; False, and none, if they are others."""
+        """Keep the first rows, `count`, that an interrupted run left in the file; False, and none, if they changed."""
         self.file.seek(self._begin)
         size, found = math.prod(self.shape) * self.dtype.itemsize, 0
         for _ in range(count):
@@ -43,7 +43,7 @@ class Rows:
         to_disk(self.file)
 
     def end(self):
-        """As many rows as came are all."""
+        """Have the file say how many rows came, and hold no more."""
         self.file.truncate(self.file.tell())
         self._head(self.count)
 

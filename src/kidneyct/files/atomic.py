@@ -15,8 +15,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 def atomic_write(path, folder=None):
     """A path to write to, beside `path` and of its ending; takes its place when the block ends, is removed if it fails.
 
-    In another `folder` it stays if it fails, for who goes on with it. The path's own folder is made. A loss of power
-    leaves all of it or nothing. InputError where the file can't be written, such as on a full disk.
+    In a `folder`, where one is given, it lies there instead and stays if the block fails: a later run goes on with it.
+    The path's own folder is made. A loss of power leaves all of it or nothing. InputError where the file can't be
+    written, such as on a full disk.
     """
     path = Path(path)
     partial = folder / path.name if folder else path.with_name(f".{path.name}")

@@ -15,9 +15,7 @@ from kidneyct.pipeline.errors import InputError, corrupt, missing, shown
 
 WHOLE, NUMBER, SHARE, FLAG, TEXT = "whole numbers from 0", "numbers", "numbers from 0 to 1", "only 0 and 1", "text"
 HISTORY = {"epoch": WHOLE, "loss": NUMBER, "accuracy": SHARE, "val_loss": NUMBER, "val_accuracy": SHARE, "kept": FLAG}
-RATES = {name: HISTORY[name] for name in ("val_loss", "val_accuracy", "kept")} | dict.fromkeys(
-    ("epochs", "kept_epoch"), WHOLE
-)
+RATES = {"val_loss": NUMBER, "val_accuracy": SHARE, "kept": FLAG, "epochs": WHOLE, "kept_epoch": WHOLE}
 RATES |= {"learning_rate": NUMBER, "stopped": FLAG, "edge": TEXT}
 BEYOND = {"lowest": "lower", "highest": "higher"}  # of a rate at this edge of the list, what was not tried
 PENALTY = {"lowest": "strong", "highest": "weak"}  # at this edge of scikit-learn's C, which is the penalty's inverse

@@ -28,19 +28,19 @@ class Image(NamedTuple):
     member: str  # its name in the zip
 
 
-def class_folders(names, classes, where, kind, key="data.source", some=False, deep=False, others=()):
-    """The label of the files in class folders, name -> label; where these lie, as a path's parts; folders beside them.
+def class_folders(names, classes, where, key="data.source", some=False, dicom=False, others=()):
+    """The files in class folders, name -> label; where these folders lie, as a path's parts; and the folders beside.
 
-    InputError where the folders of `classes` are not there once each, side by side. They hold their files, of a `kind`,
-    directly, or with `deep` anywhere below. With `some`, a few of the classes will do, if no folder beside them bears
-    another name: that one may hold what seems to be missing. `key` is the parameter that said where; `others` are files
-    of no such kind.
+    InputError where the folders of `classes` are not there once each, side by side. They hold images directly, or
+    `dicom` files anywhere below. With `some`, a few of the classes will do, but then each folder beside them
+    must be called as a class: another may hold what is missing. `key` is the parameter that said where; `others` are
+    the files of other kinds.
     """
     wanted, places = set(classes), defaultdict(lambda: defaultdict(list))  # place -> folder in it -> its files
     same = {unicodedata.normalize("NFC", label): label for label in classes}  # an accent is one character or two
     for name in names:
         folders = [same.get(unicodedata.normalize("NFC", part), part) for part in PurePosixPath(name).parts[:-1]]
-        for depth in range(0 if deep else max(0, len(folders) - 1), len(folders)):
+        for depth in range(0 if dicom else max(0, len(folders) - 1), len(folders)):
             places[tuple(folders[:depth])][folders[depth]].append(name)
     complete = [place for place, folders in places.items() if wanted <= folders.keys()]
     if some and not complete:
@@ -49,16 +49,17 @@ def class_folders(names, classes, where, kind, key="data.source", some=False, de
         folders = sorted(set().union(*places.values()))
         missing = ", ".join(sorted(wanted - set(folders)))
         found = f"{container.listed(folders, 20) or 'no such folder'}; {missing or 'none'} missing or empty"
-        if kinds := Counter(PurePosixPath(name.lower()).suffix or "no ending" for name in others):
-            lying = ", ".join(f"{count} of {shown(kind)}" for kind, count in kinds.most_common(5))
+        if suffixes := Counter(PurePosixPath(name.lower()).suffix or "no ending" for name in others):
+            lying = ", ".join(f"{count} of {shown(suffix)}" for suffix, count in suffixes.most_common(5))
             found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
-        advice = f"change data.classes or {key}{', or give a table as data.labels' * (not some)}"
+        kind = "DICOM files" if dicom else f"images ({KINDS})"
+        advice = f"change data.classes or {key}{'' if some else ', or give a table as data.labels'}"
         if complete:
             found = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}"
             advice = f"give the path of one as {key}, or merge them"
         raise InputError(
-            f"{where}: expected {'some of the ' * some}folders {', '.join(classes)} with {kind} side by side in one "
-            f"place, found {found}; {advice}"
+            f"{where}: expected {'some of the ' if some else ''}folders {', '.join(classes)} with {kind} side by side "
+            f"in one place, found {found}; {advice}"
         )
     (place,) = complete
     beside = sorted(places[place].keys() - wanted - {MASKS})
@@ -74,7 +75,7 @@ def in_class_folders(names, classes, where, key="data.source", some=False):
     """The images among some files, sorted, as `class_folders` has them; folders beside the class folders are named."""
     pictures = [name for name in names if is_image(PurePosixPath(name))]
     others = [name for name in names if not is_image(PurePosixPath(name))]
-    labels, _, beside = class_folders(pictures, classes, where, f"images ({KINDS})", key, some, others=others)
+    labels, _, beside = class_folders(pictures, classes, where, key, some, others=others)
     if beside:
         print(f"{where}: left out {container.listed(beside)}: no class of data.classes", flush=True)
     return labelled(labels, where)

@@ -9,7 +9,9 @@ import pandas as pd
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from kidneyct.files import arrays, index, parallel, tables
-from kidneyct.images import container, grey, window
+from kidneyct.images import container
+from kidneyct.images import grey as greys
+from kidneyct.images import window as windows
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, shown
 
@@ -22,17 +24,17 @@ BIT_DEPTH = 24  # the byte of a PNG file that says how many bits a channel has
 warnings.filterwarnings("ignore", module="PIL")  # of large pictures, of palettes; errors are told in a line
 
 
-def decode(content, name, formats=FORMATS, chosen=None):
+def decode(content, name, formats=FORMATS, window=None):
     """An image file's bytes as an upright picture, grey (mode L) where its channels are equal, else RGB.
 
-    Upright is as its EXIF says. A grey PNG of 16 bits is seen through `chosen`, as `preprocess.window`. InputError,
+    Upright is as its EXIF says. A grey PNG of 16 bits is seen through `window`, as `preprocess.window`. InputError,
     naming the image, if it can't be read, is animated, has otherwise more than 8 bits a channel, or is transparent
     somewhere: what is seen there depends on what lies behind. Of a JPEG of several pictures the main one is taken.
     """
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)
         depth = content[BIT_DEPTH] if picture.format == "PNG" else 8
-        deep = chosen is not None and depth == 16 and picture.mode == window.MODE
+        deep = window is not None and depth == 16 and picture.mode == windows.MODE
         if not deep and (picture.mode not in EIGHT_BIT_MODES or depth > 8):
             of_bits = f" of {depth} bits" if picture.mode in EIGHT_BIT_MODES else ""
             raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}{of_bits}; convert it first")
@@ -47,7 +49,7 @@ def decode(content, name, formats=FORMATS, chosen=None):
                 raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
             picture = picture.convert("RGBA")
         if deep:
-            picture = window.grey(picture, name, chosen)
+            picture = windows.grey(picture, name, window)
         return _lean(picture)
     except InputError:
         raise
@@ -80,19 +82,19 @@ def thumbnail(picture):
     return np.asarray(picture.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX))
 
 
-def preprocess(archive, images, image_size, allowed, folder, chosen=window.FILE, how="file"):
+def preprocess(archive, images, image_size, allowed, folder, window=windows.FILE, grey="file"):
     """Decode an archive's images in one pass, in the given order, straight into arrays on disk.
 
     `images` are the (image, label, member) entries of `archive.images`. Writes into `folder` images.npy (n, size, size,
     3) and thumbnails.npy (n, 25, 25), both uint8; index.csv: image, label, width, height (pixels, upright), sha256 (of
     the file); and rejected.csv: image, label and reason of what can't be read and has no row in the others. InputError
-    where these are more than `allowed`, or all of a class. `chosen` is as in `decode`, `how` as in
+    where these are more than `allowed`, or all of a class. `window` is as in `decode`, `grey` as in
     `grey.seen`. Memory does not grow with the number of images.
     """
 
     def row(entry):
         content = opened.read(entry.member)
-        picture = grey.seen(decode(content, entry.image, chosen=chosen), how)
+        picture = greys.seen(decode(content, entry.image, window=window), grey)
         digest = hashlib.sha256(content).hexdigest()
         return tensor(picture, image_size), thumbnail(picture), (*picture.size, digest)
 

@@ -10,9 +10,9 @@ GAP, THIN = 0.03, 0.05  # of the picture's shorter side: gaps as wide are closed
 THICK = 0.2  # share of a hole's rim that is thicker than GAP, at least; a couch is a hollow thing with thin walls
 
 
-def seen(picture, how):
+def seen(picture, grey):
     """A picture as `preprocess.grey` asks for it: "file", as it is, or "matched"."""
-    return Image.fromarray(matched(np.asarray(picture.convert("L")))) if how == "matched" else picture
+    return Image.fromarray(matched(np.asarray(picture.convert("L")))) if grey == "matched" else picture
 
 
 def matched(pixels):
@@ -30,18 +30,18 @@ def matched(pixels):
 def body(pixels):
     """Where the body is in greys (h, w) uint8, (h, w) bool: the largest bright piece, holes filled, without the couch.
 
-    Small gaps in the skin are closed. A coronal slice cuts the body off above and below, and lungs are open there: the
+    Unlike `focus.body` it keeps the subcutaneous fat, and its thresholds follow the picture's own background. Small
+    gaps in the skin are closed. A coronal slice cuts the body off above and below, and lungs are open there: the
     first and the last row of what is bright close them.
     """
     gap, thin = (1 + 2 * round(share * min(pixels.shape) / 2) for share in (GAP, THIN))
     background = np.bincount(pixels.ravel(), minlength=256)[:DARK].argmax()
     bright = ndimage.grey_closing((pixels > background + ABOVE).astype(np.uint8), gap)
-    for box in ndimage.find_objects(bright.astype(int)):
-        part, trunk = bright[box], _trunk(bright, gap, thin)[box]
-        for row in (0, -1):
-            if trunk[row].any():
-                places = np.flatnonzero(part[row])
-                part[row, places[0] : places[-1]] = 1
+    rows, trunk = np.flatnonzero(bright.any(axis=1)), _trunk(bright, gap, thin)
+    for row in {*rows[:1], *rows[-1:]}:
+        if trunk[row].any():
+            columns = np.flatnonzero(bright[row])
+            bright[row, columns[0] : columns[-1]] = 1
     return _trunk(bright, gap, thin)
 
 
@@ -54,7 +54,7 @@ def _trunk(bright, gap, thin):
         for tissue in (bright, ndimage.grey_opening(bright, gap))
     )
     filled = thick_rim > THICK * rim
-    filled[:2] = True, False
+    filled[0], filled[1] = True, False  # what is bright, and what lies around it
     pieces = ndimage.label(ndimage.grey_opening(filled[spaces].astype(np.uint8), thin))[0]
     sizes = np.bincount(pieces.ravel(), minlength=2)
     return pieces == 1 + sizes[1:].argmax()

@@ -7,26 +7,23 @@ from kidneyct.probe import balance, logistic
 from kidneyct.series import inference
 
 
-def size_and_greys(thumbnails, widths, heights):
-    """What can be told of pictures without looking at what they show: (n, 5) float.
-
-    Width, height, mean grey, its standard deviation, and the mean grey of the outermost pixels of the thumbnail.
-    """
+def acquisition(thumbnails):
+    """Mean grey, its standard deviation and the mean of the outermost pixels: (n, 3) float, without anatomy."""
     border = np.ones(thumbnails.shape[1:], bool)
     border[1:-1, 1:-1] = False
     pixels = np.asarray(thumbnails, float)
-    greys = pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)
-    return np.column_stack([widths, heights, *greys])
+    return np.column_stack([pixels.mean(axis=(1, 2)), pixels.std(axis=(1, 2)), pixels[:, border].mean(axis=1)])
 
 
 def features(thumbnails, widths, heights):
     """What each linear baseline sees of n images, name -> (n, d).
 
-    `linear_model` sees the thumbnail's 625 greys. `acquisition` sees three numbers without anatomy: mean grey, its
-    deviation and the border's mean; `acquisition_size` the same with the picture's width and height.
+    `linear_model` sees the thumbnail's 625 greys, `acquisition` what the function of that name gives, and
+    `acquisition_size` the picture's width and height before that.
     """
-    made = size_and_greys(thumbnails, widths, heights)
-    return {"linear_model": inference.flat(thumbnails), "acquisition": made[:, 2:], "acquisition_size": made}
+    made = acquisition(thumbnails)
+    sized = np.column_stack([widths, heights, made])
+    return {"linear_model": inference.flat(thumbnails), "acquisition": made, "acquisition_size": sized}
 
 
 def tuned(training, codes, series, units, slices):

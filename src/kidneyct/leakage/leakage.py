@@ -18,8 +18,8 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
 
     `index` (sha256, width, height), thumbnails (n, 25, 25), series, codes and parts (n,) have a row for each image; so
     has `inferred`, where the series are known. A near-duplicate is a thumbnail that correlates above `similarity`;
-    `units` (n,) and `slices` tune the linear baselines, as in `logistic.tuned`. Only the part "train" is looked up;
-    validation images are neither. `crossing` counts the series with images in both, `mixed` those of several classes.
+    `units` (n,) and `slices` tune the linear baselines, as in `logistic.tuned`. Validation images are left out of both
+    sides. `crossing` counts the series with images in both, `mixed` those of several classes.
     Where series are known, `inference` says how well they would have been inferred, and `across_series` how many test
     images have a near-duplicate of another series, say of another patient, in training. `null_controls` are the
     baselines' accuracy once the series have swapped their labels at random, a mean over PERMUTATIONS.
@@ -98,8 +98,8 @@ def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarit
             order = near[np.argsort(-likeness[near], kind="stable")][:per_class]
             pairs += [(test[at], train[other[at]], float(likeness[at])) for at in order]
     table = pd.DataFrame(list(dict.fromkeys(pairs)), columns=["test", "training", "correlation"])
-    one = series[table["test"]] == series[table["training"]]
-    return table.assign(series=np.where(one, "same", "another"))
+    same = series[table["test"]] == series[table["training"]]
+    return table.assign(series=np.where(same, "same", "another"))
 
 
 def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
@@ -116,7 +116,7 @@ def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
     partitions = thumbnail_series.infer(thumbnails, groups, ascending)
     fine_first = partitions[::-1]
     found = thumbnail_series.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
-    position, correlation = (each[::-1] for each in found)
+    position, correlation = (values[::-1] for values in found)
     lines = []
     for at, (similarity, numbers) in enumerate(zip(ascending, partitions, strict=True)):
         mixed = pd.crosstab(numbers, codes).gt(0).sum(axis=1).gt(1).sum()

@@ -68,8 +68,8 @@ def print_anything():
 def end_at_once():
     """Have a program end with its one line also before `run_main` is called: for the seconds of its imports.
 
-    Ctrl-C ends it at once: nothing is open then, and who raises in the midst of another's import gets a traceback, or
-    is not heard.
+    Ctrl-C ends it at once, as nothing is open then: an exception in the midst of a library's import may be swallowed
+    there, or end in a traceback.
     """
     sys.excepthook = _unhandled
     warnings.simplefilter("ignore", DeprecationWarning)  # of libraries among themselves, whatever PYTHONWARNINGS says

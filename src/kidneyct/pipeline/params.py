@@ -258,7 +258,7 @@ def check_start(weights):
 
 
 def stages(pipeline="dvc.yaml"):
-    """What dvc.yaml says of each stage, a role's by itself: name, as train@control -> its keys, outs being paths."""
+    """The stages of dvc.yaml, one for each role: name, such as train@control -> its entry, with outs as paths alone."""
     found = {}
     for name, entry in yaml12.read(pipeline)["stages"].items():
         items = entry.get("foreach", [""])

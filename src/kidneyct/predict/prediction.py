@@ -86,7 +86,7 @@ def seen(content, name, model):
     """
     given = model.settings
     as_dicom = dicom.is_dicom(content) or Path(name).suffix.lower() == dicom.SUFFIX
-    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, chosen=given.window)
+    picture = (dicom.picture if as_dicom else decoding.decode)(content, name, window=given.window)
     picture = grey.seen(picture, given.grey)
     return decoding.tensor(picture, given.image_size), decoding.thumbnail(picture)
 

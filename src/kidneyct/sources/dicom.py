@@ -1,4 +1,4 @@
-"""One DICOM file: its CT slice in Hounsfield units, and what of its header groups and orders it.
+"""One DICOM file: its CT slice in Hounsfield units, and whose it is and where it lies.
 
 Chapters of the standard are PS3.3's. Nothing here prints or keeps a name, an identifier or a date.
 """
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kidneyct.images import window
+from kidneyct.images import window as windows
 from kidneyct.pipeline.errors import InputError, shown
 
 SUFFIX = ".dcm"
@@ -57,7 +57,7 @@ def header(content):
     """
     from pydicom import uid
 
-    with _told():
+    with _as_input_error():
         data = _parsed(content)
         kind = data.get("SOPClassUID", "")
         if kind not in (CT, *ENHANCED) and (kind or data.get("Modality") != "CT"):
@@ -80,7 +80,7 @@ def header(content):
             position[2] if position else None,
             int(data.get("InstanceNumber") or 0),
             _window(data),
-            hashlib.sha256(data.PixelData + b"0").digest(),
+            hashlib.sha256(data.PixelData + b"0").digest(),  # without the 0 patients would be numbered anew
             remarks,
         )
 
@@ -93,7 +93,7 @@ def hounsfield(content):
     """
     from pydicom.pixels import pixel_array
 
-    with _told():
+    with _as_input_error():
         data = _parsed(content)
         stored = pixel_array(data, raw=True, correct_unused_bits=False)
         if stored.shape != (data.Rows, data.Columns) or stored.dtype.kind not in "iu":
@@ -106,18 +106,18 @@ def hounsfield(content):
         return units.clip(LEAST, GREATEST).astype(np.int16), beyond
 
 
-def picture(content, name, chosen=window.FILE):
-    """A DICOM file's slice as a grey picture by `chosen`, as `preprocess.window`; InputError, naming the file."""
+def picture(content, name, window=windows.FILE):
+    """A DICOM file's slice as a grey picture by `window`, as `preprocess.window`; InputError, naming the file."""
     try:
         own, (units, _) = header(content).window, hounsfield(content)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    centre, width = (own or window.SOFT_TISSUE) if chosen == window.FILE else chosen
-    return Image.fromarray(window.linear(units, centre, width))
+    centre, width = (own or windows.SOFT_TISSUE) if window == windows.FILE else window
+    return Image.fromarray(windows.linear(units, centre, width))
 
 
 @contextlib.contextmanager
-def _told():
+def _as_input_error():
     """Inside, whatever fails is an InputError of one line, and pydicom and GDCM say nothing else."""
     import gdcm
 
@@ -224,12 +224,12 @@ def _remarks(data):
     if not data.get("PatientID"):
         remarks.append("without PatientID, so by StudyInstanceUID, or else SeriesInstanceUID")
     if not _window(data):
-        remarks.append("without a window; preprocess.window: file takes 40, 400")
+        remarks.append("without a window; preprocess.window: file takes {}, {}".format(*windows.SOFT_TISSUE))
     return tuple(remarks)
 
 
 def _numbers(value, count):
-    values = [float(each) for each in _several(value)]
+    values = [float(number) for number in _several(value)]
     if not values:
         return None
     if len(values) != count or not all(map(math.isfinite, values)):
@@ -243,4 +243,4 @@ def _window(data):
         centre, width = (float(_several(data.get(f"Window{name}"))[0]) for name in ("Center", "Width"))
     except (IndexError, TypeError, ValueError):
         return None
-    return (centre, width) if window.valid(centre, width) else None
+    return (centre, width) if windows.valid(centre, width) else None

@@ -56,30 +56,31 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
     if not found:
         raise InputError(f"{source}: expected CT slices, found none in {len(names)} files; change {key}")
     if table:
-        keys = {name: name if table.key == "file" else getattr(one, table.key) for name, one in found.items()}
-        of_file, top = labels.given(table, keys), ()
+        keys = {name: name if table.key == "file" else getattr(ct, table.key) for name, ct in found.items()}
+        of_file, top = labels.of_files(table, keys), ()
     else:
-        of_file, top, _ = archive.class_folders(found, classes, source, "DICOM files", key, some, deep=True)
+        of_file, top, _ = archive.class_folders(found, classes, source, key, some, dicom=True)
         _tell("left out, ", {"outside the class folders": sorted(set(found) - set(of_file))}, source)
     named = _names({file: found[file] for file in of_file}, of_file, source)
     absent = sorted(set(classes) - set(of_file.values()))
     if absent and not some:
         raise InputError(f"{source}: expected CT slices of each class, found none of {', '.join(absent)}")
-    patients = {one.patient for one in named}
+    patients = {member.patient for member in named}
     print(f"{source}: {len(named)} CT slices of {len(patients)} patients, by PatientID", flush=True)
     remarks, studies, held = defaultdict(list), defaultdict(set), defaultdict(set)
-    alike = tables.look_alike(one.slice.patient for one in named)
-    for one in named:
-        studies[one.patient].add(one.slice.study)
-        held[one.patient].add(of_file[one.file])
-    for one in sorted(named, key=lambda one: one.file):
-        spans = [SPANS] * (len(studies[one.patient]) > 1 and len(held[one.patient]) == len(classes))
-        for remark in (*one.slice.remarks, *spans, *[ALIKE] * (one.slice.patient in alike)):
-            remarks[remark].append(one.file)
+    alike = tables.look_alike(member.slice.patient for member in named)
+    for member in named:
+        studies[member.patient].add(member.slice.study)
+        held[member.patient].add(of_file[member.file])
+    for member in sorted(named, key=lambda member: member.file):
+        spans = len(studies[member.patient]) > 1 and len(held[member.patient]) == len(classes)
+        own = {SPANS: spans, ALIKE: member.slice.patient in alike} | dict.fromkeys(member.slice.remarks, True)
+        for remark in filter(own.get, own):
+            remarks[remark].append(member.file)
     _tell("", remarks, source)
     yield from _pictures(named, read, source)
     yield from _masks(named, names, read, top, source)
-    lines = [f"{one.image},{one.patient}" for one in sorted(named)]
+    lines = [f"{member.image},{member.patient}" for member in sorted(named)]
     yield PATIENTS, ("\n".join(["image,series", *lines]) + "\n").encode()
 
 
@@ -109,8 +110,8 @@ def _scan(names, read, source):
 def _refuse(bad, total, source):
     if bad:
         first = f"{source}: {len(bad)} of {total} files can't be used; mend them, or take them away:"
-        told = ((shown(name), str(error).removeprefix(f"{source}: ")) for name, error in list(bad.items())[:MOST])
-        lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in told]
+        faults = ((shown(name), str(error).removeprefix(f"{source}: ")) for name, error in list(bad.items())[:MOST])
+        lines = [f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in faults]
         lines += [f"and {len(bad) - MOST} more such files"] if len(bad) > MOST else []
         raise InputError("\n  ".join([first, *lines]))
 
@@ -127,7 +128,8 @@ def _names(found, of_file, source):
 
     Patients are numbered in the order of digests of their pixels, which the archive holds anyway: nothing that
     identifies anybody decides. Within a patient series come in the same order, and slices upwards along the body, or
-    by InstanceNumber where some slice's height is not known. Of a study whose other files name the patient, it is that.
+    by InstanceNumber where some slice's height is not known. A file without a patient is of the one that other files of
+    its study name.
     """
     of_study = {one.study: one.patient for one in found.values() if one.study and one.patient}
     rows, first = [], {}  # (patient, file, Slice); the least digest of each patient and of each of its series

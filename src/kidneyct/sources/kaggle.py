@@ -21,8 +21,8 @@ PUBLISHED = {"Cyst": 3709, "Normal": 5077, "Stone": 1377, "Tumor": 2283}
 SILENCE = 120  # seconds without a word and without growth of the file, after which the client is stopped
 GLANCE = 0.5  # seconds between two looks at the file
 
-# The command `kaggle`, which ends with the one who started it, whose end closes its standard input; leaves Ctrl-C to
-# that one; and bears its own name, as without that it asks for an account also where Kaggle needs none.
+# The command `kaggle`. It ends when its standard input closes, as it does at the end of who started it; ignores Ctrl-C,
+# which that one hears too; and is called kaggle, as under another name it always asks for an account.
 CLIENT = """
 import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -100,8 +100,8 @@ def _fetch(dataset, path):
         if not silent and not client.returncode and path.exists():
             return
         words.seek(0)
-        told = f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
-        failure = told if silent else reason(words.read().decode(errors="replace"))
+        silence = f"nothing has come from Kaggle for {SILENCE} seconds: check the network and try again"
+        failure = silence if silent else reason(words.read().decode(errors="replace"))
     if path.exists():
         with path.open("rb") as file:
             begins = file.read(4)
@@ -112,7 +112,7 @@ def _fetch(dataset, path):
 
 
 def _silent(client, path, words):
-    """Wait for the client's end, or until nothing has come for SILENCE seconds; whether it is that."""
+    """Wait until the client ends, or until nothing has come for SILENCE seconds; whether it was silent."""
     before, alive = None, time.monotonic()
     while client.poll() is None and time.monotonic() - alive <= SILENCE:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -49,7 +49,7 @@ def read(path, classes):
     return Labels(where, keys[0], lines)
 
 
-def given(labels, files):
+def of_files(labels, files):
     """The label of each file that the table names, file -> label.
 
     `files` are file -> value of the key. InputError where a line names none of them, or a file has no line.

@@ -33,7 +33,7 @@ INTERCEPT = -1024  # HU of a stored 0 in a DICOM file, as scanners have it
 # Typical attenuation in HU, without contrast, from radiology textbooks; organs enhance by phase (PHASES).
 AIR, FAT, SKIN, MUSCLE, WATER = -1000, -100, 20, 55, 6
 LIVER, SPLEEN, KIDNEY, BLOOD, BOWEL = 58, 48, 32, 42, 30
-SPONGY_BONE, DENSE_BONE, STONE, TABLE = 200, 700, 850, 260
+SPONGY_BONE, DENSE_BONE, STONE, COUCH = 200, 700, 850, 260
 
 # Enhancement in HU added to (kidney cortex, medulla, collecting system, vessels, liver, spleen, tumour).
 PHASES = {
@@ -109,7 +109,7 @@ class Kidney:
     def cross_section(self, x, y, z):
         """Edge distance of the kidney, of its medulla, of its sinus and of its pelvis; below 1 is inside."""
         size = max(shrink(z, self.height, self.half_length), 0.05)
-        drift = self.middle(z)
+        drift = self.centre_at(z)
         radii = (self.radii[0] * size, self.radii[1] * size)
         angles = np.arctan2(y - drift[1], x - drift[0])
         outline = 1 + 0.025 * np.cos(3 * angles + self.wobble) + 0.015 * np.cos(5 * angles - self.wobble)
@@ -120,8 +120,8 @@ class Kidney:
         pelvis = ellipse(x, y, opening, (0.30 * radii[0], 0.13 * radii[1]), self.angle)
         return whole, inner, sinus, pelvis
 
-    def middle(self, z):
-        """The middle of the cross-section."""
+    def centre_at(self, z):
+        """The middle of the cross-section at height z."""
         return self.centre[0] + 0.06 * self.side * (z - self.height), self.centre[1]
 
     def place(self, z, along, turn):
@@ -130,7 +130,7 @@ class Kidney:
         reach = along * size
         dx, dy = reach * self.radii[0] * np.cos(turn), reach * self.radii[1] * np.sin(turn)
         cos, sin = np.cos(self.angle), np.sin(self.angle)
-        across, down = self.middle(z)
+        across, down = self.centre_at(z)
         return across + dx * cos - dy * sin, down + dx * sin + dy * cos
 
 
@@ -155,11 +155,11 @@ class Body:
         self.loops = [
             (draw(-0.66, 0.66), draw(-0.75, -0.08), draw(9, 21), draw(8, 15), draw(), draw(0, 6.28)) for _ in range(18)
         ]
-        self.fields = [texture(generator, scale) for scale in (3, 10, 24)]  # fine, middle and coarse grain
+        self.fields = [texture(generator, scale) for scale in (3, 10, 24)]  # fine, medium and coarse grain
         self.noise = draw(9, 15)
         self.blur = draw(0.55, 0.9)
         self.start = draw(-16, 8)
-        self.table = draw(6, 12)
+        self.couch = draw(6, 12)
 
 
 class Patch:
@@ -170,7 +170,7 @@ class Patch:
 
     def __init__(self, x, y, hu, skin, fields):
         self.x, self.y, self.hu, self.skin, self.fields = x, y, hu, skin, fields
-        self.fine, self.middle, self.coarse = fields
+        self.fine, self.medium, self.coarse = fields
 
     def around(self, centre, reach):
         """What of the patch is at most `reach` mm from a point, or a little further."""
@@ -197,7 +197,7 @@ def nearby(x, y, centre, reach):
 
 def draw_body(body, x, y, z):
     """The slice at height z without a lesion, in HU, (512, 512) float32, and where its cavity is, bool."""
-    fine, middle, coarse = body.fields
+    fine, medium, coarse = body.fields
     cortex, medulla, pelvis_gain, vessel, liver_gain, spleen_gain, _ = (
         gain * body.enhancement for gain in PHASES[body.phase]
     )
@@ -206,18 +206,18 @@ def draw_body(body, x, y, z):
     whole = Patch(x, y, np.full((SIZE, SIZE), AIR, "float32"), skin, body.fields)
     millimetre = 1 / depth  # a millimetre as a share of the body
     whole.fill(skin < 1, SKIN)
-    whole.fill(skin < 1 - 2.2 * millimetre, FAT + 5 * middle + 4 * fine)
+    whole.fill(skin < 1 - 2.2 * millimetre, FAT + 5 * medium + 4 * fine)
     wall = 1 - body.fat * millimetre
     whole.fill(skin < wall, MUSCLE + 5 * fine)
     cavity = wall - 11 * millimetre
-    whole.fill(skin < cavity, FAT + 7 + 6 * middle)
+    whole.fill(skin < cavity, FAT + 7 + 6 * medium)
 
     spine = (0.0, depth * 0.45)
     for side in (-1, 1):  # muscles along the spine
         centre = (side * (body.back + 9), spine[1] + body.vertebra + 9)
         at, back = whole.organ(centre, (body.back, 20), side * 0.12, 2.4)
         at.fill((back < 1.1) & (at.skin < 1 - 6 * millimetre), FAT + 8)
-        at.fill((back < 1) & (at.skin < 1 - 8 * millimetre), MUSCLE + 6 * at.fine - 60 * (at.middle > 1.6))
+        at.fill((back < 1) & (at.skin < 1 - 8 * millimetre), MUSCLE + 6 * at.fine - 60 * (at.medium > 1.6))
         centre = (side * (body.vertebra + 13), spine[1] - 2)
         at, psoas = whole.organ(centre, (body.psoas * 0.72, body.psoas), side * 0.3)
         at.fill(psoas < 1, MUSCLE + 5 + 5 * at.fine)
@@ -225,10 +225,10 @@ def draw_body(body, x, y, z):
     for number, (across, down, wide, high, gas, phase) in enumerate(body.loops):  # bowel
         centre = (across * width, down * depth + 2.5 * np.sin(phase + 0.05 * z))
         at, loop = whole.organ(centre, (wide, high), phase, reach=2)
-        loop = loop * (1 + 0.08 * at.middle)
+        loop = loop * (1 + 0.08 * at.medium)
         inside = (at.skin < cavity) & (loop < 1)
         at.fill(inside, BOWEL + 18 + 0.3 * liver_gain + 6 * at.fine)
-        at.fill(inside & (loop < 0.82), BOWEL - 8 + 10 * at.middle + 60 * (number % 5 == 1))
+        at.fill(inside & (loop < 0.82), BOWEL - 8 + 10 * at.medium + 60 * (number % 5 == 1))
         if number % 5 == 2:  # stool: mottled with gas
             at.fill(inside & (loop < 0.8) & (at.fine > 0.3), -350)
         elif gas < 0.25:
@@ -239,7 +239,7 @@ def draw_body(body, x, y, z):
     centre, radii = (-width * 0.56, -depth * 0.13), (width * reach * liver_size, depth * height * liver_size)
     at, liver = whole.organ(centre, radii, -0.25, 2.3)
     at.fill((liver + 0.03 * at.coarse < 1) & (at.skin < cavity), LIVER + liver_gain + 5 * at.fine + 3 * at.coarse)
-    branches = (np.abs(at.middle) < 0.05) & (at.coarse > 0)
+    branches = (np.abs(at.medium) < 0.05) & (at.coarse > 0)
     at.fill((liver < 0.85) & (at.skin < cavity) & branches, LIVER + liver_gain + 0.25 * vessel)
     spleen_size = body.spleen * shrink(z, 30, 62)
     if spleen_size > 0.1:
@@ -248,13 +248,13 @@ def draw_body(body, x, y, z):
         at.fill((spleen + 0.03 * at.coarse < 1) & (at.skin < cavity), SPLEEN + spleen_gain + 5 * at.fine)
 
     for kidney in body.kidneys:
-        at = whole.around(kidney.middle(z), 1.4 * max(kidney.radii))
+        at = whole.around(kidney.centre_at(z), 1.4 * max(kidney.radii))
         edge, inner, sinus, pelvis = kidney.cross_section(at.x, at.y, z)
         # Gerota's space: the kidney lies in fat, whatever else was drawn there.
-        at.fill((edge < 1.22) & (at.skin < cavity), FAT + 4 + 5 * at.middle)
+        at.fill((edge < 1.22) & (at.skin < cavity), FAT + 4 + 5 * at.medium)
         at.fill(edge < 1, KIDNEY + cortex + 4 * at.fine)
         at.fill((edge < 1) & (inner < 1), KIDNEY + medulla + 5 * at.fine)
-        at.fill((sinus < 1) & (edge < 1.1), FAT + 25 + 14 * at.middle)
+        at.fill((sinus < 1) & (edge < 1.1), FAT + 25 + 14 * at.medium)
         at.fill(pelvis < 1, WATER + 6 + pelvis_gain)
         if shrink(z, kidney.height, 14) > 0.3:
             vein = np.abs(y - kidney.centre[1] + 0.45 * kidney.radii[1] - 0.12 * np.abs(x - kidney.centre[0])) < 3.2
@@ -271,7 +271,7 @@ def draw_body(body, x, y, z):
 
     at, vertebra = whole.organ(spine, (body.vertebra * 1.2, body.vertebra * 0.88), 0, 2.3)
     at.fill(vertebra < 1, DENSE_BONE * 0.75)
-    at.fill(vertebra < 0.9, SPONGY_BONE + 45 * at.fine + 20 * at.middle)
+    at.fill(vertebra < 0.9, SPONGY_BONE + 45 * at.fine + 20 * at.medium)
     for down, radii, hu in ((5, (17, 13), DENSE_BONE * 0.7), (4, (9.5, 7.5), 35)):  # the arch, the canal in it
         at, ring = whole.organ((0, spine[1] + body.vertebra + down), radii)
         at.fill(ring < 1, hu)
@@ -290,19 +290,19 @@ def draw_body(body, x, y, z):
             at.fill(rib < 1, DENSE_BONE * 0.8)
             at.fill(rib < 0.6, SPONGY_BONE * 1.1)
 
-    table = y - (body.half_depth + body.table - 0.0012 * x**2)
-    whole.fill((np.abs(table) < 1.1) & (skin > 1.02), TABLE)
-    under = y - (body.half_depth + body.table + 22 - np.maximum(np.abs(x) - 95, 0) * 0.75)
-    whole.fill((np.abs(under) < 1.4) & (table > 3), TABLE - 170)
+    couch = y - (body.half_depth + body.couch - 0.0012 * x**2)
+    whole.fill((np.abs(couch) < 1.1) & (skin > 1.02), COUCH)
+    under = y - (body.half_depth + body.couch + 22 - np.maximum(np.abs(x) - 95, 0) * 0.75)
+    whole.fill((np.abs(under) < 1.4) & (couch > 3), COUCH - 170)
     return whole.hu, skin < cavity
 
 
 class Lesion:
     """A patient's lesion: its kidney, place, size and shape; drawn from a generator of its own."""
 
-    def __init__(self, generator, label, body, middle):
+    def __init__(self, generator, label, body, height):
         draw = generator.uniform
-        self.label, self.middle = label, middle
+        self.label, self.height = label, height
         self.kidney = body.kidneys[int(generator.integers(2))]
         if label == "Cyst":
             self.radius, self.along = draw(10, 22), draw(0.75, 1.0)
@@ -322,8 +322,8 @@ class Lesion:
 
     def draw(self, hu, cavity, x, y, z):
         """Put the lesion into the slice at height z, inside the cavity; returns its mask, (512, 512) bool."""
-        size = self.radius * max(shrink(z, self.middle, self.half_length), 0.5)
-        centre = self.kidney.place(self.middle, self.along, self.turn)
+        size = self.radius * max(shrink(z, self.height, self.half_length), 0.5)
+        centre = self.kidney.place(self.height, self.along, self.turn)
         box = nearby(x, y, centre, 2.2 * size)  # lobes and grain move the edge of a circle
         edge = np.hypot(x[box] - centre[0], y[box] - centre[1]) / size
         angles = np.arctan2(y[box] - centre[1], x[box] - centre[0])
@@ -351,8 +351,8 @@ def patient(label, number, slices, seed):
         raise InputError(f"data.classes: the phantom knows {', '.join(CLASSES)}; found {label}")
     entropy = [seed, CLASSES.index(label), number]
     body = Body(np.random.default_rng([*entropy, 0]))
-    middle = body.start + SLICE_DISTANCE * (slices - 1) / 2
-    lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, middle) if label != "Normal" else None
+    height = body.start + SLICE_DISTANCE * (slices - 1) / 2
+    lesion = Lesion(np.random.default_rng([*entropy, 1]), label, body, height) if label != "Normal" else None
     across, down = grid()
     x, y = across - body.shift[0], down - body.shift[1]
     cos, sin = math.cos(body.turn), math.sin(body.turn)
@@ -363,6 +363,7 @@ def patient(label, number, slices, seed):
         mask = np.zeros((SIZE, SIZE), bool) if lesion is None else lesion.draw(hu, cavity, x, y, z)
         hu = ndimage.gaussian_filter(hu, body.blur)
         hu += scanner_noise(np.random.default_rng([*entropy, 2, position]), body.noise)
+        # Not `window.linear`: DICOM's window lies half a unit aside and is one unit narrower.
         greys = (hu - (WINDOW_CENTRE - WINDOW_WIDTH / 2)) / WINDOW_WIDTH * 255
         greys = np.clip(greys, 0, 255).round().astype(np.uint8)
         yield Slice(label, number, position, greys, mask, hu.round().astype(np.int16))
@@ -397,13 +398,13 @@ def members(classes, patients_per_class, slices_per_patient, seed):
     yield PATIENTS, ("\n".join(patients) + "\n").encode()
 
 
-def files(one):
+def files(drawn):
     """A slice as the bytes of a JPEG, and its mask as those of a PNG."""
-    rgb = np.repeat(one.image[..., None], 3, axis=2)
-    return _encode(rgb, "JPEG", quality=JPEG_QUALITY), _encode(one.mask.astype(np.uint8) * 255, "PNG")
+    rgb = np.repeat(drawn.image[..., None], 3, axis=2)
+    return _encode(rgb, "JPEG", quality=JPEG_QUALITY), _encode(drawn.mask.astype(np.uint8) * 255, "PNG")
 
 
-def scan(one):
+def scan(drawn):
     """A slice as the bytes of a DICOM CT file; the same slice gives the same bytes."""
     import pydicom
     from pydicom import uid
@@ -411,20 +412,20 @@ def scan(one):
     def identifier(*words):
         return uid.generate_uid(entropy_srcs=["kidneyct phantom", who, *words])
 
-    who = f"{one.label}-{one.patient}"
-    pixels = (one.hounsfield - INTERCEPT).astype("<i2").tobytes()
+    who = f"{drawn.label}-{drawn.patient}"
+    pixels = (drawn.hounsfield - INTERCEPT).astype("<i2").tobytes()
     data = pydicom.Dataset()
     data.SOPClassUID, data.SOPInstanceUID = dicom.CT, identifier("slice", hashlib.sha256(pixels).hexdigest())
     data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     data.Modality, data.PatientName, data.PatientID = "CT", f"Phantom^{who}", who
     data.StudyInstanceUID, data.SeriesInstanceUID = identifier("study"), identifier("series")
-    data.InstanceNumber = one.position + 1
+    data.InstanceNumber = drawn.position + 1
     corner = -(SIZE - 1) / 2 * PIXEL
-    data.ImagePositionPatient = [f"{corner:.3f}", f"{corner:.3f}", f"{one.position * SLICE_DISTANCE:.3f}"]
+    data.ImagePositionPatient = [f"{corner:.3f}", f"{corner:.3f}", f"{drawn.position * SLICE_DISTANCE:.3f}"]
     data.ImageOrientationPatient = list(dicom.AS_SEEN)
     data.PixelSpacing, data.SliceThickness = [PIXEL] * 2, SLICE_DISTANCE
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    data.Rows, data.Columns = one.hounsfield.shape
+    data.Rows, data.Columns = drawn.hounsfield.shape
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
     data.RescaleSlope, data.RescaleIntercept, data.RescaleType = 1, INTERCEPT, "HU"
     data.WindowCenter, data.WindowWidth = WINDOW_CENTRE, WINDOW_WIDTH
@@ -441,9 +442,9 @@ def write_scans(folder, classes, patients_per_class, slices_per_patient, seed):
     folder = new_folder(folder, shown(folder))
     every = list(itertools.product(classes, range(1, patients_per_class + 1)))
     for label, number in progress.bar(every, what="phantom", unit="patient"):
-        for one in patient(label, number, slices_per_patient, seed):
-            name = f"{label}/{label}-{number}/IM{one.position + 1:04d}"
-            for path, content in ((name, scan(one)), (f"{MASKS}/{name}.png", files(one)[1])):
+        for drawn in patient(label, number, slices_per_patient, seed):
+            name = f"{label}/{label}-{number}/IM{drawn.position + 1:04d}"
+            for path, content in ((name, scan(drawn)), (f"{MASKS}/{name}.png", files(drawn)[1])):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(content)
     return len(every) * slices_per_patient

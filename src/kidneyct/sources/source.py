@@ -1,7 +1,4 @@
-"""The user's own files, such as `data.source`: none is an output of the pipeline, as DVC removes these.
-
-Also a link to one, that DVC may watch.
-"""
+"""The user's own files, such as `data.source`: refused where DVC would remove them, linked to where it watches."""
 
 import contextlib
 import os

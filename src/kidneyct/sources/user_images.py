@@ -24,12 +24,12 @@ def members(source, classes, table=labels.NONE, key="data.source", some=False):
         )
     where = shown(source)
     with container.opened(source) as opened:
-        given = labels.read(table, classes) if table != labels.NONE else None
-        taken = _labelled(opened, given, where) if given else _in_folders(opened, classes, where, key, some)
+        labelled = labels.read(table, classes) if table != labels.NONE else None
+        taken = _labelled(opened, labelled, where) if labelled else _in_folders(opened, classes, where, key, some)
         if taken:
             yield from archive.repack(opened, taken, where)
         else:
-            yield from dicom_folder.members(*opened, classes, where, given, key, some)
+            yield from dicom_folder.members(*opened, classes, where, labelled, key, some)
 
 
 def _in_folders(opened, classes, source, key, some):
@@ -64,4 +64,4 @@ def _labelled(opened, table, source):
     if table.key != "file":
         raise InputError(f"{table.where}: expected a column file, as only DICOM files know their {table.key}")
     files = {name: name for name in opened.names if archive.is_image(PurePosixPath(name))}
-    return archive.labelled(labels.given(table, files), source)
+    return archive.labelled(labels.of_files(table, files), source)
