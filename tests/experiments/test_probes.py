@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from kidneyct.experiments import probes
-from kidneyct.files import index
 from kidneyct.pipeline.errors import InputError
 from kidneyct.probe import logistic, probe
 
@@ -57,8 +56,8 @@ def test_each_image_is_told_by_a_model_that_has_not_seen_its_fold(shared):
 @pytest.mark.parametrize("by", ["series", "image"])
 def test_the_nearest_thumbnail_is_of_another_fold(shared, by):
     fold = probes.cut(shared, 3, 0, by)
-    task, units = probes.Task("nearest thumbnail", "nearest thumbnail", 0), index.units(shared.series, by)
-    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8, units)["probabilities"]
+    task = probes.Task("nearest thumbnail", "nearest thumbnail", 0)
+    found = probes.out_of_fold(task, shared.thumbnails, shared, fold, 8, shared.series)["probabilities"]
     correlations = np.corrcoef(shared.thumbnails.reshape(24, -1).astype(float))
     for image in range(24):
         rest = np.flatnonzero(fold != fold[image])

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +27,7 @@ def test_it_holds_what_a_repetition_needs(folder, monkeypatch, capsys):
     for name in ("KAGGLE_API_TOKEN", "TF_VAR_password"):
         monkeypatch.setenv(name, "secret")
     record.write("series", 1.26)
-    text = Path("records/series.json").read_text()
+    text = (folder / "records/series.json").read_text()
     found = json.loads(text)
     assert (found["stage"], found["seconds"], found["device"]) == ("series", 1.3, "CPU, float32")
     assert found["commit"] is None  # no repository here

@@ -45,10 +45,7 @@ def test_a_table_and_the_line_that_is_kept(tmp_path):
         ("split.csv", "image,label\na/1,a\n", "no column split"),
         ("split.csv", SPLIT.replace("a/2", "a/1"), "a/1 twice"),
         ("split.csv", SPLIT.replace("test", "tset"), "unknown parts in the column split"),
-        *(
-            ("split.csv", f"image,label,split,series\na,a,test,{n}\n", "other values than")
-            for n in ("1.5", "", "x", "-1")
-        ),
+        *(("split.csv", f"image,label,split,series\na,a,test,{n}\n", "other values") for n in ("1.5", "", "x", "-1")),
     ],
 )
 def test_what_is_none_is_one_line(tmp_path, name, content, found):

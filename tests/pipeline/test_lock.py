@@ -75,10 +75,7 @@ def test_any_tree_is_a_lock_or_one_line(tree):
     ("text", "message"),
     [
         ("[]", "dvc.lock: Input should be a valid dictionary"),
-        (
-            "stages: {a: {outs: [{path: x}]}}",
-            "dvc.lock: stages.a.outs.0.md5: Field required; settle what",
-        ),
+        ("stages: {a: {outs: [{path: x}]}}", "dvc.lock: stages.a.outs.0.md5: Field required; settle what"),
         ("<<<<<<< HEAD\nstages: {}\n=======\n", "dvc.lock: not valid YAML: "),
     ],
 )

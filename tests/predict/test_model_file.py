@@ -124,6 +124,7 @@ def test_a_description_that_is_none(content, tmp_path, section, change):
     for text, said in ((json.dumps(about), where), ("[" * 100_000, ""), ("1" * 5000, ""), ("", "")):
         path = packed(tmp_path / "m.zip", members(content) | {"model.json": text})
         assert refusal(path).startswith(f"model.json is of another kidneyct, or damaged ({said}")
+        assert "Predicate" not in refusal(path)
 
 
 def tensors(**changes):

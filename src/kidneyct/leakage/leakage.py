@@ -115,8 +115,8 @@ def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
     ascending, codes = sorted(similarities), np.asarray(codes)
     partitions = thumbnail_series.infer(thumbnails, groups, ascending)
     fine_first = partitions[::-1]
-    found = thumbnail_series.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
-    position, correlation = (values[::-1] for values in found)
+    nearest = thumbnail_series.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
+    position, correlation = (values[::-1] for values in nearest)
     lines = []
     for at, (similarity, numbers) in enumerate(zip(ascending, partitions, strict=True)):
         mixed = pd.crosstab(numbers, codes).gt(0).sum(axis=1).gt(1).sum()

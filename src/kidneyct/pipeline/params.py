@@ -36,8 +36,7 @@ def _one_line(text):
 
 def _folder_name(text):
     """Whether a text can name a folder, and shows all that it holds: no characters of format, as U+202E is."""
-    shown = "Cf" not in map(unicodedata.category, text)
-    return text not in (".", "..") and not {"/", "\\"} & set(text) and shown
+    return text not in (".", "..") and not {"/", "\\"} & set(text) and "Cf" not in map(unicodedata.category, text)
 
 
 def _window(numbers):

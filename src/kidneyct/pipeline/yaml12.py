@@ -19,8 +19,8 @@ def parse(content, source):
         return YAML(typ="safe").load(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        told = f"expected text in UTF-8, found other bytes, line {line}; save it as UTF-8"
-        raise InputError(f"{source}: {told}") from None
+        found = f"other bytes, line {line}"
+        raise InputError(f"{source}: expected text in UTF-8, found {found}; save it as UTF-8") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

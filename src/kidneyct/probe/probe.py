@@ -31,10 +31,8 @@ def probe(pooled, codes, series, units, train, test, classes, slices):
         own = np.asarray(pooled[:, columns])
         model = logistic.tuned(own[train], codes[train], series[train], units[train], len(classes), slices)
         last = logistic.probabilities(model, own[test])
-        result[name] = evaluate(last, codes[test], series[test], classes) | {
-            "strength": model.strength,
-            "edge": model.edge,
-        }
+        chosen = {"strength": model.strength, "edge": model.edge}
+        result[name] = evaluate(last, codes[test], series[test], classes) | chosen
     return result, last
 
 

@@ -74,8 +74,8 @@ def members(names, read, classes, source, table=None, key="data.source", some=Fa
         held[member.patient].add(of_file[member.file])
     for member in sorted(named, key=lambda member: member.file):
         spans = len(studies[member.patient]) > 1 and len(held[member.patient]) == len(classes)
-        own = {SPANS: spans, ALIKE: member.slice.patient in alike} | dict.fromkeys(member.slice.remarks, True)
-        for remark in filter(own.get, own):
+        own = [*([SPANS] if spans else []), *([ALIKE] if member.slice.patient in alike else [])]
+        for remark in (*member.slice.remarks, *own):
             remarks[remark].append(member.file)
     _tell("", remarks, source)
     yield from _pictures(named, read, source)
@@ -131,44 +131,44 @@ def _names(found, of_file, source):
     by InstanceNumber where some slice's height is not known. A file without a patient is of the one that other files of
     its study name.
     """
-    of_study = {one.study: one.patient for one in found.values() if one.study and one.patient}
+    of_study = {ct.study: ct.patient for ct in found.values() if ct.study and ct.patient}
     rows, first = [], {}  # (patient, file, Slice); the least digest of each patient and of each of its series
-    for file, one in sorted(found.items()):
-        patient = one.patient or of_study.get(one.study, "")
-        patient = ("patient", patient) if patient else ("study", one.study) if one.study else ("series", one.series)
+    for file, ct in sorted(found.items()):
+        patient = ct.patient or of_study.get(ct.study, "")
+        patient = ("patient", patient) if patient else ("study", ct.study) if ct.study else ("series", ct.series)
         if not patient[1]:
             raise InputError(
                 f"{source}: {shown(file)}: expected a PatientID, StudyInstanceUID or SeriesInstanceUID, found none; "
-                "without one nobody knows which slices are of one patient"
+                "without one nobody knows which slices are of ct patient"
             )
-        rows.append((patient, file, one))
-        for key in (patient, (patient, one.series)):
-            first[key] = min(first.get(key, one.digest), one.digest)
-    unknown = {(patient, one.series) for patient, _, one in rows if one.height is None}
+        rows.append((patient, file, ct))
+        for key in (patient, (patient, ct.series)):
+            first[key] = min(first.get(key, ct.digest), ct.digest)
+    unknown = {(patient, ct.series) for patient, _, ct in rows if ct.height is None}
 
     def order(row):
-        patient, _, one = row
-        series = patient, one.series
-        return first[patient], patient, first[series], 0 if series in unknown else one.height, one.number, one.digest
+        patient, _, ct = row
+        series = patient, ct.series
+        return first[patient], patient, first[series], 0 if series in unknown else ct.height, ct.number, ct.digest
 
     named = []
     for number, (_, own) in enumerate(groupby(sorted(rows, key=order), key=lambda row: row[0]), start=1):
-        for position, (_, file, one) in enumerate(own, start=1):
+        for position, (_, file, ct) in enumerate(own, start=1):
             patient = f"patient-{number:04}"
-            named.append(_Named(f"{of_file[file]}/{patient}-{position:04}.png", patient, file, one))
+            named.append(_Named(f"{of_file[file]}/{patient}-{position:04}.png", patient, file, ct))
     return named
 
 
 def _pictures(named, read, source):
     bad, beyond = {}, []
-    for one in progress.bar(named, what="slices", unit="slice"):
+    for member in progress.bar(named, what="slices", unit="slice"):
         try:
-            units, outside = dicom.hounsfield(read(one.file))
+            units, outside = dicom.hounsfield(read(member.file))
         except InputError as error:
-            bad[one.file] = error
+            bad[member.file] = error
             continue
-        yield f"{ROOT}/{one.image}", window.encode(units, one.slice.window)
-        beyond += [one.file] if outside else []
+        yield f"{ROOT}/{member.image}", window.encode(units, member.slice.window)
+        beyond += [member.file] if outside else []
     _refuse(bad, len(named), source)
     _tell("", {f"clipped to {dicom.LEAST} to {dicom.GREATEST} Hounsfield units": beyond}, source)
 
@@ -176,9 +176,9 @@ def _pictures(named, read, source):
 def _masks(named, names, read, top, source):
     """Lesion masks, drawn anew under their slices' names; a mask is called as its file, under masks/."""
     of_stem = defaultdict(list)
-    for one in named:
-        path = PurePosixPath(one.file).relative_to(PurePosixPath(*top))
-        of_stem[str(path.with_suffix("") if path.suffix.lower() == dicom.SUFFIX else path)].append(one)
+    for member in named:
+        path = PurePosixPath(member.file).relative_to(PurePosixPath(*top))
+        of_stem[str(path.with_suffix("") if path.suffix.lower() == dicom.SUFFIX else path)].append(member)
     unused = []
     for name in names:
         parts = PurePosixPath(name).parts
