@@ -162,7 +162,7 @@ def test_any_value_is_valid_or_refused_in_a_line_that_names_its_key(key, value):
     assert all(line.startswith("params.yaml: ") and key in line and len(line) < 500 for line in lines)
 
 
-LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+LETTERS = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])
 PATHS = st.text(LETTERS, min_size=1, max_size=50)
 NAMES = st.text(LETTERS, min_size=1, max_size=20).filter(lambda name: not {"/", "\\"} & set(name) and name not in "..")
 SLUGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
