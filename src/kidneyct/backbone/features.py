@@ -6,6 +6,7 @@ import numpy as np
 
 from kidneyct.backbone import forward, vgg
 from kidneyct.files import arrays
+from kidneyct.files.atomic import to_disk
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
 
@@ -82,7 +83,7 @@ def _batch(run, images, rows, means, path):
 
 def _save(rows, means, work, greatest):
     for each in (rows, means):
-        each.to_disk()
+        to_disk(each.file)
     work.save(PROGRESS, done=means.count, greatest=greatest, checksums=[rows.checksum, means.checksum])
 
 

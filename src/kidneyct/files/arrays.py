@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from kidneyct.files.atomic import atomic_write, to_disk
+from kidneyct.files.atomic import atomic_write
 from kidneyct.pipeline.errors import corrupt, missing
 
 
@@ -38,9 +38,6 @@ class Rows:
         self.count, self.checksum = (count, found) if same else (0, 0)
         self.file.seek(self._begin + self.count * size)
         return same
-
-    def to_disk(self):
-        to_disk(self.file)
 
     def end(self):
         """Have the file say how many rows came, and hold no more."""
