@@ -156,6 +156,19 @@ def test_the_maps_are_measured_and_the_page_says_so(project):
     assert 0 < lesions["energy"]["chance"] < 0.5
 
 
+def test_the_notebook_opens_the_run(project, monkeypatch):
+    monkeypatch.chdir(project.folder / "docs")
+    cells = json.loads(project.read("docs/finished-run.ipynb"))["cells"]
+    names = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert names["headline"]["candidate"]["accuracy"] == (names["predictions"].eval("label == predicted")).mean().round(
+        6
+    )
+    assert list(names["pictures"])[1:] == ["saliency", "smoothgrad", "gradcam"]
+
+
 def test_a_second_repro_runs_nothing(project):
     assert "Data and pipelines are up to date." in project.dvc("repro")
     assert project.run("git", "status", "--short") == ""
