@@ -7,7 +7,7 @@ from stages import atomic_write, run, write_json
 from kidneyct.files import arrays, index
 from kidneyct.leakage import leakage
 from kidneyct.pipeline import params
-from kidneyct.series import inference as thumbnail_series
+from kidneyct.series import inference
 
 PAIRS_PER_CLASS = 2
 
@@ -44,7 +44,7 @@ def main():
     )
     with atomic_write("metrics/leakage/pairs.csv") as partial:
         pairs.to_csv(partial, index=False, float_format="%.6f")
-    groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
+    groups = inference.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
     with atomic_write("metrics/leakage/similarity.csv") as partial:
         leakage.curve(thumbnails, groups, codes).to_csv(partial, index=False, float_format="%.6g")
     accuracy = result["accuracy"]

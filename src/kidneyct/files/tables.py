@@ -23,6 +23,12 @@ PAIRS = {"test": WHOLE, "training": WHOLE, "correlation": NUMBER}
 RELIABILITY = {"low": SHARE, "high": SHARE, "confidence": SHARE, "accuracy": SHARE, "count": WHOLE}
 
 
+def edge(value, tried):
+    """Whether a value is the "lowest" or the "highest" of those to try, or "none"; "none" where it is the only one."""
+    ends = {min(tried): "lowest", max(tried): "highest"} if len(tried) > 1 else {}
+    return ends.get(value, "none")
+
+
 def kept(trials):
     """The line of a rates.csv or history.csv that is kept, as a record."""
     return trials[trials["kept"] == 1].iloc[0].to_dict()

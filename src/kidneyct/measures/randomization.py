@@ -35,15 +35,15 @@ def randomize(layer, seed):
     )
 
 
-def correlation(map, other):
+def correlation(trained, other):
     """Spearman's rank correlation of the magnitudes of two maps (h, w).
 
     NaN where the first is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
     only the other is, whose order is lost.
     """
-    if np.ptp(np.abs(map)) == 0:
+    if np.ptp(np.abs(trained)) == 0:
         return np.nan
-    return 0.0 if np.ptp(np.abs(other)) == 0 else stats.spearmanr(np.abs(map), np.abs(other), axis=None).statistic
+    return 0.0 if np.ptp(np.abs(other)) == 0 else stats.spearmanr(np.abs(trained), np.abs(other), axis=None).statistic
 
 
 def cascade(network, explain, seed):

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from kidneyct.files import tables
 from kidneyct.probe import balance
 
 STRENGTHS = np.logspace(-7, 1, 17)  # scikit-learn's C
@@ -59,9 +60,8 @@ def tuned(features, codes, series, units, classes, slices=SLICES, seed=0):
             told[number, held] = log_losses(_probabilities(model, seen), codes[held])
     losses = np.average(told, axis=1, weights=weights)
     best = int(losses.argmin())
-    edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
     model = fit(features, codes, weights, classes, STRENGTHS[best])
-    return model._replace(edge=edge, losses=tuple(losses))
+    return model._replace(edge=tables.edge(STRENGTHS[best], STRENGTHS), losses=tuple(losses))
 
 
 @one_thread
