@@ -22,9 +22,7 @@ def shape(image_size, frozen_blocks):
 
 def cached(image_size, frozen_blocks):
     """Whether the features are kept: where 16 bits a value take no more room than 8-bit RGB pixels."""
-    if frozen_blocks == 0:
-        return False
-    return 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
+    return frozen_blocks > 0 and 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
 
 
 def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, checkpoint):

@@ -73,9 +73,7 @@ def summarise(outcomes, classes):
 def _counts(seeds, column, classes):
     """Counts by series for each seed's table: a model's, or a baseline's."""
     return [
-        pooled.counts(
-            index.codes(table["label"], classes), index.codes(table[column], classes), table["series"], len(classes)
-        )
+        pooled.counts(*(index.codes(table[name], classes) for name in ("label", column)), table["series"], len(classes))
         for table, _ in seeds.values()
     ]
 

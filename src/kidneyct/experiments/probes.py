@@ -10,7 +10,7 @@ import numpy as np
 from dvc.api import DVCFileSystem
 
 from kidneyct.experiments import study
-from kidneyct.experiments.starts import BASELINES, NAMES, RANDOM, WITH_ACQUISITION
+from kidneyct.experiments.starts import BASELINE_NAMES, BASELINES, RANDOM, WITH_ACQUISITION
 from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.leakage import baselines
@@ -75,7 +75,7 @@ def _array(files, path):
 def features(runs, revisions, shared):
     """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
     seen = baselines.features(shared.thumbnails, *shared.sizes.T) | {"nearest_thumbnail": shared.thumbnails}
-    found = {NAMES[name]: values for name, values in seen.items()}
+    found = {BASELINE_NAMES[name]: values for name, values in seen.items()}
     for run in runs:
         name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
         path = f"data/features/{run.targets[-1].partition('@')[2]}/pooled.npy"
@@ -122,10 +122,8 @@ def compute(kept, models, shared, folds, slices, by="series"):
     """Compute what of `places` is not there yet, in its order and on all processors, each result kept at once."""
     HOME.mkdir(parents=True, exist_ok=True)
     missing = {task: path for task, path in kept.items() if not path.exists()}
-    jobs = (
-        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices, by)
-        for task, path in missing.items()
-    )
+    how = shared, folds, slices, by
+    jobs = (joblib.delayed(_made)(path, task, models[task.model], *how) for task, path in missing.items())
     done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
     for _ in progress.shown(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
         pass
@@ -191,7 +189,7 @@ def out_of_fold(task, values, shared, fold, slices, units):
     strengths, edges = [], []
     for number in range(fold.max() + 1):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        if task.part == NAMES["nearest_thumbnail"]:
+        if task.part == BASELINE_NAMES["nearest_thumbnail"]:
             position, _ = inference.nearest(values[test], values[train])
             result[test, shared.codes[train][position]] = 1
             continue

@@ -14,13 +14,13 @@ from kidneyct.statistics import pooled
 RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
-NAMES = {  # of index.BASELINES, as study.json has them
+BASELINE_NAMES = {  # of index.BASELINES, as study.json has them
     "linear_model": "thumbnails",
     "acquisition": "acquisition",
     "acquisition_size": "acquisition, size",
     "nearest_thumbnail": "nearest thumbnail",
 }
-BASELINES = tuple(NAMES.values())
+BASELINES = tuple(BASELINE_NAMES.values())
 WHOLE = (probe.ALL, *BASELINES)
 WITH_ACQUISITION = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SECONDARY = (  # (one, other); "primary" stands for the primary start
@@ -56,10 +56,8 @@ def summarise(found, chosen, codes, series, classes):
         """The primary measure of the primary start and of the random ones, by the columns that are there."""
         kinds = {model: {name: (model, *kind) for name, kind in columns.items()} for model in (starts[0], RANDOM)}
         return {
-            model: {
-                name: intervals.estimate(tables[key], actual)[PRIMARY] for name, key in own.items() if key in tables
-            }
-            for model, own in kinds.items()
+            model: {name: intervals.estimate(tables[key], actual)[PRIMARY] for name, key in of.items() if key in tables}
+            for model, of in kinds.items()
         }
 
     def strengths(key):

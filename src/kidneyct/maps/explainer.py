@@ -14,11 +14,9 @@ def explainer(network, methods=METHODS, *, batch_size):
 
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
     softmax. Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. `seed` draws
-    SmoothGrad's noise. Making the function compiles once; it stays valid when the network's weights change.
-
-    A call may name fewer `methods`, another number of SmoothGrad's copies (`samples`) and of points on integrated
-    gradients' path (`steps`). Batch after batch gives the same as all images at once; `first` is the number of images
-    before the batch.
+    SmoothGrad's noise. Making the function compiles once; it stays valid when the network's weights change. `methods`,
+    `samples` (SmoothGrad's copies) and `steps` (points of integrated gradients' path) may be fewer in a call. Batch
+    after batch gives the same as all images at once, with the number of images before it as `first`.
     """
     layer = vgg.LAST_CONVOLUTION
     until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=classifier.SCORES)

@@ -1,5 +1,6 @@
 """A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from kidneyct.backbone import forward, interpolation
-from kidneyct.files.rounding import rounded as rounded_to
+from kidneyct.files import rounding
 from kidneyct.maps import methods
 from kidneyct.measures import faithfulness, focus, randomization
 from kidneyct.pipeline import progress
@@ -28,16 +29,12 @@ SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "randomised_integrated_gradients_steps": RANDOMIZED_STEPS,
     "uninformative_above": randomization.UNINFORMATIVE,
 }
+rounded = functools.partial(rounding.rounded, digits=DIGITS)
 
 
 def anew(name, compute):
     """What measures take their arrays from where nothing is kept for later."""
     return compute()
-
-
-def rounded(tree):
-    """Nested numbers as plain ones of four digits."""
-    return rounded_to(tree, DIGITS)
 
 
 def summary(values, chances):

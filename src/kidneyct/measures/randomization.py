@@ -54,7 +54,7 @@ def cascade(network, explain, seed):
     are the block randomised last; chance is the trained network's map against a smooth random one. The network's
     weights are its own again afterwards.
     """
-    kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    kept = network.get_weights()
     original = explain()
     steps = {TRAINED: original}
     try:
@@ -63,8 +63,7 @@ def cascade(network, explain, seed):
                 randomize(layer, seed)
             steps[step] = explain()
     finally:
-        for name, values in kept.items():
-            network.get_layer(name).set_weights(values)
+        network.set_weights(kept)
     rows = []
     for method, trained in original.items():
         random = faithfulness.random_maps(len(trained), trained.shape[1:], seed)

@@ -42,8 +42,7 @@ def compare(evaluations, predictions, histories, series, classes):
 
 def epochs_to_share(history, share):
     """First epoch (from 1) whose validation accuracy reaches `share` of the kept epoch's."""
-    reached = history["val_accuracy"] >= share * tables.kept(history)["val_accuracy"]
-    return int(np.argmax(reached)) + 1
+    return int(np.argmax(history["val_accuracy"] >= share * tables.kept(history)["val_accuracy"])) + 1
 
 
 def probes(found):

@@ -80,8 +80,7 @@ def search(build, codes, rows, settings, seed, weights=None, checkpoint=None, wr
     the loss is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
-    given = settings.learning_rate
-    rates = [float(rate) for rate in (given if isinstance(given, list) else [given])]
+    rates = np.atleast_1d(settings.learning_rate).astype(float).tolist()
     for number, rate in enumerate(rates, 1):
         # Build also for a rate done before: Keras numbers its layers, and the numbers reach the file.
         network, model, inputs = build()
@@ -104,17 +103,10 @@ def search(build, codes, rows, settings, seed, weights=None, checkpoint=None, wr
             continue
         history = pd.DataFrame({name: result[name] for name in tables.HISTORY})
         kept = tables.kept(history)
-        trials.append(
-            {
-                "learning_rate": rate,
-                "epochs": len(history),
-                "kept_epoch": int(kept["epoch"]),
-                "val_loss": kept["val_loss"],
-                "val_accuracy": kept["val_accuracy"],
-                "stopped": int(len(history) - kept["epoch"] >= settings.patience),
-                "edge": tables.edge(rate, rates),
-            }
-        )
+        trial = {"learning_rate": rate, "epochs": len(history), "kept_epoch": int(kept["epoch"])}
+        trial |= {name: kept[name] for name in ("val_loss", "val_accuracy")}
+        trial |= {"stopped": int(len(history) - kept["epoch"] >= settings.patience), "edge": tables.edge(rate, rates)}
+        trials.append(trial)
         if best is None or kept["val_loss"] < best[0]:
             model.set_weights(_numbered(result, "weight"))
             best = kept["val_loss"], network, history, rate
