@@ -29,6 +29,7 @@ from kidneyct.classifier import batches, classifier
 from kidneyct.files import arrays, checkpoint, index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.images import archive, decoding
+from kidneyct.pipeline import params
 from kidneyct.report import canvas
 from kidneyct.series import inference, split
 
@@ -120,7 +121,7 @@ def computed(pictures, start, seed, folder):
         base = vgg.base(pictures.shape[1])
         base.set_weights(weights.initial(STARTS[start], start, seed, "unit").get_weights())
         left = work(folder, f"features of the {start}, seed {seed}")
-        features.compute(base, pictures, "unit", vgg.BLOCKS, path, folder / "pooled.npy", left)
+        features.compute(base, pictures, "unit", params.BLOCKS, path, folder / "pooled.npy", left)
     return arrays.read(path, np.float16, (len(pictures), None, None, None))
 
 
@@ -133,7 +134,7 @@ def trained(cell, inputs, codes, parts):
     train, validation, test = (np.flatnonzero(parts == part) for part in index.PARTS)
     devices.prepare(cell.seed)
     network = classifier.network(vgg.base(cell.size), UNITS, len(CLASSES), "unit", cell.normalize, seed=cell.seed)
-    model = vgg.part(network, after=vgg.boundary(vgg.BLOCKS))
+    model = vgg.part(network, after=vgg.boundary(params.BLOCKS))
     if cell.normalize == "features":
         classifier.adapt(model, inputs, train)
     model.compile(keras.optimizers.Adam(cell.rate), "categorical_crossentropy", metrics=["accuracy"])

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from benchmarks import stopwatch
-from kidneyct.experiments import probing
+from kidneyct.experiments import intervals
 from kidneyct.probe.balance import weights as balanced
 from kidneyct.probe.logistic import dealt, evenly
 from kidneyct.statistics import bootstrap, pooled
@@ -127,8 +127,8 @@ def truth(generator, counts, experiments):
     values = {name: [] for name in COMPARED}
     for _ in range(experiments):
         codes, models = experiment(generator, counts, 1, 1)
-        found = {name: probing.measured(model, codes)[0] for name, model in models.items()}
-        metrics = {name: np.array([each[metric].mean() for metric in probing.METRICS]) for name, each in found.items()}
+        found = {name: intervals.measured(model, codes)[0] for name, model in models.items()}
+        metrics = {name: np.array([own[metric].mean() for metric in intervals.METRICS]) for name, own in found.items()}
         for name, (first, other) in COMPARED.items():
             values[name].append(metrics[first] - (metrics[other] if other else 0))
     return {name: np.mean(each, axis=0) for name, each in values.items()}
@@ -137,15 +137,15 @@ def truth(generator, counts, experiments):
 COLUMNS = [
     "width",
     "held: macro AUROC without training's part",
-    *(f"held: {metric.replace('_', ' ').replace('auroc', 'AUROC')}" for metric in probing.METRICS),
+    *(f"held: {metric.replace('_', ' ').replace('auroc', 'AUROC')}" for metric in intervals.METRICS),
 ]
 
 
 def holding(model, codes, other, truths):
     """What COLUMNS name of one trial: the AUROC's width, and whether each interval holds its truth."""
-    found = probing.estimate(model, codes, other)
-    alone = probing.estimate(model, codes, other, training=0)["macro_auroc"]
-    held = [_holds(found[metric], value) for metric, value in zip(probing.METRICS, truths, strict=True)]
+    found = intervals.estimate(model, codes, other)
+    alone = intervals.estimate(model, codes, other, training=0)["macro_auroc"]
+    held = [_holds(found[metric], value) for metric, value in zip(intervals.METRICS, truths, strict=True)]
     return [found["macro_auroc"]["high"] - found["macro_auroc"]["low"], _holds(alone, truths[0]), *held]
 
 

@@ -118,7 +118,7 @@ def costs(network, images, classes, repetitions):
         return np.concatenate([run(pictures[at : at + size]) for at in range(0, len(pictures), size)])
 
     few = len(images)
-    steps = 1 + evaluation.RANDOMISED_SAMPLES + evaluation.RANDOMISED_STEPS  # one for all maps but two
+    steps = 1 + evaluation.RANDOMIZED_SAMPLES + evaluation.RANDOMIZED_STEPS  # one for all maps but two
     ways = {
         "a forward pass": (lambda: run(images), few),
         "a backward pass: saliency, both Grad-CAMs": (lambda: backward(images, classes), few),

@@ -12,7 +12,6 @@ from kidneyct.pipeline import params
 from kidneyct.statistics import comparison, evaluation, external, verdict
 
 FOLDER, OUTSIDE = "metrics/comparison", "data/external"
-BOOTSTRAP_SEED = 0  # not the study's, as in statistics.comparison
 COLUMNS = ("metric", "role", "value", "low", "high", "own_test")
 
 
@@ -78,7 +77,7 @@ def measured(found, tables, classes):
 
     def measure(rows):
         chosen = [{role: values[rows] for role, values in given.items()} for given in (predicted, probabilities)]
-        return external.measure(codes[rows], *chosen, series[rows], classes, BOOTSTRAP_SEED)
+        return external.measure(codes[rows], *chosen, series[rows], classes, comparison.BOOTSTRAP_SEED)
 
     apart = overlap.apart(found, series)
     return measure(slice(None)) | {"apart": measure(apart) if apart.any() else None}

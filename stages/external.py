@@ -88,9 +88,9 @@ def predicted(rows, classes, model):
 
     devices.prepare(seed=0)
     images, found = arrays.images(FOLDER / "images.npy"), {}
-    head = (model.dense_units, len(classes), model.pixel_scaling, model.normalize, model.head)
     for role in ROLES:
-        network = classifier.trained(f"models/{role}/model.weights.h5", images.shape[1], *head)
+        weights = f"models/{role}/model.weights.h5"
+        network = classifier.trained(weights, images.shape[1], *classifier.head(model, classes))
         found[role] = batches.predict_images(network, images, rows, model.frozen_blocks, BATCH_SIZE)
     return found
 
@@ -104,7 +104,7 @@ def probed(rows, study, classes, pixel_scaling, by, slices):
     images, used, found = arrays.images(FOLDER / "images.npy"), np.flatnonzero(study["split"].isin(index.PARTS)), {}
     codes, series = index.codes(study["label"], classes)[used], index.read_series("data/series.csv", len(study))[used]
     for role in ROLES:
-        own = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(study), sum(probe.CHANNELS)))[used]
+        own = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(study), sum(params.CHANNELS)))[used]
         model = logistic.tuned(own, codes, series, index.units(series, by), len(classes), slices)
         base = vgg.initialised(f"data/features/{role}/initial.weights.h5", images.shape[1])
         found[role] = logistic.probabilities(model, features.pooled(base, images, pixel_scaling, rows))
@@ -123,13 +123,10 @@ def shared(table, thumbnails, classes, similarity, by, slices):
 
 def tell(facts, numbers):
     unreadable, contradictory = facts["left_out"].values()
-    left_out = f", {unreadable} that can't be read left out: see {FOLDER}/rejected.csv"
-    twice = f", {contradictory} that are filed under two classes left out"
-    print(
-        f"external: {facts['images']} images of {len(set(numbers))} series, {facts['series_are']}"
-        + left_out * bool(unreadable)
-        + twice * bool(contradictory)
-    )
+    left_out = f", {unreadable} that can't be read left out: see {FOLDER}/rejected.csv" if unreadable else ""
+    twice = f", {contradictory} that are filed under two classes left out" if contradictory else ""
+    series = f"{len(set(numbers))} series, {facts['series_are']}"
+    print(f"external: {facts['images']} images of {series}{left_out}{twice}")
 
 
 if __name__ == "__main__":

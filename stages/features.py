@@ -14,7 +14,7 @@ def main(role):
     stage, title = f"features@{role}", f"features of the {role}"
     p = params.load(stage)
     folder = f"data/features/{role}"
-    start = p.weights if hasattr(p, "weights") else roles.CONTROL
+    start = p.weights if hasattr(p, "weights") else roles.CONTROL_START
     images = arrays.images("data/images/images.npy")
     image_size = images.shape[1]
     if not features.cached(image_size, p.model.frozen_blocks):
@@ -33,7 +33,7 @@ def main(role):
         features.compute(vgg.initialised(initial, image_size), *what, work)
         with work.writing(f"{folder}/{initial.name}"):
             pass  # it lies there already
-    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < vgg.BLOCKS else ""
+    part = f", its first {p.model.transferred_blocks} blocks" if p.model.transferred_blocks < params.BLOCKS else ""
     print(f"{title}: {len(images):,} images; initial weights: {start}{part}")
 
 

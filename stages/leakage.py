@@ -7,7 +7,7 @@ from stages import run, write_json
 from kidneyct.files import arrays, index, tables
 from kidneyct.leakage import leakage
 from kidneyct.pipeline import params
-from kidneyct.series import inference as thumbnail_series
+from kidneyct.series import inference
 
 PAIRS_PER_CLASS = 2
 
@@ -42,7 +42,7 @@ def main():
         similarity=None if inferred is None else similarity,
     )
     tables.write(pairs, "metrics/leakage/pairs.csv")
-    groups = thumbnail_series.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
+    groups = inference.grouped(thumbnails, files["sha256"], files["image"], p.series.neighbours)
     tables.write(leakage.curve(thumbnails, groups, codes), "metrics/leakage/similarity.csv", "%.6g")
     accuracy = result["accuracy"]
     print(

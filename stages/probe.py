@@ -13,7 +13,7 @@ def main(role):
     p = params.load(f"probe@{role}")
     classes = p.data.classes
     table = index.read("data/split.csv")
-    pooled = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(table), sum(probe.CHANNELS)))
+    pooled = arrays.read(f"data/features/{role}/pooled.npy", np.float32, (len(table), sum(params.CHANNELS)))
     series = index.read_series("data/series.csv", len(table))
     units = index.units(series, p.split.by)
     codes = index.codes(table["label"], classes)

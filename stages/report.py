@@ -51,7 +51,7 @@ def read_run(p):
         rates=by_role(tables.read, "models/{}/rates.csv", tables.RATES),
         reliability=by_role(tables.read, f"{COMPARISON}/{{}}/reliability.csv", tables.RELIABILITY),
         predictions=predicted,
-        external_predictions=by_role(index.read, f"{OUTSIDE}/{{}}.csv"),
+        external_predictions=by_role(predictions.read, f"{OUTSIDE}/{{}}.csv", p.data.classes),
         maps=by_role(arrays.read_named, "data/maps/{}/maps.npz"),
         cascades=by_role(tables.load, "data/maps/{}/randomisation.csv", "a table by map and step"),
     )

@@ -32,7 +32,7 @@ def main(role):
         print(f"{title}: the frozen blocks run on the fly, as train.augment alters each image anew", flush=True)
 
     cache, weights_file = f"data/features/{role}/features.npy", f"models/{role}/model.weights.h5"
-    head = (p.model.dense_units, len(classes), p.model.pixel_scaling, p.model.normalize, p.model.head)
+    head = classifier.head(p.model, classes)
 
     def build():
         devices.prepare(p.seed, p.train.precision)
@@ -66,7 +66,7 @@ def main(role):
         )
         tabulated = predictions.tabulate(table, test, classes, probabilities)
         tables.write(tabulated, f"models/{role}/predictions.csv", "%.9g", work.writing)  # all that 32 bits hold
-    kept = trials[trials["kept"] == 1].iloc[0]
+    kept = tables.kept(trials)
     print(
         f"{title}: {len(rows)} images, learning rate {kept['learning_rate']:g}, {len(history)} epochs, "
         f"weights of epoch {kept['kept_epoch']:.0f} kept, validation accuracy {kept['val_accuracy']:.4f}"

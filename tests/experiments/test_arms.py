@@ -93,8 +93,8 @@ def found():
         ("random", "block 1", 1.0): told(0.5, draws=2, cuts=2, seed=6),
         ("imagenet", probe.ALL, 0.5): told(1.5, cuts=2, seed=7),
         ("random", probe.ALL, 0.5): told(0.6, draws=2, cuts=2, seed=8),
-        ("imagenet", starts.BEYOND, 1.0): told(2.0, cuts=2, seed=9),
-        ("random", starts.BEYOND, 1.0): told(0.0, draws=2, cuts=2, seed=2),
+        ("imagenet", starts.WITH_ACQUISITION, 1.0): told(2.0, cuts=2, seed=9),
+        ("random", starts.WITH_ACQUISITION, 1.0): told(0.0, draws=2, cuts=2, seed=2),
     }
 
 

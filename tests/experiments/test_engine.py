@@ -79,14 +79,14 @@ def git(*arguments):
 
 def run(start, fold=0, seed=0):
     changes = {"weights": start, "split.fold": fold, "seed": seed}
-    needs = frozenset(study.digests(study.stages("compare"), study.changed(VALUES, changes)).values())
+    needs = frozenset(study.digests(study.resolved_stages("compare"), study.changed(VALUES, changes)).values())
     return study.Run(start, "fold", fold, seed, changes, f"{start}-{fold}", needs=needs)
 
 
 def made(runs, jobs=1):
     """How each run ended, name -> what was amiss; each of them begins before it ends."""
     began, ended = [], {}
-    for own, error in engine.work(runs, [], jobs):
+    for own, error in engine.execute(runs, [], jobs):
         if error is None:
             began.append(own)
         else:

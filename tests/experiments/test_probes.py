@@ -72,7 +72,7 @@ def test_features_that_know_nothing_add_nothing_to_the_acquisition_and_such_that
     fold = logistic.dealt(shared.codes, shared.series, 2, 0)
 
     def loss(signal):
-        task = probes.Task("imagenet", probes.BEYOND, 0)
+        task = probes.Task("imagenet", probes.WITH_ACQUISITION, 0)
         found = probes.out_of_fold(task, features(shared, signal), shared, fold, 8, shared.series)["probabilities"]
         return logistic.log_losses(found, shared.codes).mean()
 

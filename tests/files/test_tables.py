@@ -25,6 +25,8 @@ def test_a_table_and_the_line_that_is_kept(tmp_path):
     assert trials["learning_rate"].tolist() == [0.0001, 0.001]
     kept = tables.kept(trials)
     assert (kept["kept_epoch"], kept["val_loss"], kept["edge"]) == (3, 1.25, "lowest")
+    assert [tables.edge(rate, [0.01, 1e-4, 0.1]) for rate in (1e-4, 0.01, 0.1)] == ["lowest", "none", "highest"]
+    assert tables.edge(0.01, [0.01]) == "none"
 
 
 @pytest.mark.parametrize(

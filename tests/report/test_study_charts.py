@@ -75,7 +75,7 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
     assert [label.get_text() for label in blocks.get_xticklabels()] == ["1", "2", "3", "4", "5", "all"]
     assert [label.get_text() for label in shares.get_xticklabels()] == ["25 %", "100 %"]
     np.testing.assert_allclose(blocks.lines[0].get_ydata(), [0.82] * 5 + [0.92])  # of ImageNet
-    assert blocks.lines[0].get_color() == charts.PRIMARY[0]
+    assert blocks.lines[0].get_color() == charts.PRIMARY_STYLE[0]
     assert [text.get_text() for text in shares.get_legend().get_texts()] == ["ImageNet", "random weights"]
     assert figure.get_suptitle() == "ImageNet is better than random weights: +6.5 (+3.5 to +9.5) points of macro AUROC"
 

@@ -137,11 +137,6 @@ def test_a_log_hears_of_every_minute_and_a_full_disk_stops_nothing(monkeypatch, 
     assert told == [f"train: batch {number} of 24" for number in range(1, 25)]
 
 
-def test_a_rate_at_the_edge_of_the_list_is_marked():
-    assert [training.edge(rate, [0.01, 1e-4, 0.1]) for rate in (1e-4, 0.01, 0.1)] == ["lowest", "none", "highest"]
-    assert training.edge(0.01, [0.01]) == "none"
-
-
 def noisy_network(precision):
     """A network whose training draws random numbers, as dropout does."""
     devices.prepare(seed=1, precision=precision)

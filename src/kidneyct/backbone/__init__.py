@@ -1,7 +1,7 @@
-"""Layers, the frozen boundary, initial weights, running and training over rows, a score's gradient.
+"""VGG-16 on Keras: its layers, the frozen boundary, initial weights, running over rows, a score's gradient.
 
-Knows neither how rows were chosen nor the study's files. The one room that imports Keras, which begins here, before any
-module of this room: its settings are those of this project, whatever the user's keras.json and environment say.
+Knows neither how rows were chosen nor the study's files. Keras starts here, before any module imports it: its settings
+are those of this project, whatever the user's keras.json and environment say.
 """
 
 import contextlib

@@ -38,7 +38,7 @@ class _Chain:
 
     def __init__(self, front, ends, rest):
         self.scaling, *layers = front
-        blocks = [list(block) for _, block in itertools.groupby(layers, lambda layer: layer.name.partition("_")[0])]
+        blocks = [list(block) for _, block in itertools.groupby(layers, vgg.block)]
         before = [SLOPE, *(block[-1].name for block in blocks)]
         self.blocks = [_Block(*pair, ends) for pair in zip(blocks, before, strict=False)]
         self.ends, self.last, self.rest = ends, layers[-1].name, rest

@@ -9,25 +9,24 @@ from kidneyct.files import arrays
 from kidneyct.files.atomic import to_disk
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError
+from kidneyct.pipeline.params import CHANNELS
 
 BATCH_SIZE = 32
-PROGRESS = "progress"  # what is kept under this name: how far the features are whole
+PROGRESS = "progress"  # the checkpoint's entry that says how many images are done
 
 
 def shape(image_size, frozen_blocks):
     """Shape of one image's output of the last frozen block; each block halves the side, rounding down."""
     side = image_size // 2**frozen_blocks
-    return side, side, min(64 * 2 ** (frozen_blocks - 1), 512)
+    return side, side, CHANNELS[frozen_blocks - 1]
 
 
 def cached(image_size, frozen_blocks):
     """Whether the features are kept: where 16 bits a value take no more room than 8-bit RGB pixels."""
-    if frozen_blocks == 0:
-        return False
-    return 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
+    return frozen_blocks > 0 and 2 * math.prod(shape(image_size, frozen_blocks)) <= 3 * image_size**2
 
 
-def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work):
+def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, checkpoint):
     """Run images (n, s, s, 3) uint8 through all blocks, row by row: the last frozen one's output, and means of all.
 
     To `path` goes a float16 .npy, (n, h, w, c), or an empty one where that is not `cached`; to `pooled_path` a float32
@@ -35,22 +34,22 @@ def compute(base, images, pixel_scaling, frozen_blocks, path, pooled_path, work)
 
     float16 has 11 significant bits down to 6e-5 and steps of 6e-8 below: a random start's features, about
     5e-4, keep three digits. InputError where a value is beyond float16's 65504, all are below its steps, or the disk
-    has no room. In `work`, a `checkpoint.Checkpoint`, an interrupted run's batches are found and this one's are left.
+    has no room. In `checkpoint`, a `Checkpoint`, an interrupted run's batches are found and this one's are left.
     """
     kept = frozen_blocks if cached(images.shape[1], frozen_blocks) else 0  # the block whose output is kept, 0 for none
     run = forward.pooled(base, pixel_scaling, kept)
     row = shape(images.shape[1], kept) if kept else ()
     with (
-        arrays.written(path, np.float16, row, len(images) if kept else 0, work.writing) as rows,
-        arrays.written(pooled_path, np.float32, (sum(vgg.CHANNELS),), len(images), work.writing) as means,
+        arrays.written(path, np.float16, row, len(images) if kept else 0, checkpoint.writing) as rows,
+        arrays.written(pooled_path, np.float32, (sum(CHANNELS),), len(images), checkpoint.writing) as means,
     ):
-        greatest = _resume(rows, means, kept, work)
+        greatest = _resume(rows, means, kept, checkpoint)
         if 0 < means.count < len(images):
-            work.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
+            checkpoint.say(f"goes on at image {means.count + 1:,} of {len(images):,}")
         starts = range(means.count, len(images), BATCH_SIZE)
         for start in progress.bar(starts, what="features", unit="batch"):
             greatest = max(greatest, _batch(run, images[start : start + BATCH_SIZE], rows, means, path))
-            work.now_and_then(lambda greatest=greatest: _save(rows, means, work, greatest))
+            checkpoint.now_and_then(lambda greatest=greatest: _save(rows, means, checkpoint, greatest))
         if greatest < 1e-6:
             raise InputError(
                 f"{path}: the greatest feature is {greatest:.3g}, nothing to learn from; the initial weights don't "
@@ -72,7 +71,7 @@ def _batch(run, images, rows, means, path):
     greatest = float((pooled if outputs is None else outputs).max())
     if not greatest <= float(np.finfo(np.float16).max):
         raise InputError(
-            f"{path}: features up to {greatest:.3g} don't fit 16 bits (65504 at most); the initial weights or "
+            f"{path}: features up to {greatest:.3g} don't fit 16 bits (65504 at most); the initial weights and "
             "model.pixel_scaling don't suit each other"
         )
     if outputs is not None:
@@ -81,21 +80,21 @@ def _batch(run, images, rows, means, path):
     return greatest
 
 
-def _save(rows, means, work, greatest):
+def _save(rows, means, checkpoint, greatest):
     for each in (rows, means):
         to_disk(each.file)
-    work.save(PROGRESS, done=means.count, greatest=greatest, checksums=[rows.checksum, means.checksum])
+    checkpoint.save(PROGRESS, done=means.count, greatest=greatest, checksums=[rows.checksum, means.checksum])
 
 
-def _resume(rows, means, kept, work):
+def _resume(rows, means, kept, checkpoint):
     """Keep what rows an interrupted run left; the greatest value in them."""
-    left = work.load(PROGRESS)
+    left = checkpoint.load(PROGRESS)
     if not left:
         return 0.0
     counts = int(left["done"]) if kept else 0, int(left["done"])
     for each, count, checksum in zip((rows, means), counts, left["checksums"], strict=True):
         if not each.keep(count, int(checksum)):
-            work.damaged(PROGRESS, each.file.name)
+            checkpoint.damaged(PROGRESS, each.file.name)
             rows.keep(0, 0)
             return 0.0
     return float(left["greatest"])
@@ -109,6 +108,5 @@ def remainder(network, images, path, frozen_blocks):
     """
     if not cached(images.shape[1], frozen_blocks):
         return network, images
-    return vgg.part(network, after=vgg.boundary(frozen_blocks)), arrays.read(
-        path, np.float16, (len(images), None, None, None)
-    )
+    rest = vgg.part(network, after=vgg.boundary(frozen_blocks))
+    return rest, arrays.read(path, np.float16, (len(images), None, None, None))

@@ -15,6 +15,7 @@ import ncnn
 import numpy as np
 
 from kidneyct.backbone import devices, vgg
+from kidneyct.pipeline.params import BLOCKS
 
 INPUT = "pixels"
 
@@ -43,7 +44,7 @@ def pooled(base, pixel_scaling, kept):
     `kept` is the block whose output is wanted, from 1; 0 wants none, and None comes in its place. Means are over the
     places of a block's pooled output, 64, 128, 256, 512 and 512 channels, float32.
     """
-    names = [vgg.boundary(block) for block in range(1, vgg.BLOCKS + 1)]
+    names = [vgg.boundary(block) for block in range(1, BLOCKS + 1)]
     if devices.gpus():
         blocks = [base.get_layer(name).output for name in names]
         means = keras.ops.concatenate([keras.ops.mean(block, axis=(1, 2)) for block in blocks], axis=1)
@@ -62,7 +63,7 @@ def pooled(base, pixel_scaling, kept):
         means = [block.mean(axis=(1, 2), dtype=float).astype("float32") for block in blocks]
         return blocks[kept - 1].transpose(1, 2, 0) if kept else None, np.concatenate(means)
 
-    run = _on_cpu(vgg.frozen_part(base, pixel_scaling, vgg.BLOCKS).layers[1:], of_image)
+    run = _on_cpu(vgg.frozen_part(base, pixel_scaling, BLOCKS).layers[1:], of_image)
 
     def over(images):
         outputs, means = zip(*run(images), strict=True)
@@ -75,7 +76,7 @@ def front(layers):
     """How many of a chain's layers, from PixelScaling on, ncnn runs here: VGG-16's own, on a CPU, in 32 bits."""
     if devices.gpus() or devices.precision() != "float32" or not isinstance(layers[0], vgg.PixelScaling):
         return 0
-    count = next((at for at, layer in enumerate(layers[1:], 1) if not layer.name.startswith("block")), len(layers))
+    count = next((at for at, layer in enumerate(layers[1:], 1) if not vgg.block(layer)), len(layers))
     return count if count > 1 else 0
 
 

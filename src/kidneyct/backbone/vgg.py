@@ -6,8 +6,6 @@ import numpy as np
 from kidneyct.backbone import weights_file
 
 LAST_CONVOLUTION = "block5_conv3"
-BLOCKS = 5  # of convolutions, each closed by a pooling
-CHANNELS = (64, 128, 256, 512, 512)  # behind each block
 # Means of the ImageNet training set in blue-green-red order, as in keras.applications.imagenet_utils.
 CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
 
@@ -39,10 +37,9 @@ class PixelScaling(keras.layers.Layer):
 
 
 def initialised(path, image_size):
-    """The base with the initial weights that `initialize` left in a file; InputError where it is damaged or another."""
+    """The base with the initial weights that the stage `features` left in a file; InputError where it is damaged."""
     model = base(image_size)
-    wanted = f"bring it back with dvc checkout {path}, or make it anew with dvc repro"
-    weights_file.load([layer for layer in model.layers if layer.weights], path, wanted)
+    weights_file.load(model.layers, path, f"bring it back with dvc checkout {path}, or make it anew with dvc repro")
     return model
 
 
@@ -71,6 +68,11 @@ def frozen_part(base, pixel_scaling, frozen_blocks):
     """RGB pixels 0..255 to the output of the last frozen block; shares the layers of `base`."""
     layers = part(base, until=boundary(frozen_blocks)).layers[1:]
     return chain(base.input.shape[1:], [PixelScaling(pixel_scaling, name="pixel_scaling"), *layers], "frozen")
+
+
+def block(layer):
+    """The number of the block that a layer is in, from 1; 0 for a layer outside them."""
+    return int(layer.name[len("block")]) if layer.name.startswith("block") else 0
 
 
 def boundary(frozen_blocks):

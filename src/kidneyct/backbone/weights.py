@@ -8,11 +8,12 @@ import numpy as np
 from kidneyct.backbone import imagenet, photographs, random_weights, vgg, weights_file
 from kidneyct.pipeline import roles
 from kidneyct.pipeline.errors import InputError, shown
+from kidneyct.pipeline.params import BLOCKS
 
-WANTED = "weights wants a VGG-16's .h5"
+ADVICE = "weights wants a VGG-16's .h5"
 
 
-def initial(start, role, seed, pixel_scaling, transferred_blocks=vgg.BLOCKS):
+def initial(start, role, seed, pixel_scaling, transferred_blocks=BLOCKS):
     """A VGG-16 base with its initial weights.
 
     `start` is one of `roles.STARTS` or the path of a weights file. What is random is drawn from `seed` and `role`. The
@@ -45,7 +46,7 @@ def convolutions(base):
 def draw(base, role, seed, kernels=random_weights.glorot, after=0):
     """Random kernels, Keras's default or others, and zero biases in the blocks behind the first `after`."""
     for number, layer in enumerate(convolutions(base)):
-        if int(layer.name[len("block")]) <= after:
+        if vgg.block(layer) <= after:
             continue
         kernel, bias = layer.get_weights()
         entropy = [seed, zlib.crc32(role.encode()), number]  # another seed, role or layer draws others
@@ -68,11 +69,11 @@ def load(base, path):
     """
     layers = convolutions(base)
     roots = [f"{root}{{}}" for root in ("model_weights/", "", "model_weights/vgg16/", "vgg16/")]
-    weights_file.load(layers, path, WANTED, [*roots, "layers/{}/vars", "layers/functional/layers/{}/vars"])
+    weights_file.load(layers, path, ADVICE, [*roots, "layers/{}/vars", "layers/functional/layers/{}/vars"])
     for layer in layers:
         kernel = layer.get_weights()[0]
         if kernel.min() == kernel.max():
             raise InputError(
                 f"{shown(path)}: layer {layer.name} expected a trained kernel, found {kernel.min():g} in each of its "
-                f"{kernel.size} places; {WANTED}"
+                f"{kernel.size} places; {ADVICE}"
             )

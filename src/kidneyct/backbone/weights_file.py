@@ -16,33 +16,34 @@ from kidneyct.pipeline.errors import InputError, no_file, shown
 ENTRIES = 16  # of a group that are looked at: a layer has two or three arrays
 
 
-def read(path, layers, wanted):
+def read(path, layers, advice):
     """The arrays of each layer, float32: a list for each of `layers`, in their order.
 
     `layers` is a list of (name, places, shapes): the layer's name, the groups where it may lie, of which the first
     that is there counts, and the shapes of its arrays. In a group its arrays are named 0, 1, ... (Keras 3), or told
-    apart by their number of axes, a kernel before its bias (Keras's older layouts). `wanted` ends an error's line and
+    apart by their number of axes, a kernel before its bias (Keras's older layouts). `advice` ends an error's line and
     says what to do. InputError also where a value is not a finite number.
     """
     try:
         found = no_file(os.stat(path).st_mode)
         if not found:
             with h5py.File(path) as file:
-                return [_layer(file, *layer, f"{shown(path)}: layer {layer[0]}", wanted) for layer in layers]
+                return [_layer(file, *layer, f"{shown(path)}: layer {layer[0]}", advice) for layer in layers]
     except InputError:
         raise
     except Exception as error:  # h5py tells damage by nearly every kind
         said = " ".join(str(error).split())[:300]
         found = getattr(error, "strerror", None) or f"another or a damaged one ({said})"
-    raise InputError(f"{shown(path)}: expected an HDF5 weights file, found {found}; {wanted}")
+    raise InputError(f"{shown(path)}: expected an HDF5 weights file, found {found}; {advice}")
 
 
-def load(layers, path, wanted, places=("layers/{}/vars",)):
-    """Set the weights of Keras layers, those of a model that have some, from a file that Keras saved of it.
+def load(layers, path, advice, places=("layers/{}/vars",)):
+    """Set the weights of those of a model's layers that have some, from a file that Keras saved of it.
 
     `places` are where a layer may lie, {} its name or what Keras's own files call it: the class's name and a count.
     InputError as in `read`.
     """
+    layers = [layer for layer in layers if layer.weights]
     asked, counts = [], collections.Counter()
     for layer in layers:
         kind = type(layer).__name__.lower()  # Conv2D, Dense, Normalization
@@ -50,24 +51,24 @@ def load(layers, path, wanted, places=("layers/{}/vars",)):
         counts[kind] += 1
         groups = [place.format(name) for place in places for name in names]
         asked.append((layer.name, groups, [tuple(weight.shape) for weight in layer.weights]))
-    for layer, arrays in zip(layers, read(path, asked, wanted), strict=True):
+    for layer, arrays in zip(layers, read(path, asked, advice), strict=True):
         layer.load_own_variables({str(number): array for number, array in enumerate(arrays)})
 
 
-def _layer(file, name, places, shapes, where, wanted):
+def _layer(file, name, places, shapes, where, advice):
     group = next((group for place in places if (group := _group(file, place)) is not None), None)
     if group is None:
-        raise InputError(f"{where} expected with shapes {shapes}, found no such layer; {wanted}")
+        raise InputError(f"{where} expected with shapes {shapes}, found no such layer; {advice}")
     datasets = _datasets(group)
     found = [dataset.shape for dataset in datasets]
     if found != shapes:
-        raise InputError(f"{where} expected shapes {shapes}, found {found}; {wanted}")
+        raise InputError(f"{where} expected shapes {shapes}, found {found}; {advice}")
     for dataset in datasets:
         if dataset.dtype.kind not in "fiu" or dataset.chunks or dataset.external or dataset.is_virtual:
-            raise InputError(f"{where} expected plain numbers, found others, or compressed or linked ones; {wanted}")
+            raise InputError(f"{where} expected plain numbers, found others, or compressed or linked ones; {advice}")
     arrays = [dataset.astype("float32")[()] for dataset in datasets]
     if not all(np.isfinite(values).all() for values in arrays):
-        raise InputError(f"{where} expected finite numbers, found NaN, or beyond 32 bits; {wanted}")
+        raise InputError(f"{where} expected finite numbers, found NaN, or beyond 32 bits; {advice}")
     return arrays
 
 

@@ -42,6 +42,11 @@ def network(base, dense_units, classes, pixel_scaling, normalize="none", head="f
     return model
 
 
+def head(model, classes):
+    """The arguments of `network` and `trained` behind the base, from the section `model` of params.yaml."""
+    return model.dense_units, len(classes), model.pixel_scaling, model.normalize, model.head
+
+
 def normalization():
     """The layer that brings the base's output to mean 0 and variance 1, channel by channel, once it is adapted.
 
@@ -98,7 +103,7 @@ def trained(weights, image_size, dense_units, classes, pixel_scaling, normalize=
     InputError where the file is damaged or of another network.
     """
     model = network(vgg.base(image_size), dense_units, classes, pixel_scaling, normalize, head, seed=None)
-    weights_file.load([layer for layer in model.layers if layer.weights], weights, "run dvc repro for a new one")
+    weights_file.load(model.layers, weights, "run dvc repro for a new one")
     return model
 
 
@@ -123,5 +128,4 @@ def fill(network, arrays):
 def freeze(network, frozen_blocks):
     """Mark the layers of the first blocks as not trainable, all others as trainable."""
     for layer in network.layers:
-        block = layer.name.startswith("block") and int(layer.name[len("block")])
-        layer.trainable = not (block and block <= frozen_blocks)
+        layer.trainable = not 0 < vgg.block(layer) <= frozen_blocks

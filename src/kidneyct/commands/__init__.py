@@ -42,5 +42,6 @@ def models(options, roles):
     from kidneyct.predict import model_file, trained_model
 
     if options.model:
-        return dict([model_file.read(options.model)])
+        role, model = model_file.read(options.model)
+        return {role: model}
     return trained_model.read(options.workspace or ".", roles)

@@ -72,7 +72,7 @@ def summary(comparison, start):
     width = max(map(len, names.values()))
     measures = comparison["accuracy"], comparison["macro_f1"], comparison["probe"]["macro_auroc"]
     table = "\n".join(
-        f"  {name:<{width}}  " + " ".join(f"{measure[key]:{'+' * (key == 'gap')}8.4f}" for measure in measures)
+        f"  {name:<{width}}  " + " ".join(f"{measure[key]:{'+' if key == 'gap' else ''}8.4f}" for measure in measures)
         for key, name in names.items()
     )
     return f"""

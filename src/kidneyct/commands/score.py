@@ -9,15 +9,17 @@ seen its series; benchmark/cuts.py says which series are tested together.
 import json
 from pathlib import Path
 
+from kidneyct.commands import NOTICE, name
 from kidneyct.files.atomic import atomic_write
 
 BESIDE = ("macro_auroc", "balanced_accuracy", "accuracy")
 
 
 def add_arguments(parser):
-    parser.add_argument("file", metavar="FILE", help="CSV with image and a column for each class, or predicted")
+    table = "CSV with image and a column for each class, or predicted"
+    parser.add_argument("file", type=name, metavar="FILE", help=table)
     parser.add_argument("--locked", action="store_true", help="they are of the locked series, for the one final test")
-    parser.add_argument("--out", metavar="JSON", help="write all measures to this file")
+    parser.add_argument("--out", type=name, metavar="JSON", help="write all measures to this file")
 
 
 def run(options):
@@ -32,17 +34,18 @@ def run(options):
     print(f"{result['images']:,} images of {result['series']} series, {'all' if options.locked else 'none'} locked\n")
     for title, part in (("slices", "slices"), ("whole series, mean probability", "of_series")):
         print(title)
-        for name, estimate in result[part].items():
-            print(f"  {name.replace('_', ' '):22} {_interval(estimate)}")
+        for metric, estimate in result[part].items():
+            print(f"  {metric.replace('_', ' '):22} {_interval(estimate)}")
     path = Path("metrics/study.json")
     study = json.loads(path.read_text()) if path.exists() else {}
     if study.get("probes"):
         print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
-        for name, values in study["probes"]["models"].items():
-            print(f"  {name:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
+        for model, values in study["probes"]["models"].items():
+            print(f"  {model:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
     if options.out:
         with atomic_write(options.out) as partial:
             partial.write_text(json.dumps(result, indent=2) + "\n")
+    print(NOTICE)
     return 0
 
 

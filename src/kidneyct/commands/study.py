@@ -68,7 +68,7 @@ def _execute(runs, missing, jobs):
 
     well, failed, done = False, 0, [run for run in runs if run not in missing]
     bar = progress.bar(what="study", unit="run", total=len(runs), done=len(done))
-    with bar, contextlib.closing(engine.work(missing, done, min(jobs, len(missing)))) as events:
+    with bar, contextlib.closing(engine.execute(missing, done, min(jobs, len(missing)))) as events:
         for run, error in events:
             if error is None:
                 print(f"now {run.name}", flush=True)
@@ -87,6 +87,7 @@ def _probes(wanted, runs, revisions, name, values, compute):
     """What of the starts is finished, put together; None where not all of one cut is. `compute` what is not yet."""
     from kidneyct.experiments import charts, probes, starts, study
     from kidneyct.files import tables
+    from kidneyct.probe import probe
 
     finished = [run for run in runs if run.split == study.PROBES and run.name in revisions]
     if not finished:
@@ -100,7 +101,7 @@ def _probes(wanted, runs, revisions, name, values, compute):
     if compute:
         probes.compute(kept, *how)
     found, chosen = probes.gathered(kept)
-    if (next(iter(wanted.probes.starts)), probes.probe.ALL, 1.0) not in found:
+    if (next(iter(wanted.probes.starts)), probe.ALL, 1.0) not in found:
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)

@@ -4,7 +4,6 @@ import itertools
 
 import pandas as pd
 
-from kidneyct.experiments import probing
 from kidneyct.files import index, tables
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import pooled
@@ -54,7 +53,7 @@ def summarise(outcomes, classes):
         f"{arm} - {other}": estimates(models[arm], models[other]) for arm, other in itertools.combinations(models, 2)
     }
     for gaps, metric in itertools.product((against, pairs), METRICS):
-        for name, tested in probing.family({name: gap[metric] for name, gap in gaps.items()}).items():
+        for name, tested in pooled.family({name: gap[metric] for name, gap in gaps.items()}).items():
             gaps[name][metric] = tested
     return {
         "images": len(some),
@@ -74,9 +73,7 @@ def summarise(outcomes, classes):
 def _counts(seeds, column, classes):
     """Counts by series for each seed's table: a model's, or a baseline's."""
     return [
-        pooled.counts(
-            index.codes(table["label"], classes), index.codes(table[column], classes), table["series"], len(classes)
-        )
+        pooled.counts(*(index.codes(table[name], classes) for name in ("label", column)), table["series"], len(classes))
         for table, _ in seeds.values()
     ]
 

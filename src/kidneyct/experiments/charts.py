@@ -18,7 +18,7 @@ NAMES = {  # in a chart; others bear the study's names
     "acquisition, size": "grey values and size",
 }
 # Of Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
-PRIMARY, RANDOM, BASELINE = ("#0072B2", "o"), ("#D55E00", "s"), ("0.45", "d")
+PRIMARY_STYLE, RANDOM_STYLE, BASELINE_STYLE = ("#0072B2", "o"), ("#D55E00", "s"), ("0.45", "d")
 METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
 LINES = {  # baseline -> what to call it, line, colour
     "majority_class": ("majority class", ":", "0.35"),
@@ -37,13 +37,13 @@ def draw(path, result):
     `result` is what `starts.summarise` gives. The random draws are dots behind their mean.
     """
     order = _ordered({model: estimates[starts.PRIMARY]["value"] for model, estimates in result["models"].items()})
-    curved = dict(zip(result["blocks"], (PRIMARY, RANDOM), strict=True))
+    curved = dict(zip(result["blocks"], (PRIMARY_STYLE, RANDOM_STYLE), strict=True))
     height = LINE * len(order) + 0.8
     figure = canvas.figure(9, height + 4.4)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
     above, below = figure.subfigures(2, height_ratios=(height, 4.4))
     figure.suptitle(starts.sentences(result, NAMES)[0], **TITLE)
-    _models(above.subplots(), result, {model: curved.get(model, BASELINE) for model in order})
+    _models(above.subplots(), result, {model: curved.get(model, BASELINE_STYLE) for model in order})
     blocks, shares = below.subplots(1, 2, sharey=True)
     _curves(blocks, result["blocks"], curved, lambda part: part.removeprefix("block ").removesuffix(" blocks"))
     _curves(shares, result["shares"], curved, lambda share: f"{100 * float(share):g} %")
@@ -193,6 +193,6 @@ def _estimate(axes, place, model, metric, kind):
         axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
     lost = ", ".join(f"{model[word]} of {model['runs']} {word}" for word in ("collapsed", "untrained") if model[word])
-    told = f"{estimate['value']:.3f}" + f" ({lost})" * bool(lost)
+    told = f"{estimate['value']:.3f}" + (f" ({lost})" if lost else "")
     above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 0.6}}
     axes.annotate(told, (estimate["value"], place), (0, 6), fontsize=7, **above)

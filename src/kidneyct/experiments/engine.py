@@ -32,11 +32,11 @@ HANDED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS", "
 AS_NEEDED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
-def work(runs, done, jobs):
+def execute(runs, done, jobs):
     """Make each run; yield (run, None) as it begins, and as it ends (run, what was amiss), "" where all is well.
 
-    To close it ends what is at work. More than one at once are tasks on Ray, where a run waits while another is the
-    first to compute a stage that both need. `done` are the study's runs that there is nothing to do for.
+    Closing the generator ends the runs at work. Several jobs are tasks on Ray; a run waits there while another
+    computes a stage that both need. `done` are the study's finished runs.
     """
     home = HOME.absolute()
     home.mkdir(exist_ok=True)

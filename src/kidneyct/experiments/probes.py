@@ -10,15 +10,15 @@ import numpy as np
 from dvc.api import DVCFileSystem
 
 from kidneyct.experiments import study
-from kidneyct.experiments.starts import BASELINES, BEYOND, RANDOM
+from kidneyct.experiments.starts import BASELINE_NAMES, BASELINES, RANDOM, WITH_ACQUISITION
 from kidneyct.files import index
 from kidneyct.files.atomic import atomic_write
 from kidneyct.leakage import baselines
 from kidneyct.pipeline import progress
 from kidneyct.pipeline.errors import InputError, corrupt
+from kidneyct.pipeline.params import CHANNELS
 from kidneyct.probe import balance, logistic, probe
-from kidneyct.series import inference as thumbnail_series
-from kidneyct.series import split
+from kidneyct.series import inference, split
 
 HOME = Path(".study/probes")
 CURVE = 3  # cuts, and draws, behind the curves of the primary start and of random weights
@@ -62,7 +62,7 @@ def numbered(series, images):
 
     So a seed cuts them alike whichever of their images there are, and as benchmark/cuts.py does.
     """
-    order = thumbnail_series.order(list(images))
+    order = inference.order(list(images))
     _, first = np.unique(series[order], return_index=True)
     return first.argsort().argsort()[np.unique(series, return_inverse=True)[1]]
 
@@ -74,13 +74,13 @@ def _array(files, path):
 
 def features(runs, revisions, shared):
     """Model -> features (n, d) of every start that is finished, draws as "random 0", …, and of the baselines."""
-    seen = *baselines.features(shared.thumbnails, *shared.sizes.T).values(), shared.thumbnails
-    found = dict(zip(BASELINES, seen, strict=True))
+    seen = baselines.features(shared.thumbnails, *shared.sizes.T) | {"nearest_thumbnail": shared.thumbnails}
+    found = {BASELINE_NAMES[name]: values for name, values in seen.items()}
     for run in runs:
         name = f"{RANDOM} {run.seed}" if run.arm == RANDOM else run.arm
         path = f"data/features/{run.targets[-1].partition('@')[2]}/pooled.npy"
         found[name] = _array(DVCFileSystem(".", rev=revisions[run.name]), path)
-        expected = len(shared.codes), sum(probe.CHANNELS)
+        expected = len(shared.codes), sum(CHANNELS)
         if found[name].shape != expected:
             raise corrupt(path, f"an array of {expected}, a line for each image", found[name].shape)
     return found
@@ -99,7 +99,7 @@ def tasks(models, cuts):
     few = range(min(CURVE, cuts))
     blocks = [Task(name, part, cut) for cut in few for part in probe.parts() if part != probe.ALL for name in curved]
     shares = [Task(name, probe.ALL, cut, share) for cut in few for share in SHARES for name in curved]
-    beyond = [Task(name, BEYOND, cut) for cut in few for name in curved]
+    beyond = [Task(name, WITH_ACQUISITION, cut) for cut in few for name in curved]
     return whole + blocks + shares + beyond
 
 
@@ -123,10 +123,8 @@ def compute(kept, models, shared, folds, slices, by="series"):
     """Compute what of `places` is not there yet, in its order and on all processors, each result kept at once."""
     HOME.mkdir(parents=True, exist_ok=True)
     missing = {task: path for task, path in kept.items() if not path.exists()}
-    jobs = (
-        joblib.delayed(_made)(path, task, models[task.model], shared, folds, slices, by)
-        for task, path in missing.items()
-    )
+    how = shared, folds, slices, by
+    jobs = (joblib.delayed(_made)(path, task, models[task.model], *how) for task, path in missing.items())
     done = joblib.Parallel(joblib.cpu_count(), return_as="generator", batch_size=1)(jobs)
     for _ in progress.bar(zip(missing, done, strict=True), what="probes", unit="fit", total=len(missing)):
         pass
@@ -187,8 +185,8 @@ def out_of_fold(task, values, shared, fold, slices, units):
     strengths, edges = [], []
     for number in range(fold.max() + 1):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        if task.part == "nearest thumbnail":
-            position, _ = thumbnail_series.nearest(values[test], values[train])
+        if task.part == BASELINE_NAMES["nearest_thumbnail"]:
+            position, _ = inference.nearest(values[test], values[train])
             result[test, shared.codes[train][position]] = 1
             continue
         train = train[share_of(shared.codes[train], shared.series[train], task.share, task.cut)]
@@ -196,7 +194,7 @@ def out_of_fold(task, values, shared, fold, slices, units):
         given = shared.codes[train], shared.series[train], units[train]
         model = logistic.tuned(own[train], *given, classes, slices, seed=task.cut)
         result[test] = logistic.probabilities(model, own[test])
-        if task.part == BEYOND:
+        if task.part == WITH_ACQUISITION:
             inner = logistic.held_out(own[train], *given, classes, model.strength, slices, seed=task.cut)
             both = np.zeros((len(fold), classes + 3))
             both[:, classes:] = baselines.acquisition(shared.thumbnails)

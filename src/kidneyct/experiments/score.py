@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from kidneyct.experiments import probing
-from kidneyct.experiments.probing import METRICS
+from kidneyct.experiments import intervals
 from kidneyct.files import index, tables
 from kidneyct.files.predictions import PROBABILITY
 from kidneyct.images.container import listed
@@ -62,11 +61,11 @@ def score(codes, series, probabilities, scored, classes):
     names = ["accuracy", "macro_f1", *(f"recall of {label}" for label in classes)]
     slices = dict(zip(names, pooled.estimate([counted]), strict=True))
     of_series, actual = probe.by_series(probabilities, codes, series)
-    whole = probing.estimate(of_series[None, None], actual)
+    whole = intervals.estimate(of_series[None, None], actual)
     left_out = () if scored else ("macro_auroc", "log_loss")
     return {
         "images": len(codes),
         "series": len(actual),
         "slices": slices,
-        "of_series": {name: whole[name] for name in METRICS if name not in left_out},
+        "of_series": {name: whole[name] for name in intervals.METRICS if name not in left_out},
     }

@@ -6,16 +6,23 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from kidneyct.experiments import probing
+from kidneyct.experiments import intervals
 from kidneyct.files.rounding import rounded
 from kidneyct.probe import probe
+from kidneyct.statistics import pooled
 
 RANDOM = "random"  # the draws of the control
 MARGIN = 0.05  # of equivalence, in AUROC
 PRIMARY = "macro_auroc"
-WHOLE = (probe.ALL, "thumbnails", "acquisition", "acquisition, size", "nearest thumbnail")
-BASELINES = WHOLE[1:]
-BEYOND = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
+BASELINE_NAMES = {  # of index.BASELINES, as study.json has them
+    "linear_model": "thumbnails",
+    "acquisition": "acquisition",
+    "acquisition_size": "acquisition, size",
+    "nearest_thumbnail": "nearest thumbnail",
+}
+BASELINES = tuple(BASELINE_NAMES.values())
+WHOLE = (probe.ALL, *BASELINES)
+WITH_ACQUISITION = "with acquisition"  # a probe's log-probabilities beside the three numbers of `acquisition`
 SECONDARY = (  # (one, other); "primary" stands for the primary start
     ("primary", "thumbnails"),
     ("primary", "acquisition"),
@@ -49,8 +56,8 @@ def summarise(found, chosen, codes, series, classes):
         """The primary measure of the primary start and of the random ones, by the columns that are there."""
         kinds = {model: {name: (model, *kind) for name, kind in columns.items()} for model in (starts[0], RANDOM)}
         return {
-            model: {name: probing.estimate(tables[key], actual)[PRIMARY] for name, key in own.items() if key in tables}
-            for model, own in kinds.items()
+            model: {name: intervals.estimate(tables[key], actual)[PRIMARY] for name, key in of.items() if key in tables}
+            for model, of in kinds.items()
         }
 
     def strengths(key):
@@ -67,7 +74,7 @@ def summarise(found, chosen, codes, series, classes):
             "cuts": min((shape[1] for shape in shapes), default=0),
         },
         "models": {
-            model: probing.estimate(values, actual)
+            model: intervals.estimate(values, actual)
             | {"slices": _slices(found[keys[model]], codes, classes)}
             | {"strengths": {f"{strength:.2g}": fits for strength, fits in strengths(keys[model])}}
             | {"at_edge": sum(edge in ("lowest", "highest") for _, edge in chosen[keys[model]])}
@@ -76,11 +83,11 @@ def summarise(found, chosen, codes, series, classes):
         "contrasts": _contrasts(whole, starts[0], actual),
         "blocks": curve({part: (part, 1.0) for part in probe.parts()}),
         "shares": curve({f"{share:g}": (probe.ALL, share) for share in shares}),
-        "draw_values": probing.measured(whole[RANDOM], actual)[0][PRIMARY].mean(axis=1).round(6).tolist(),
+        "draw_values": intervals.measured(whole[RANDOM], actual)[0][PRIMARY].mean(axis=1).round(6).tolist(),
         "beyond_acquisition": {  # log-loss by it alone less that with a network: above 0, the network knows more
-            model: probing.estimate(whole["acquisition"][:, : both.shape[1]], actual, both)["log_loss"]
+            model: intervals.estimate(whole["acquisition"][:, : both.shape[1]], actual, both)["log_loss"]
             for model in (*starts, RANDOM)
-            if (both := tables.get((model, BEYOND, 1.0))) is not None
+            if (both := tables.get((model, WITH_ACQUISITION, 1.0))) is not None
         },
     }
 
@@ -89,13 +96,13 @@ def _contrasts(whole, primary, actual):
     """ "one less other" -> estimates, the primary contrast first; p of the secondary ones is corrected (Holm)."""
     pairs = [(primary, RANDOM), *((primary if one == "primary" else one, other) for one, other in SECONDARY)]
     result = {
-        f"{one} less {other}": probing.estimate(whole[one], actual, whole[other])
+        f"{one} less {other}": intervals.estimate(whole[one], actual, whole[other])
         for one, other in pairs
         if one in whole and other in whole
     }
     first, *secondary = result
     for names in ([first], secondary):
-        for name, gap in probing.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+        for name, gap in pooled.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
             result[name][PRIMARY] = gap
     return result
 

@@ -31,7 +31,7 @@ PROBES = "probes"  # the split of a start that is probed
 
 def _known(changes):
     """Changes of parameters by dotted name, none of which the study sets itself."""
-    if unknown := sorted(changes.keys() - (params.keys().keys() - OWN)):
+    if unknown := sorted(set(changes) - (set(params.keys()) - OWN)):
         own = " and ".join(sorted(OWN))
         raise ValueError(f"expected parameters of params.yaml but {own}, found {', '.join(unknown)}")
     return changes
@@ -102,7 +102,7 @@ def plan(study, path="params.yaml"):
         changes = study.settings | changes | {"seed": seed}
         effective = _checked(values, changes, arm, split)
         if targets not in known:
-            known[targets] = stages(*targets)
+            known[targets] = resolved_stages(*targets)
         found = digests(known[targets], effective)
         words = [arm, *([] if split == PROBES else [split, fold]), seed]
         words = [re.sub(r"[^A-Za-z0-9]+", "-", str(word)).strip("-") for word in words]
@@ -157,7 +157,7 @@ def changed(values, changes):
     return values
 
 
-def stages(*targets):
+def resolved_stages(*targets):
     """The stages that lead to some, as DVC resolves dvc.yaml, each after those that it reads from.
 
     Name -> its command, the dotted names of its parameters, path -> MD5 of its Python files, and the stages that it

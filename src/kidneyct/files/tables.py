@@ -29,6 +29,12 @@ def write(table, path, float_format="%.6f", place=atomic_write):
         table.to_csv(partial, index=False, float_format=float_format)
 
 
+def edge(value, tried):
+    """Whether a value is the "lowest" or the "highest" of those to try, or "none"; "none" where it is the only one."""
+    ends = {min(tried): "lowest", max(tried): "highest"} if len(tried) > 1 else {}
+    return ends.get(value, "none")
+
+
 def kept(trials):
     """The line of a rates.csv or history.csv that is kept, as a record."""
     return trials[trials["kept"] == 1].iloc[0].to_dict()

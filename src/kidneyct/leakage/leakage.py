@@ -5,8 +5,7 @@ import pandas as pd
 
 from kidneyct.files.rounding import rounded
 from kidneyct.leakage import baselines
-from kidneyct.series import inference as thumbnail_series
-from kidneyct.series import known_series
+from kidneyct.series import inference, known_series
 
 PERMUTATIONS = 5
 SIMILARITIES = (0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
@@ -28,7 +27,7 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = index["sha256"].to_numpy(), np.asarray(series), np.asarray(codes)
-    position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
+    position, correlation = inference.nearest(thumbnails[test], thumbnails[train])
     known, asked = (
         baselines.features(thumbnails[rows], index["width"].to_numpy()[rows], index["height"].to_numpy()[rows])
         for rows in (train, test)
@@ -50,7 +49,7 @@ def measure(index, thumbnails, series, codes, parts, similarity, units, slices, 
     origin = {"origin": "inferred"}
     if inferred is not None:
         apart = series[test], series[train]  # another series, say of another patient
-        across = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)[1] > similarity
+        across = inference.nearest(thumbnails[test], thumbnails[train], apart=apart)[1] > similarity
         near["across_series"] = {"share": np.mean(across), "images": int(across.sum())}
         origin = {"origin": "known", "inference": known_series.agreement(series, inferred)}
     result = rounded(
@@ -83,11 +82,11 @@ def closest_pairs(thumbnails, hashes, series, codes, parts, per_class, similarit
     """
     train, test = (np.flatnonzero(np.asarray(parts) == part) for part in ("train", "test"))
     hashes, series, codes = np.asarray(hashes), np.asarray(series), np.asarray(codes)
-    position, correlation = thumbnail_series.nearest(thumbnails[test], thumbnails[train])
+    position, correlation = inference.nearest(thumbnails[test], thumbnails[train])
     same = hashes[test] == hashes[train][position]
     if similarity is not None:
         apart = series[test], series[train]
-        other, likeness = thumbnail_series.nearest(thumbnails[test], thumbnails[train], apart=apart)
+        other, likeness = inference.nearest(thumbnails[test], thumbnails[train], apart=apart)
     pairs = []
     for code in np.unique(codes[test]):
         of_class = np.flatnonzero(codes[test] == code)
@@ -113,9 +112,9 @@ def curve(thumbnails, groups, codes, similarities=SIMILARITIES):
     if len(thumbnails) > MOST:
         return pd.DataFrame(columns=columns)
     ascending, codes = sorted(similarities), np.asarray(codes)
-    partitions = thumbnail_series.infer(thumbnails, groups, ascending)
+    partitions = inference.infer(thumbnails, groups, ascending)
     fine_first = partitions[::-1]
-    nearest = thumbnail_series.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
+    nearest = inference.nearest(thumbnails, thumbnails, apart=(fine_first, fine_first))
     position, correlation = (values[::-1] for values in nearest)
     lines = []
     for at, (similarity, numbers) in enumerate(zip(ascending, partitions, strict=True)):

@@ -5,7 +5,7 @@ import numpy as np
 from kidneyct.files import index
 from kidneyct.files.rounding import rounded
 from kidneyct.leakage import baselines
-from kidneyct.series import inference as thumbnail_series
+from kidneyct.series import inference
 
 NOWHERE = "none"  # of an image without a near-duplicate
 PERCENTILE = 1  # of the training images that lie below the threshold of likeness
@@ -13,7 +13,7 @@ PERCENTILE = 1  # of the training images that lie below the threshold of likenes
 
 def likeness(thumbnails, training):
     """Correlation of each thumbnail (n, 25, 25) with the most similar training image's, (n,)."""
-    return thumbnail_series.nearest(thumbnails, training)[1]
+    return inference.nearest(thumbnails, training)[1]
 
 
 def threshold(training, numbers):
@@ -43,8 +43,8 @@ def find(external, thumbnails, study, study_thumbnails, study_series, classes, s
     names, hashes, parts = (study[column].to_numpy() for column in ("image", "sha256", "split"))
     train, own = np.flatnonzero(parts == "train"), external["sha256"].to_numpy()
     limit = threshold(study_thumbnails[train], np.asarray(study_series)[train])
-    near_training, alike = thumbnail_series.nearest(thumbnails, study_thumbnails[train])
-    near_study, correlation = thumbnail_series.nearest(thumbnails, study_thumbnails)
+    near_training, alike = inference.nearest(thumbnails, study_thumbnails[train])
+    near_study, correlation = inference.nearest(thumbnails, study_thumbnails)
     order = [*np.flatnonzero(parts != "train")[::-1], *train[::-1]]
     first = {hashes[row]: row for row in order}  # of equal files a training image's name goes first
     same = np.isin(own, hashes)

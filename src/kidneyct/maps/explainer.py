@@ -14,10 +14,9 @@ def explainer(network, methods=METHODS, *, batch_size):
 
     Images are (n, h, w, 3), pixels 0..255, `classes` (n,) the class explained in each; the score is the one before the
     softmax. Grad-CAM and Grad-CAM++ come at the last convolution's resolution, the others at the image's. `seed` draws
-    SmoothGrad's noise. Making the function compiles once; it stays valid when the network's weights change. A call may
-    name fewer `methods`, SmoothGrad's copies (`samples`) and the points of integrated gradients' path (`steps`). Called
-    for whole batches one after the other, with the number of images before as `first`, it gives what it gives for all
-    at once.
+    SmoothGrad's noise. Making the function compiles once; it stays valid when the network's weights change. `methods`,
+    `samples` (SmoothGrad's copies) and `steps` (points of integrated gradients' path) may be fewer in a call. Batch
+    after batch gives the same as all images at once, with the number of images before it as `first`.
     """
     layer = vgg.LAST_CONVOLUTION
     until, after = vgg.part(network, until=layer), vgg.part(network, after=layer, until=classifier.SCORES)
@@ -27,7 +26,7 @@ def explainer(network, methods=METHODS, *, batch_size):
         return backward(pixels, classes)[0][1]
 
     def maps(images, classes, seed, first=0, methods=methods, samples=SAMPLES, steps=STEPS):
-        given = gradient, images, classes, batch_size
+        arguments = gradient, images, classes, batch_size
         settings = {"seed": seed, "first": first, "samples": samples, "steps": steps}
 
         @cache
@@ -36,6 +35,6 @@ def explainer(network, methods=METHODS, *, batch_size):
             parts = zip(*((slopes, *inner) for (_, slopes), inner in found), strict=True)
             return [np.concatenate(part) for part in parts]
 
-        return {name: REGISTRY[name].compute(shared, given, **settings) for name in methods}
+        return {name: REGISTRY[name].compute(shared, arguments, **settings) for name in methods}
 
     return maps

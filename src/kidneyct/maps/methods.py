@@ -103,10 +103,10 @@ def gradcam_plus_plus(activations, gradient):
 
 
 class Method(NamedTuple):
-    """A kind of map. `compute(shared, given, **settings)` gives it.
+    """A kind of map, that of `compute(backward, arguments, **settings)`.
 
-    `shared()` is what all take from one backward pass: the slopes in the pixels, and activations and slopes inside;
-    `given` is (gradient, images, classes, batch_size) for more of them.
+    `backward()` gives one backward pass that all share: (slopes in the pixels, activations of the last convolution,
+    slopes there). `arguments` are (gradient, images, classes, batch_size), for a method that needs more passes.
     """
 
     title: str
@@ -114,17 +114,17 @@ class Method(NamedTuple):
 
 
 REGISTRY = {  # by the names under which arrays, tables and metrics keep them
-    "saliency": Method("saliency map", lambda shared, given, **_: saliency(shared()[0])),
+    "saliency": Method("saliency map", lambda backward, arguments, **_: saliency(backward()[0])),
     "smoothgrad": Method(
         "SmoothGrad",
-        lambda shared, given, seed, first, samples, **_: smoothgrad(*given, seed, samples, first=first),
+        lambda backward, arguments, seed, first, samples, **_: smoothgrad(*arguments, seed, samples, first=first),
     ),
     "integrated_gradients": Method(
         "integrated gradients",  # magnitudes summed over the channels
-        lambda shared, given, steps, **_: np.abs(attributions(*given, steps)).sum(axis=-1),
+        lambda backward, arguments, steps, **_: np.abs(attributions(*arguments, steps)).sum(axis=-1),
     ),
-    "gradcam": Method("Grad-CAM", lambda shared, given, **_: gradcam(*shared()[1:])),
-    "gradcam_plus_plus": Method("Grad-CAM++", lambda shared, given, **_: gradcam_plus_plus(*shared()[1:])),
+    "gradcam": Method("Grad-CAM", lambda backward, arguments, **_: gradcam(*backward()[1:])),
+    "gradcam_plus_plus": Method("Grad-CAM++", lambda backward, arguments, **_: gradcam_plus_plus(*backward()[1:])),
 }
 METHODS = tuple(REGISTRY)
 PAPER = ("saliency", "gradcam")  # the maps of the paper's figures 5 and 6

@@ -1,5 +1,6 @@
 """A network's maps, measured: faithfulness, dependence on what was learned, focus, localisation."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -8,14 +9,14 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from kidneyct.backbone import forward, interpolation
-from kidneyct.files.rounding import rounded as rounded_to
+from kidneyct.files import rounding
 from kidneyct.maps import methods
 from kidneyct.measures import faithfulness, focus, randomization
 from kidneyct.pipeline import progress
 
 BATCH_SIZE = 8
-RANDOMISED_IMAGES = 4  # of those measured, evenly spaced
-RANDOMISED_SAMPLES, RANDOMISED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
+RANDOMIZED_IMAGES = 4  # of those measured, evenly spaced
+RANDOMIZED_SAMPLES, RANDOMIZED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
 DIGITS = 4
 BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction of a measure
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
@@ -23,21 +24,17 @@ SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "road_shares": len(faithfulness.ROAD_SHARES),
     "smoothgrad_samples": methods.SAMPLES,
     "integrated_gradients_steps": methods.STEPS,
-    "randomised_images": RANDOMISED_IMAGES,
-    "randomised_smoothgrad_samples": RANDOMISED_SAMPLES,
-    "randomised_integrated_gradients_steps": RANDOMISED_STEPS,
+    "randomised_images": RANDOMIZED_IMAGES,
+    "randomised_smoothgrad_samples": RANDOMIZED_SAMPLES,
+    "randomised_integrated_gradients_steps": RANDOMIZED_STEPS,
     "uninformative_above": randomization.UNINFORMATIVE,
 }
+rounded = functools.partial(rounding.rounded, digits=DIGITS)
 
 
 def anew(name, compute):
     """What measures take their arrays from where nothing is kept for later."""
     return compute()
-
-
-def rounded(tree):
-    """Nested numbers as plain ones of four digits."""
-    return rounded_to(tree, DIGITS)
 
 
 def summary(values, chances):
@@ -179,12 +176,12 @@ def randomized(network, explain, images, classes, seed, kept=anew):
     The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
     `images` and `uninformative`; only `images`, 0, where the network's map is the same everywhere on each of them.
     """
-    chosen = np.unique(np.linspace(0, len(images) - 1, RANDOMISED_IMAGES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(images) - 1, RANDOMIZED_IMAGES).round().astype(int))
     images, classes = images[chosen], classes[chosen]
-    fewer, steps = {"samples": RANDOMISED_SAMPLES, "steps": RANDOMISED_STEPS}, itertools.count()
+    fewer, done = {"samples": RANDOMIZED_SAMPLES, "steps": RANDOMIZED_STEPS}, itertools.count()
 
     def maps():
-        return kept(f"randomisation after {next(steps)} blocks", lambda: explain(images, classes, seed, **fewer))
+        return kept(f"randomisation after {next(done)} blocks", lambda: explain(images, classes, seed, **fewer))
 
     table = randomization.cascade(network, maps, seed)
     results = {}
@@ -192,8 +189,8 @@ def randomized(network, explain, images, classes, seed, kept=anew):
         rows = rows.dropna()
         results[method] = {"images": rows["image"].nunique()}
         if len(rows):
-            steps = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
-            results[method]["steps"] = rounded({step: _interval("", values.to_numpy()) for step, values in steps})
+            by_step = rows[rows["step"] != randomization.TRAINED].groupby("step", sort=False)["correlation"]
+            results[method]["steps"] = rounded({step: _interval("", values.to_numpy()) for step, values in by_step})
             survives = rows[rows["step"] == rows["step"].iloc[-1]]["correlation"].mean() > randomization.UNINFORMATIVE
             results[method] |= {"chance": rounded(rows["chance"].mean()), "uninformative": bool(survives)}
     return table, results

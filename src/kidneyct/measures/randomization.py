@@ -35,15 +35,15 @@ def randomize(layer, seed):
     )
 
 
-def correlation(map, other):
+def correlation(trained, other):
     """Spearman's rank correlation of the magnitudes of two maps (h, w).
 
     NaN where the first is the same everywhere, as a Grad-CAM without evidence is, and has no order to keep; 0 where
     only the other is, whose order is lost.
     """
-    if np.ptp(np.abs(map)) == 0:
+    if np.ptp(np.abs(trained)) == 0:
         return np.nan
-    return 0.0 if np.ptp(np.abs(other)) == 0 else stats.spearmanr(np.abs(map), np.abs(other), axis=None).statistic
+    return 0.0 if np.ptp(np.abs(other)) == 0 else stats.spearmanr(np.abs(trained), np.abs(other), axis=None).statistic
 
 
 def cascade(network, explain, seed):
@@ -54,7 +54,7 @@ def cascade(network, explain, seed):
     are the block randomised last; chance is the trained network's map against a smooth random one. The network's
     weights are its own again afterwards.
     """
-    kept = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    kept = network.get_weights()
     original = explain()
     steps = {TRAINED: original}
     try:
@@ -63,8 +63,7 @@ def cascade(network, explain, seed):
                 randomize(layer, seed)
             steps[step] = explain()
     finally:
-        for name, values in kept.items():
-            network.get_layer(name).set_weights(values)
+        network.set_weights(kept)
     rows = []
     for method, trained in original.items():
         random = faithfulness.random_maps(len(trained), trained.shape[1:], seed)

@@ -19,6 +19,8 @@ GREATEST_VALUE = 100_000  # of a window; 16 bits hold less
 SOURCES = ("kaggle", "phantom")  # what data.source may be beside a path
 DRAWN = 200  # images in one picture; more are more pixels than it can have
 LONGEST = 100  # characters of a value that a line shows
+CHANNELS = (64, 128, 256, 512, 512)  # behind each block of VGG-16, for those too who do without Keras
+BLOCKS = len(CHANNELS)
 
 
 def _whole(least, greatest):
@@ -112,12 +114,12 @@ class Probe(Section):
 
 class Model(Section):
     dense_units: _whole(1, 16_384)
-    frozen_blocks: _whole(0, 5)
+    frozen_blocks: _whole(0, BLOCKS)
     head: _choice("flatten", "average")
     dropout: ShareBelow1
     pixel_scaling: _choice("unit", "caffe")
     normalize: _choice("none", "features")
-    transferred_blocks: _whole(0, 5)
+    transferred_blocks: _whole(0, BLOCKS)
 
 
 class Train(Section):

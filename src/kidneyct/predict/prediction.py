@@ -22,8 +22,8 @@ BATCH_SIZE = 16
 def find(paths):
     """The image files among `paths`, each once, folders searched through and sorted; and what is amiss.
 
-    Returns (files, problems): paths, and (path, reason) pairs. In a folder files named .jpg, .jpeg, .png or .dcm
-    count, and others that begin as DICOM files do; a file named by itself is taken whatever its name.
+    Returns (files, problems): paths, and (path, reason) pairs. In a folder files of archive.SUFFIXES or .dcm count,
+    and others that begin as DICOM files do; a file named by itself is taken whatever its name.
     """
     files, problems = {}, []
     for path in map(Path, paths):

@@ -18,7 +18,7 @@ from kidneyct.pipeline.roles import ROLES
 # What is read of a run, in the places where its stages put it.
 SPLIT, SERIES, THUMBNAILS = "data/split.csv", "data/series.csv", "data/images/thumbnails.npy"
 WEIGHTS = "models/{role}/model.weights.h5"
-METRICS = {
+METRIC_FILES = {
     "leakage": "metrics/leakage/leakage.json",
     "comparison": "metrics/comparison/comparison.json",
     "external": "metrics/comparison/external.json",
@@ -106,7 +106,7 @@ def finished(folder, role):
     model = read(folder, [role])[role]
     stages = lock.one_run(lock.read(folder), "compare", folder)
     md5s, metrics = lock.written(stages), {}
-    for name, path in METRICS.items():
+    for name, path in METRIC_FILES.items():
         path = path.format(role=role)
         lock.check_file(folder, path, md5s)
         metrics[name] = json.loads((folder / path).read_text(encoding="utf-8"))
@@ -129,8 +129,7 @@ def _parameters(stages, source):
 def network(model):
     """The network of a TrainedModel; InputError where its weights are damaged, or not those that were opened."""
     devices.prepare(seed=0)
-    given, size = model.settings, model.settings.image_size
-    head = (given.dense_units, len(given.classes), given.pixel_scaling, given.normalize, given.head)
+    size, head = model.settings.image_size, classifier.head(model.settings, model.settings.classes)
     if model.arrays is not None:
         built = classifier.network(vgg.base(size), *head, seed=None)
         check_arrays(model, {name: tuple(weight.shape) for name, weight in classifier.variables(built)})

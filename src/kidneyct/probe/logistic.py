@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from kidneyct.files import tables
 from kidneyct.files.index import class_counts
 from kidneyct.probe import balance
 
@@ -60,9 +61,8 @@ def tuned(features, codes, series, units, classes, slices, seed=0):
             by_row[number, held] = log_losses(_probabilities(model, seen), codes[held])
     losses = np.average(by_row, axis=1, weights=weights)
     best = int(losses.argmin())
-    edge = {0: "lowest", len(STRENGTHS) - 1: "highest"}.get(best, "none")
     model = fit(features, codes, weights, classes, STRENGTHS[best])
-    return model._replace(edge=edge, losses=tuple(losses))
+    return model._replace(edge=tables.edge(STRENGTHS[best], STRENGTHS), losses=tuple(losses))
 
 
 @one_thread

@@ -8,9 +8,9 @@ from sklearn import metrics
 
 from kidneyct.files.index import class_counts
 from kidneyct.files.rounding import rounded
+from kidneyct.pipeline.params import CHANNELS
 from kidneyct.probe import logistic
 
-CHANNELS = (64, 128, 256, 512, 512)  # of VGG-16's blocks, as the pooled features have them
 ALL = "all blocks"
 
 

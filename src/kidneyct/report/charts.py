@@ -7,7 +7,8 @@ from kidneyct.maps.methods import METHODS
 from kidneyct.report import canvas, titles
 
 # Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
-STYLES = [("#0072B2", "o"), ("#56B4E9", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#000000", "P")]
+COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#000000")
+MAP_STYLES = list(zip(COLOURS, "os^DvP", strict=True))
 EXTERNAL = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -120,7 +121,7 @@ def randomization_chart(table, name, threshold):
     axes = figure.subplots()
     means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()
     for method, steps in means.groupby("method", sort=False):
-        colour, marker = STYLES[METHODS.index(method) % len(STYLES)]
+        colour, marker = MAP_STYLES[METHODS.index(method) % len(MAP_STYLES)]
         style = {"color": colour, "marker": marker, "markersize": 5}
         axes.plot(steps["step"], steps["correlation"], label=titles.MAPS[method], **style)
     axes.axhspan(threshold, 1.05, xmin=0, xmax=1, color="0.93", zorder=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.files import index
+from kidneyct.files import index, tables
 from kidneyct.files.rounding import rounded
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.probe.probe import ALL
@@ -25,9 +25,8 @@ def compare(evaluations, predictions, histories, series, classes):
     gaps = paired.compare(actual, *predicted, series, classes, BOOTSTRAP_SEED)
     sides = {}
     for metric in (*PAIRED, *CALIBRATION):
-        one, other = (evaluations[role][metric] for role in ROLES)
-        own = dict(zip(ROLES, (one, other), strict=True)) | {"gap": round(one - other, 6)}
-        sides[metric] = own | gaps.get(metric, {})
+        own = {role: evaluations[role][metric] for role in ROLES}
+        sides[metric] = own | {"gap": round(own["candidate"] - own["control"], 6)} | gaps.get(metric, {})
     learned = [role for role, table in predictions.items() if table["predicted"].nunique() > 1]
     return {
         "images": gaps["images"],
@@ -43,9 +42,7 @@ def compare(evaluations, predictions, histories, series, classes):
 
 def epochs_to_share(history, share):
     """First epoch (from 1) whose validation accuracy reaches `share` of the kept epoch's."""
-    accuracy = history["val_accuracy"].to_numpy()
-    kept = accuracy[history["kept"].to_numpy() == 1][0]
-    return int(np.argmax(accuracy >= share * kept)) + 1
+    return int(np.argmax(history["val_accuracy"] >= share * tables.kept(history)["val_accuracy"])) + 1
 
 
 def probes(found):
@@ -65,7 +62,7 @@ def _aurocs(found):
 
 
 def headline(evaluations, probes, comparison, leakage):
-    """The whole of `headline.json`, DVC's metrics: what a run comes to in twelve numbers.
+    """The whole of `headline.json`, DVC's metrics: what a run comes to.
 
     `evaluations` and `probes` by role, `comparison` and `leakage` are what the JSON files of these names hold. A number
     that could not be had, such as the interval's ends over a single series, is left out.

@@ -12,10 +12,10 @@ def compare(codes, candidate, control, series, classes, seed, resamples=bootstra
 
     `codes`, `candidate` and `control` (n,) are actual and predicted positions in `classes`, `series` (n,) numbers.
 
-    `gap_low` and `gap_high` are percentiles of a bootstrap that draws whole series, both models on the same draw;
-    `..._imagewise` draws images, as if they were independent, for comparison. With few series the percentile interval
-    is too narrow, as `bootstrap.COVERAGE` says. What lies in one series has no series-wise bounds. They are left out,
-    not null, since DVC's tables show a missing number as missing.
+    `gap_low` and `gap_high` are percentiles of a bootstrap that draws whole series, both models on the same draw. With
+    few series they lie too close together, as `bootstrap.COVERAGE` says. What lies in one series has none: the keys are
+    left out, not null, since DVC's tables show a missing number as missing. `gap_low_imagewise` and
+    `gap_high_imagewise` draw images as if they were independent, for comparison.
 
     McNemar's test (`p`, two-sided, exact; 0 means below 5e-7) counts the images that only one model gets right. It
     takes the images as independent, which slices are not: a small `p` with an interval around zero speaks of few

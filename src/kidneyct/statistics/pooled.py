@@ -43,9 +43,9 @@ def estimate(models, against=None):
     `models` is a list of counts (g, c, c), one for each training seed; `against` another such list, of the same seeds
     and series, whose metrics are taken off. Returns a dictionary for each metric: value; its standard error, the
     delete-one jackknife's over series (Efron & Stein 1981) with what seeds add where there are several; its degrees of
-    freedom; and low and high, the ends of Student's interval. A metric that is right, or wrong, in every series has low
-    and high alone, `bounds`'s of the effective number of series; one that a single series decides, or that is else the
-    same in every series, has the value alone.
+    freedom; and low and high, the ends of Student's interval. Where every series is right, or every one wrong, low and
+    high are `bounds`'s for the effective number of series, and there is no error. Where a single series decides, or all
+    say the same otherwise, the value stands alone.
     """
     sides = [np.stack(counted) for counted in (models, against) if counted is not None]  # (s, g, c, c)
 
@@ -124,3 +124,21 @@ def combined(parts):
 def holm(p_values):
     """The same, corrected for so many comparisons (Holm 1979)."""
     return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+
+
+def family(gaps, margin=None):
+    """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
+
+    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
+    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
+    1987).
+    """
+    tested = {name: gap for name, gap in gaps.items() if "error" in gap}
+    p_values = [float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"])) for gap in tested.values()]
+    result = gaps.copy()
+    for (name, gap), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True):
+        result[name] = gap | rounded({"p": p, "p_holm": p_holm})
+        if margin is not None:
+            nearest = margin - abs(gap["value"])
+            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
+    return result

@@ -11,11 +11,11 @@ import pandas as pd
 from kidneyct.backbone import vgg
 from kidneyct.classifier.batches import Batches
 from kidneyct.classifier.classifier import SCORES
+from kidneyct.files import tables
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.progress import Lines
 
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
-HISTORY = ("epoch", *METRICS, "kept")
 HEAD_RATE = 0.001  # while the head trains alone; Keras's default
 STATE = "training"  # the name under which the state of an unfinished training is kept
 # What alters slices, as far as a scan of another patient differs; a mirrored one would have its liver on the left.
@@ -70,57 +70,49 @@ def _drawn(seed, number):
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
-def search(build, codes, rows, settings, seed, weights=None, work=None, write=None):
+def search(build, codes, rows, settings, seed, weights=None, checkpoint=None, write=None):
     """Train a fresh model at each learning rate; keep the one of the lowest validation loss, the first of equals.
 
     `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
     trains, and what that runs on; the others are `fit`'s. Returns the kept network, its history, and a table of the
     trials with a line for each rate: learning_rate, epochs, kept_epoch, val_loss, val_accuracy, stopped (0 where the
-    last epoch came before the validation loss had stopped falling), edge (by `edge`) and kept. A rate at which the loss
-    is not a number is left out and named; InputError where that befalls all.
+    last epoch came before the validation loss had stopped falling), edge (by `tables.edge`) and kept. A rate at which
+    the loss is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
-    given = settings.learning_rate
-    rates = [float(rate) for rate in (given if isinstance(given, list) else [given])]
+    rates = np.atleast_1d(settings.learning_rate).astype(float).tolist()
     for number, rate in enumerate(rates, 1):
-        # Also where nothing is left to train: Keras counts the layers that it names, and the names reach the file.
+        # Build also for a rate done before: Keras numbers its layers, and the numbers reach the file.
         network, model, inputs = build()
-        result = work.load(f"rate {number}") if work else None
+        result = checkpoint.load(f"rate {number}") if checkpoint else None
         if result:
-            work.say(f"learning rate {rate:g} was done before the interruption")
+            checkpoint.say(f"learning rate {rate:g} was done before the interruption")
         else:
             try:
-                history = fit(model, inputs, codes, rows, settings, rate, seed, weights, work, write)
+                history = fit(model, inputs, codes, rows, settings, rate, seed, weights, checkpoint, write)
                 result = {name: column.to_numpy() for name, column in history.items()}
                 result |= _named("weight", model.get_weights())
             except InputError as error:
                 result = {"failure": str(error)}
-            if work and number < len(rates):
-                work.save(f"rate {number}", **result)
-                work.forget(STATE)
+            if checkpoint and number < len(rates):
+                checkpoint.save(f"rate {number}", **result)
+                checkpoint.forget(STATE)
         if "failure" in result:
             failure = InputError(str(result["failure"]))
             print(f"{failure}; this rate is left out", flush=True)
             continue
-        history = pd.DataFrame({name: result[name] for name in HISTORY})
-        kept = history[history["kept"] == 1].iloc[0]
-        trials.append(
-            {
-                "learning_rate": rate,
-                "epochs": len(history),
-                "kept_epoch": int(kept["epoch"]),
-                "val_loss": kept["val_loss"],
-                "val_accuracy": kept["val_accuracy"],
-                "stopped": int(len(history) - kept["epoch"] >= settings.patience),
-                "edge": edge(rate, rates),
-            }
-        )
+        history = pd.DataFrame({name: result[name] for name in tables.HISTORY})
+        kept = tables.kept(history)
+        trial = {"learning_rate": rate, "epochs": len(history), "kept_epoch": int(kept["epoch"])}
+        trial |= {name: kept[name] for name in ("val_loss", "val_accuracy")}
+        trial |= {"stopped": int(len(history) - kept["epoch"] >= settings.patience), "edge": tables.edge(rate, rates)}
+        trials.append(trial)
         if best is None or kept["val_loss"] < best[0]:
             model.set_weights(_numbered(result, "weight"))
             best = kept["val_loss"], network, history, rate
     if best is None:
-        for number in range(1, len(rates) if work else 0):
-            work.forget(f"rate {number}")  # a run that failed is tried anew
+        for number in range(1, len(rates) if checkpoint else 0):
+            checkpoint.forget(f"rate {number}")  # a run that failed is tried anew
         raise failure
     _, network, history, rate = best
     trials = pd.DataFrame(trials)
@@ -128,14 +120,7 @@ def search(build, codes, rows, settings, seed, weights=None, work=None, write=No
     return network, history, trials
 
 
-def edge(rate, rates):
-    """Whether a rate is the "lowest" or the "highest" of those to try, or "none"; "none" where it is the only one."""
-    if len(rates) == 1:
-        return "none"
-    return "lowest" if rate == min(rates) else "highest" if rate == max(rates) else "none"
-
-
-def fit(model, inputs, codes, rows, settings, learning_rate, seed, weights=None, work=None, write=None):
+def fit(model, inputs, codes, rows, settings, learning_rate, seed, weights=None, checkpoint=None, write=None):
     """Train `model` on the categorical cross-entropy; stop early on the validation loss.
 
     `rows` are those to train on and those to validate on, `settings` the section `train` of params.yaml. In its first
@@ -144,23 +129,23 @@ def fit(model, inputs, codes, rows, settings, learning_rate, seed, weights=None,
     the lowest validation loss are restored; after `patience` of them without a lower one training stops. `weights`
     (n,) are what each row counts in both losses. Returns the history: epoch (from 1), loss, accuracy, val_loss,
     val_accuracy and kept, 1 for the epoch whose weights are kept and 0 for the others. InputError as soon as a loss is
-    not a number. `work`, a `checkpoint.Checkpoint`, keeps the state of the training for a run after an interruption,
-    which goes on from there and ends as if nothing had happened. `write(history)` is called after each epoch.
+    not a number. `checkpoint`, a `Checkpoint`, keeps the state of the training for a run after an interruption, which
+    goes on from there and ends as if nothing had happened. `write(history)` is called after each epoch.
     """
     classes, epochs, head_epochs = model.output.shape[-1], settings.epochs, settings.head_epochs
     options = {"restore_best_weights": True, "start_from_epoch": head_epochs}
     stop = keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, **options)
-    progress = Progress(stop, learning_rate, work, write)
+    progress = Progress(stop, learning_rate, checkpoint, write)
     done = len(progress.history)
     if done:
-        work.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
+        checkpoint.say(f"goes on at epoch {done + 1} of {epochs}, learning rate {learning_rate:g}")
     train, validation = rows
     steps, served = -(-len(train) // settings.batch_size), (settings.batch_size, codes, classes)
     at_terminal = sys.stdout.isatty()
     if not at_terminal:
         progress.lines = Lines(desc="train", unit="batch", total=epochs * steps, initial=done * steps)
     rate = _scheduled(learning_rate, settings.schedule, (epochs - head_epochs) * steps, settings.warmup_epochs * steps)
-    blocks = [layer for layer in model.layers if layer.trainable and layer.name.startswith("block")]
+    blocks = [layer for layer in model.layers if layer.trainable and vgg.block(layer)]
     for end, phase_rate in ((head_epochs, HEAD_RATE), (epochs, rate)):
         if done >= end:
             continue
@@ -195,15 +180,15 @@ def _scheduled(rate, schedule, steps, warmup):
 
 
 class Progress(keras.callbacks.Callback):
-    """How far a training has come: METRICS of each epoch in `history`; every now and then the whole state, in `work`.
+    """How far a training has come: METRICS of each epoch in `history`; now and then the whole state, in `checkpoint`.
 
     It stands behind `stop`, the early stopping, whose state is a part of it.
     """
 
-    def __init__(self, stop, learning_rate, work, write):
+    def __init__(self, stop, learning_rate, checkpoint, write):
         super().__init__()
-        self.stop, self.learning_rate, self.work, self.write = stop, learning_rate, work, write
-        state = work.load(STATE) if work else None
+        self.stop, self.learning_rate, self.checkpoint, self.write = stop, learning_rate, checkpoint, write
+        state = checkpoint.load(STATE) if checkpoint else None
         self.state = state if state and state["learning_rate"] == learning_rate else None
         self.history = self.state["history"].tolist() if self.state else []
         self.lines = None  # where they are to be told of every batch
@@ -236,8 +221,8 @@ class Progress(keras.callbacks.Callback):
             with contextlib.suppress(InputError):  # a full disk fails no rate
                 self.write(_table(self.history, self.stop.best_epoch))
         over = self.model.stop_training or len(self.history) == self.params["epochs"]
-        if self.work and not over:
-            self.work.now_and_then(self._save)
+        if self.checkpoint and not over:
+            self.checkpoint.now_and_then(self._save)
 
     def _variables(self):
         """All that training changes: weights, the states of random layers, the optimizer's moments and counters."""
@@ -251,11 +236,11 @@ class Progress(keras.callbacks.Callback):
             arrays |= _named("best_weight", [] if last else stop.best_weights)
         for name, variables in self._variables().items():
             arrays |= _named(name, [keras.ops.convert_to_numpy(variable) for variable in variables])
-        self.work.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **arrays)
+        self.checkpoint.save(STATE, learning_rate=self.learning_rate, history=np.array(self.history), **arrays)
 
     def _diverged(self, loss):
-        if self.work:
-            self.work.forget(STATE)
+        if self.checkpoint:
+            self.checkpoint.forget(STATE)
         epoch = len(self.history) + (loss == "loss")
         raise InputError(
             f"train: the {loss} was not a number in epoch {epoch}; lower train.learning_rate "
@@ -267,7 +252,7 @@ def _table(history, best_epoch):
     """METRICS of each epoch (epochs, 4) as the table that `fit` returns; `best_epoch` counts from 0."""
     epochs = np.arange(len(history))
     ends = {"epoch": epochs + 1, "kept": (epochs == best_epoch).astype(int)}
-    return pd.DataFrame(history, columns=METRICS).assign(**ends)[list(HISTORY)]
+    return pd.DataFrame(history, columns=METRICS).assign(**ends)[list(tables.HISTORY)]
 
 
 def _named(name, arrays):

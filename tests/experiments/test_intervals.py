@@ -7,8 +7,9 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from kidneyct.experiments import probing, score
+from kidneyct.experiments import intervals, score
 from kidneyct.pipeline.errors import InputError
+from kidneyct.statistics import pooled
 
 
 def certain(predicted, classes=2):
@@ -32,8 +33,8 @@ def test_metrics_are_scikit_learns_with_all_series_and_without_each():
     codes = np.repeat([0, 1, 2, 3], [9, 3, 7, 4])
     tables = generator.integers(1, 6, (1, 2, 23, 4)) + 3.0 * np.eye(4)[codes] * generator.random((1, 2, 23, 1)).round()
     tables /= tables.sum(axis=-1, keepdims=True)  # with many ties
-    values, without = probing.measured(tables, codes)
-    for metric in probing.METRICS:
+    values, without = intervals.measured(tables, codes)
+    for metric in intervals.METRICS:
         assert values[metric].shape == (1, 2)
         assert without[metric].shape == (1, 2, 23)
     for draw, cut in np.ndindex(1, 2):
@@ -49,7 +50,7 @@ def test_metrics_are_scikit_learns_with_all_series_and_without_each():
 def test_an_estimate_and_its_parts_by_hand():
     codes = np.array([0, 0, 1, 1])
     model = np.stack([certain([0, 0, 1, 0]), certain([0, 0, 0, 0])])[None]  # two cuts: three and two of four right
-    accuracy = probing.estimate(model, codes)["accuracy"]
+    accuracy = intervals.estimate(model, codes)["accuracy"]
     assert accuracy["value"] == 0.625
     # By series 1, 1, 0.5 and 0 are right; squared distances from 0.625: 0.6875; over 3 and 4: the jackknife of a mean.
     series, cuts = 0.6875 / 12, 0.125**2 * 2 / 2  # of 0.75 and 0.5, divisor 1, over two
@@ -69,7 +70,7 @@ def test_a_gap_is_paired_by_series_and_cut_and_holds_the_draws():
     codes = np.array([0, 0, 0, 1, 1, 1])
     model = certain([0, 0, 0, 1, 1, 0])[None, None]
     drawn = np.stack([certain([0, 0, 1, 1, 1, 0]), certain([0, 1, 1, 1, 1, 0])])[:, None]  # four and three of six
-    gap = probing.estimate(model, codes, drawn)["accuracy"]
+    gap = intervals.estimate(model, codes, drawn)["accuracy"]
     # Right by series, less the mean of the draws: 0, 1/2, 1, 0, 0, 0.
     distances = np.array([0, 0.5, 1, 0, 0, 0]) - 0.25
     series, draws = (distances**2).sum() / 5 / 6, (1 / 12) ** 2 * 2 / 2  # of 4/6 and 3/6
@@ -81,13 +82,13 @@ def test_a_gap_is_paired_by_series_and_cut_and_holds_the_draws():
     assert gap["freedom"] == pytest.approx(freedom, abs=1e-5)
     reach = stats.t.ppf(0.975, freedom) * variance**0.5
     assert [gap["low"], gap["high"]] == pytest.approx([0.25 - reach, 0.25 + reach], abs=1e-5)
-    both = probing.estimate(drawn, codes, drawn[:, :, :, ::-1])["accuracy"]["parts"]["draws"]
+    both = intervals.estimate(drawn, codes, drawn[:, :, :, ::-1])["accuracy"]["parts"]["draws"]
     assert both == pytest.approx((2 * draws) ** 0.5, abs=1e-6)  # each side's, as they were drawn apart
 
 
 def test_a_loss_is_never_below_zero():
     codes = np.repeat([0, 1], 5)
-    loss = probing.estimate(certain([0, 0, 0, 0, 0, 1, 1, 1, 1, 0])[None, None], codes)["log_loss"]
+    loss = intervals.estimate(certain([0, 0, 0, 0, 0, 1, 1, 1, 1, 0])[None, None], codes)["log_loss"]
     value = -(9 * np.log(0.8) + np.log(0.2)) / 10
     assert loss["value"] == pytest.approx(value, abs=1e-6)
     assert loss["freedom"] == pytest.approx(4, abs=1e-6)  # class 0 says the same five times
@@ -99,12 +100,12 @@ def test_a_loss_is_never_below_zero():
 def test_without_errors_there_is_a_bound():
     codes = np.repeat([0, 1, 2, 3], [25, 20, 15, 11])
     perfect = certain(codes, 4)[None, None]
-    found = probing.estimate(perfect, codes)
+    found = intervals.estimate(perfect, codes)
     assert found["accuracy"] == {"value": 1, "low": pytest.approx(0.958684, abs=1e-6), "high": 1}  # 0.05 ** (1 / 71)
     of_smallest = {"value": 1, "low": pytest.approx(0.05 ** (1 / 44), abs=1e-6), "high": 1}
     assert found["macro_auroc"] == found["balanced_accuracy"] == of_smallest
     assert found["log_loss"] == {"value": pytest.approx(-np.log(0.8), abs=1e-6)}
-    gap = probing.estimate(perfect, codes, perfect)["accuracy"]
+    gap = intervals.estimate(perfect, codes, perfect)["accuracy"]
     reach = pytest.approx(1 - 0.025 ** (1 / 71), abs=1e-6)
     assert gap == {"value": 0, "low": -gap["high"], "high": reach}
 
@@ -115,7 +116,7 @@ def test_p_values_of_a_family_by_hand():
         "b": {"value": -0.01, "error": 0.02, "freedom": 10.0},
         "c": {"value": 0.0, "low": -0.1, "high": 0.1},
     }
-    found = probing.family(gaps, margin=0.05)
+    found = pooled.family(gaps, margin=0.05)
     two, half = 2 * stats.t.sf(2, 10), 2 * stats.t.sf(0.5, 10)
     added = {"p": two, "p_holm": 2 * two, "p_equivalent": stats.t.sf(0.5, 10)}
     assert found["a"] == pytest.approx(gaps["a"] | added, abs=1e-6)
@@ -123,7 +124,7 @@ def test_p_values_of_a_family_by_hand():
     added = {"p": half, "p_holm": half, "p_equivalent": stats.t.sf(2, 10)}
     assert found["b"] == pytest.approx(gaps["b"] | added, abs=1e-6)
     assert found["c"] == gaps["c"]
-    assert "p_equivalent" not in probing.family(gaps)["a"]
+    assert "p_equivalent" not in pooled.family(gaps)["a"]
 
 
 CLASSES = ["Cyst", "Normal"]

@@ -30,9 +30,9 @@ def estimate(model, codes, against=None, training=TRAINING):
       variance; benchmarks/intervals.py shows what TRAINING does;
     - `cuts`, `draws`: the variance over them divided by their number, where there are several.
 
-    The interval of a share is symmetric in its log-odds, that of a loss in its logarithm, that of a gap as it is. A
-    share of 0 or 1, and a gap of 0, from which no series differs has low and high alone, `pooled.bounds`'s. Another
-    value without an error, and one that a single series decides, stands alone.
+    The interval of a share is symmetric in its log-odds, that of a loss in its logarithm, that of a gap as it is. Where
+    no series differs there is no error: a share of 0 or 1 and a gap of 0 then have low and high by `pooled.bounds`.
+    Another such value, or one that a single series decides, stands alone.
     """
     codes = np.asarray(codes)
     sides = [measured(np.asarray(side, float), codes) for side in (model, against) if side is not None]
@@ -83,24 +83,6 @@ def _effective(codes, metric):
     """How many series stand for a metric without errors: where classes weigh the same, all may lie in the smallest."""
     counts = np.unique(codes, return_counts=True)[1]
     return {"accuracy": len(codes), "log_loss": 1}.get(metric, len(counts) * counts.min())
-
-
-def family(gaps, margin=None):
-    """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
-
-    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
-    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
-    1987).
-    """
-    tested = {name: gap for name, gap in gaps.items() if "error" in gap}
-    p_values = [float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"])) for gap in tested.values()]
-    result = gaps.copy()
-    for (name, gap), p, p_holm in zip(tested.items(), p_values, pooled.holm(p_values), strict=True):
-        result[name] = gap | rounded({"p": p, "p_holm": p_holm})
-        if margin is not None:
-            nearest = margin - abs(gap["value"])
-            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
-    return result
 
 
 def measured(probabilities, codes):
