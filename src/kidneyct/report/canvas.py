@@ -21,14 +21,6 @@ def figure(width, height, layout="constrained"):
     return Figure(figsize=(width, height), facecolor="white", layout=layout)
 
 
-def message(title, text):
-    """A picture of a sentence, where there is nothing to draw."""
-    drawn = figure(6, 1.6, layout=None)
-    drawn.suptitle(title, fontsize=12)
-    drawn.text(0.5, 0.4, text, ha="center")
-    return drawn
-
-
 def save(figure, path, dpi=150):
     """Write a PNG of so many pixels an inch, which does not say which software wrote it."""
     with atomic_write(path) as partial:

@@ -115,8 +115,6 @@ def randomization_chart(table, name, threshold):
     `table` is a cascade (method, step, image, correlation), steps in order; lines are means over the images. Above
     `threshold` at the last step a map is uninformative.
     """
-    if not len(table):
-        return canvas.message(name, "none measured")
     figure = canvas.figure(5.2, 4.2)
     axes = figure.subplots()
     means = table.groupby(["method", "step"], sort=False)["correlation"].mean().reset_index()

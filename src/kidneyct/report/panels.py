@@ -12,13 +12,8 @@ LEGEND = (
 )
 
 
-def explanations(examples, title, none="none among the test images"):
-    """As the paper's figures 5 and 6, with more maps: a row an `Example`, its original and a panel for each map.
-
-    `none` is what is written where there are no examples.
-    """
-    if not examples:
-        return canvas.message(title, none)
+def explanations(examples, title):
+    """As the paper's figures 5 and 6, with more maps: a row an `Example`, its original and a panel for each map."""
     methods = list(examples[0].maps)
     figure, panels = _grid(title, len(examples), 1 + len(methods))
     for row, example in zip(panels, examples, strict=True):

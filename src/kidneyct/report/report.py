@@ -70,13 +70,13 @@ def figures(run):
     examples = {role: explained(run, role) for role in names}
     pairs = list(zip(*examples.values(), strict=True))
     yield "explanations", panels.explanation_pairs(pairs, list(names.values()))
-    none = "none among the test images" if parameters["explain"]["mistakes"] else "none asked for"
     for role in names:
         yield f"explanations_{role}", panels.explanations(examples[role], f"Model of the {role}")
-        mistakes = explained(run, role, mistakes=True)
-        yield f"mistakes_{role}", panels.explanations(mistakes, f"Most confident mistakes of the {role}", none)
-        above = run.measured[role]["settings"]["uninformative_above"]
-        yield f"randomisation_{role}", charts.randomization_chart(run.cascades[role], f"Maps of the {role}", above)
+        if mistakes := explained(run, role, mistakes=True):
+            yield f"mistakes_{role}", panels.explanations(mistakes, f"Most confident mistakes of the {role}")
+        if len(run.cascades[role]):
+            above = run.measured[role]["settings"]["uninformative_above"]
+            yield f"randomisation_{role}", charts.randomization_chart(run.cascades[role], f"Maps of the {role}", above)
 
 
 def explained(run, role, mistakes=False):
