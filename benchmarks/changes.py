@@ -29,8 +29,8 @@ CHANGES = {
     "split": ("split.seed", lambda value: value + 1),
     "seed": ("seed", lambda value: value + 1),
     "number of explained images": ("explain.images_per_class", lambda value: value + 1),
-    "a chart": ("src/kidneyct/report/charts.py", '"""', '"""Drawn anew. '),
-    "a map's docstring": ("src/kidneyct/maps/explainer.py", '"""', '"""Told anew. '),
+    "a chart": ("src/kidneyct/report/charts.py", '"""', '"""Drawn again. '),
+    "a map's docstring": ("src/kidneyct/maps/explainer.py", '"""', '"""Told again. '),
 }
 RUNNING = re.compile(r"^Running stage '(.+)':")
 

@@ -3,7 +3,7 @@
     python -m benchmarks.intervals
 
 Probes: series of four classes, as uneven as the data set's, with an effect of their own, of 1 to 300 slices; three ways
-of seeing them: two that stay the same, and one that is drawn anew several times; a logistic regression for each fold of
+of seeing them: two that stay the same, and one drawn again several times; a logistic regression for each fold of
 several cuts. The truth is the mean of many experiments, each on series of its own with one cut and one draw.
 
 Pooled predictions: series of 1 to 222 images, each with a chance of its own to be classified rightly, by two models

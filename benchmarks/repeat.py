@@ -3,7 +3,7 @@
     python -m benchmarks.repeat                                              # generated images, minutes
     python -m benchmarks.repeat -S data.source=/path/to/images.zip -S phantom.seed=0
 
-Each case runs every stage anew, with an empty cache, in a clone of the last commit, and compares what dvc.lock says of
+Each case runs every stage again, with an empty cache, in a clone of the last commit, and compares what dvc.lock says of
 every output with the first run's. Where an output differs, the greatest difference of its numbers is told, as a share
 of the greatest number. The exit status is 1 where outputs differ in a case that promises equality.
 """

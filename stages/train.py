@@ -29,7 +29,7 @@ def main(role):
     device = devices.describe(p.train.precision)
     print(f"{title}: {device}", flush=True)
     if p.train.augment != "none" and p.model.frozen_blocks:
-        print(f"{title}: the frozen blocks run on the fly, as train.augment alters each image anew", flush=True)
+        print(f"{title}: the frozen blocks run on the fly, as train.augment alters each image every time", flush=True)
 
     cache, weights_file = f"data/features/{role}/features.npy", f"models/{role}/model.weights.h5"
     head = classifier.head(p.model, classes)

@@ -50,14 +50,6 @@ def test_a_table_and_its_json(monkeypatch, tmp_path, capsys):
     assert written["command"] == "python -m benchmarks.some --size gpu --images 96"
 
 
-def test_sizes_change_what_they_name(monkeypatch):
-    sizes = {"cpu": {"images": 64, "image_size": 200}, "tiny": {"image_size": 32}}
-    for words, size in (("", 200), ("--size tiny", 32), ("--size gpu", 200), ("--size tiny --image-size 48", 48)):
-        monkeypatch.setattr(sys, "argv", ["some", *words.split()])
-        given = stopwatch.options("", sizes)
-        assert (given.images, given.image_size) == (64, size)
-
-
 @pytest.mark.parametrize(
     ("losses", "end", "kept"),
     [

@@ -224,7 +224,7 @@ def test_another_learning_rate_and_way_of_splitting_recompute_no_feature(project
 
 def test_two_forced_runs_leave_the_lock_unchanged(project):
     before = project.read("dvc.lock")
-    # What computes on several threads; test_interrupted and test_measure run others anew, `make repeat` all.
+    # What computes on several threads; test_interrupted and test_measure run others again, `make repeat` all.
     stages = ("preprocess", "leakage", "probe@candidate")
     output = project.dvc("repro", "--force", "--no-run-cache", "--single-item", *stages)
     assert stages_run(output) == set(stages)

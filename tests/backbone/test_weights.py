@@ -170,7 +170,7 @@ def test_initial_weights_are_those_that_keras_would_load_or_one_line(random, tmp
     half = len(content) // 2  # in the midst of a kernel
     path.write_bytes(content[:half] + b"\xff" * 4000 + content[half + 4000 :])
     with pytest.raises(
-        InputError, match=f"^{path}: .*bring it back with dvc checkout {path}, or make it anew"
+        InputError, match=f"^{path}: .*bring it back with dvc checkout {path}, or make it again"
     ) as error:
         vgg.initialised(path, 32)
     one_line(error)

@@ -147,7 +147,7 @@ def test_only_a_whole_run_of_this_version_is_exported(workspace, tmp_path, run):
 
     for change, text, line in (
         (lambda stages: stages.pop("compare"), known, "expected a finished stage compare, found none; run dvc repro"),
-        (another_models, known, "models/candidate is of another run: train@candidate wrote it anew, and compare has"),
+        (another_models, known, "models/candidate is of another run: train@candidate wrote it again, and compare has"),
         (dict, other, f"{folder}: not the file that dvc.lock knows, but another run's"),
         (rehashed, other, "metrics: expected what this version of kidneyct writes"),
     ):

@@ -59,7 +59,7 @@ def test_another_file_is_one_line_and_runs_nothing(tmp_path, capsys, content, fo
         arrays.thumbnails(path, 3)
     line = str(caught.value)
     assert line.startswith(f"{path}: expected uint8 of shape (3, 25, 25), found {found}")
-    assert line.endswith(f"; bring it back with dvc checkout {path}, or make it anew with dvc repro")
+    assert line.endswith(f"; bring it back with dvc checkout {path}, or make it again with dvc repro")
     assert "\n" not in line
     assert capsys.readouterr().out == ""
 

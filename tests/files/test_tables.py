@@ -59,7 +59,7 @@ def test_what_is_none_is_one_line(tmp_path, name, content, found):
     assert line.isprintable()
     assert line.startswith(f"{path}: expected a table")
     assert f", found {found}" in line
-    assert line.endswith(f"; bring it back with dvc checkout {path}, or make it anew with dvc repro")
+    assert line.endswith(f"; bring it back with dvc checkout {path}, or make it again with dvc repro")
 
 
 def test_rows_and_codes():

@@ -110,10 +110,10 @@ def test_names_in_a_zip_that_does_not_say_how_they_are_written(tmp_path):
         ("Cyst/\xe9.jpg", r"found 'Cyst/e\u0301.jpg', 'Cyst/\xe9.jpg', which look the same; rename one"),
         ("Cyst/a.jpg", "expected different names, found Cyst/a.jpg twice; keep one"),
         ("Cyst//a.jpg", "'Cyst/a.jpg', 'Cyst/a.jpg', which look the same; rename one"),
-        ("../Cyst/c.jpg", "expected files inside the zip, found ../Cyst/c.jpg; pack it anew"),
-        ("masks/../../c.png", "expected files inside the zip, found masks/../../c.png; pack it anew"),
-        ("/etc/Cyst/c.jpg", "expected files inside the zip, found /etc/Cyst/c.jpg; pack it anew"),
-        ("C:\\Cyst\\c.jpg", "expected files inside the zip, found C:/Cyst/c.jpg; pack it anew"),
+        ("../Cyst/c.jpg", "expected files inside the zip, found ../Cyst/c.jpg; pack it again"),
+        ("masks/../../c.png", "expected files inside the zip, found masks/../../c.png; pack it again"),
+        ("/etc/Cyst/c.jpg", "expected files inside the zip, found /etc/Cyst/c.jpg; pack it again"),
+        ("C:\\Cyst\\c.jpg", "expected files inside the zip, found C:/Cyst/c.jpg; pack it again"),
     ],
 )
 def test_names_that_will_not_do(tmp_path, name, line):

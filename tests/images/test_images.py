@@ -209,7 +209,7 @@ def test_a_jpeg_of_too_many_scans_is_refused(monkeypatch):
     assert decoding.decode(content, "a").size == (64, 64)
     start, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
     again = content[:end] + content[start:end] + content[end:]
-    with pytest.raises(InputError, match=f"a: found {scans + 1} scans, too many for a JPEG of its size; save it anew"):
+    with pytest.raises(InputError, match=f"a: found {scans + 1} scans, too many for a JPEG of its size; save it again"):
         decoding.decode(again, "a")
 
 

@@ -102,10 +102,10 @@ def test_a_part_of_an_output_and_several_are_known_by_what_lies_there(tmp_path, 
         (tmp_path / "models" / role / "w.h5").write_text(role)
     known = read_and_written(dep, lock.digest(tmp_path / dep))
     assert set(lock.one_run(known, "compare", tmp_path)) == {"compare", *writers}
-    (tmp_path / "models/a/w.h5").write_text("anew")
+    (tmp_path / "models/a/w.h5").write_text("again")
     line = said(lambda: lock.one_run(known, "compare", tmp_path))
     assert line.startswith(
-        f"{tmp_path}/dvc.lock: models/a is of another run: train@a wrote it anew, and compare has not been run"
+        f"{tmp_path}/dvc.lock: models/a is of another run: train@a wrote it again, and compare has not been run"
     )
 
 

@@ -155,7 +155,7 @@ def test_nothing_in_it_is_unpacked_or_waited_for(content, tmp_path):
     path, parts = tmp_path / "m.zip", members(content)
     packed(path, parts | {"weights.safetensors": bytes(10**7)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10**5
-    assert refusal(path).startswith(f"{NONE}its members are compressed); ask for the file again, or make it anew with")
+    assert refusal(path).startswith(f"{NONE}its members are compressed); ask for the file again, or make it again with")
     claims, place = bytearray(content), content.index(b"PK\x01\x02")  # the list's first member
     claims[place + 20 : place + 28] = struct.pack("<2I", 2**31, 2**31)
     path.write_bytes(claims)

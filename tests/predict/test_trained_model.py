@@ -95,7 +95,7 @@ def given(**values):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (rewritten, "data/images is of another run: preprocess wrote it anew, and "),
+        (rewritten, "data/images is of another run: preprocess wrote it again, and "),
         (dict.clear, "expected a finished stage train@candidate, found none; run dvc repro"),
         (lambda stages: stages.pop("series"), "train@candidate: series.similarity: Field required; settle what"),
         (lambda stages: stages.pop("preprocess"), "train@candidate: preprocess.image_size: Field required; settle"),

@@ -191,8 +191,8 @@ TRAINED |= {"augment": "ct", "label_smoothing": 0.1, "balance": "series", "fract
                 "5 of its 5 blocks frozen, then each channel's mean over all positions, then dense layers of",
                 "AdamW, weight decay 0.05, the head alone for 5 epochs at 0.001, then learning rate 0.001, falling to "
                 "0 along a cosine after a rise over 2 epochs, batches of 100, slices turned, shifted, zoomed and "
-                "changed in their grey values anew each time, dropout 0.5 of the dense layer, labels smoothed by 0.1, "
-                "classes, and series within a class, weighing the same, at most 30 epochs",
+                "changed in their grey values, differently each time, dropout 0.5 of the dense layer, labels "
+                "smoothed by 0.1, classes, and series within a class, weighing the same, at most 30 epochs",
             ],
         ),
         (

@@ -64,13 +64,8 @@ def test_all_pictures_are_drawn_and_the_page_takes_some_in(folder, monkeypatch):
     widths = {path.stem: Image.open(path).width for path in folder.glob("plots/pictures/*.png")}
     assert widths.keys() == DRAWN
     assert 520 <= min(widths.values()) <= max(widths.values()) <= 1350
-    assert set(taken) == {
-        "leakage",
-        "similarity",
-        "curves",
-        "calibration",
-        *(f"randomisation_{role}" for role in ROLES),
-    }
+    of_roles = {f"randomisation_{role}" for role in ROLES}
+    assert set(taken) == {"leakage", "similarity", "curves", "calibration"} | of_roles
     assert (folder / "plots/report.html").exists()
 
 
@@ -96,4 +91,4 @@ def test_a_damaged_file_is_one_line_that_names_it(folder, path):
             report.main()
         (line,) = str(caught.value).splitlines()
         assert line.startswith(f"{path}: expected ")
-        assert line.endswith(", or make it anew with dvc repro")
+        assert line.endswith(", or make it again with dvc repro")

@@ -353,7 +353,7 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         ("file,label\nP1,Tumor\n", "line 2 has the class Tumor, not one of Cyst, Stone; mend the table"),
         ("file,label\nP1,Cyst\nP1,Stone\n", "line 3 names the file of line 2 again; mend the table"),
         ("file,label\n ,Cyst\n", "line 2 names no file; mend"),
-        ('file,label\n"P1,Cyst\n', "not a CSV file in UTF-8 (unexpected end of data); save it anew"),
+        ('file,label\n"P1,Cyst\n', "not a CSV file in UTF-8 (unexpected end of data); save it again"),
     ],
 )
 def test_a_mistake_in_a_table_is_one_line_with_its_number(tmp_path, text, line):

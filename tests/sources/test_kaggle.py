@@ -65,7 +65,7 @@ def test_a_data_set_is_fetched_without_an_account_and_then_proved(server, tmp_pa
     asked = [(METADATA, None, None), (DOWNLOAD, None, None), (STORAGE, None, None)]
     assert server.asked == asked
     kaggle.download(DATASET, tmp_path / "downloads")
-    assert "fetched before and unchanged; delete it to fetch the data set anew" in capsys.readouterr().out
+    assert "fetched before and unchanged; delete it to fetch the data set again" in capsys.readouterr().out
     assert server.asked == asked
 
 

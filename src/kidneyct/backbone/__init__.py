@@ -15,7 +15,7 @@ BACKENDS = ("tensorflow", "jax")
 
 os.environ["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND") or "tensorflow"  # not what keras.json names
 # TensorFlow then uses freed memory again. It would give each large array back to the system, which clears every page
-# anew for the next one: half of the processor time of an Adam step on the paper's head, whose kernel alone has 75 MB.
+# again for the next one: half of the processor time of an Adam step on the paper's head, whose kernel alone has 75 MB.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
 # TensorFlow's notices that it finds no GPU, which no environment variable stops.

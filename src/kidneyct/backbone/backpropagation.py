@@ -82,7 +82,7 @@ class _Block:
         self.wanted = [layer.name for layer in reversed(layers[:-1]) if layer.name in ends] + [before]
 
     def renew(self):
-        """Make the networks anew where the layers' weights have changed."""
+        """Make the networks again where the layers' weights have changed."""
         weights = [keras.ops.convert_to_numpy(each) for layer in self.layers for each in layer.weights]
         if self.weights is None or not all(map(np.array_equal, weights, self.weights)):
             self.weights = [np.array(each) for each in weights]

@@ -13,7 +13,7 @@ def backward(*parts):
     softmax out of the last. `classes` (n,) says which score of each image. The function returns a pair
     (values, gradient) a part, arrays of one shape; one backward pass serves all. The parts must treat images
     one by one (no batch statistics). The function stays valid when the parts' weights change, and making it
-    anew costs a compilation, so keep it where many batches follow.
+    again costs a compilation, so keep it where many batches follow.
     """
     own = _jax if keras.backend.backend() == "jax" else _tensorflow
     compiled = backpropagation.function(parts, own) or own(parts)

@@ -39,7 +39,7 @@ class PixelScaling(keras.layers.Layer):
 def initialised(path, image_size):
     """The base with the initial weights that the stage `features` left in a file; InputError where it is damaged."""
     model = base(image_size)
-    weights_file.load(model.layers, path, f"bring it back with dvc checkout {path}, or make it anew with dvc repro")
+    weights_file.load(model.layers, path, f"bring it back with dvc checkout {path}, or make it again with dvc repro")
     return model
 
 

@@ -12,8 +12,8 @@ class Batches(keras.utils.PyDataset):
     """Rows of a memory-mapped array in batches, as they are stored; only a batch at a time is in memory.
 
     `inputs` is (n, ...), `codes` (n,) int or None, `rows` the row numbers to serve, `weights` (n,) what each counts in
-    the loss. With a seed their order is drawn anew for each epoch, from the seed and the epoch alone; `epoch` are those
-    that went before.
+    the loss. With a seed each epoch draws their order, from the seed and the epoch alone; `epoch` are those that went
+    before.
     """
 
     def __init__(self, inputs, rows, batch_size, codes=None, classes=None, seed=None, epoch=0, weights=None):

@@ -25,7 +25,7 @@ def add_arguments(parser):
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--plan", action="store_true", help="list the runs and which are done")
     either.add_argument("--collect", action="store_true", help="only put together what is there")
-    jobs = "so many runs at once, on Ray (1, without)"
+    jobs = "how many runs at once, on Ray (1, without)"
     parser.add_argument("--jobs", type=whole(1, 1000), default=1, metavar="N", help=jobs)
 
 

@@ -205,9 +205,9 @@ def _copy(base):
 
 
 def _fresh(project, clone):
-    """Copy the project anew, but for what an interrupted run left; returns its folder in the copy.
+    """Copy the project again, but for what an interrupted run left; returns its folder in the copy.
 
-    Anew, as a run that was killed may have left locks and half an experiment.
+    Again, as a run that was killed may have left locks and half an experiment.
     """
     base, within = project
     left, kept = clone / within / checkpoint.FOLDER, clone.with_name(checkpoint.FOLDER)

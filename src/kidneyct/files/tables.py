@@ -90,7 +90,7 @@ def user_lines(content, where):
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{where}: not a CSV file in UTF-8 ({shown(error)}); save it anew") from None
+        raise InputError(f"{where}: not a CSV file in UTF-8 ({shown(error)}); save it again") from None
     header = [name.strip() for name in rows[0]] if rows else []
     lines = {number: row for number, row in enumerate(rows[1:], start=2) if any(value.strip() for value in row)}
     uneven = [f"line {number} has {len(row)} values" for number, row in lines.items() if len(row) != len(header)]

@@ -81,7 +81,7 @@ def _zip(path):
         for info in file.infolist():
             name = _name(info, path)
             if ".." in PurePosixPath(name).parts or re.match("/|[A-Za-z]:/", name):
-                raise InputError(f"{shown(path)}: expected files inside the zip, found {shown(name)}; pack it anew")
+                raise InputError(f"{shown(path)}: expected files inside the zip, found {shown(name)}; pack it again")
             if name in members:
                 raise InputError(f"{shown(path)}: expected different names, found {shown(name)} twice; keep one")
             if not name.endswith("/"):
@@ -97,7 +97,7 @@ def _name(info, path):
     with contextlib.suppress(UnicodeError):
         return name.encode("cp437").decode()
     if any(not (letter.isascii() or unicodedata.name(letter).startswith("LATIN")) for letter in name):
-        raise InputError(f"{shown(path)}: expected names in UTF-8, found {shown(name)}; pack it anew, with such names")
+        raise InputError(f"{shown(path)}: expected names in UTF-8, found {shown(name)}; pack it again, with such names")
     return name
 
 
@@ -108,7 +108,7 @@ def _from_zip(file, path, name, info):
         return file.read(info)
     except Exception as error:  # damaged, encrypted, or compressed in an unusual way
         reason = shown(error) or type(error).__name__
-        raise InputError(f"{where}: can't be unpacked ({reason}); fetch or pack it anew, without a password") from None
+        raise InputError(f"{where}: can't be unpacked ({reason}); fetch or pack it again, without a password") from None
 
 
 def listed(names, most=5):

@@ -40,7 +40,7 @@ def decode(content, name, formats=FORMATS, window=None):
             raise InputError(f"{name}: expected 8 bits a channel, found mode {picture.mode}{of_bits}; convert it first")
         scans = content.count(b"\xff\xda") if picture.format == "JPEG" else 1  # of a progressive one; usual are 10
         if scans * picture.width * picture.height > MOST_SCANNED:
-            raise InputError(f"{name}: found {scans} scans, too many for a JPEG of its size; save it anew")
+            raise InputError(f"{name}: found {scans} scans, too many for a JPEG of its size; save it again")
         if picture.format == "PNG" and picture.is_animated:
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)

@@ -63,7 +63,7 @@ def _named(names, where):
         if path.suffix.lower() != ".png":
             raise InputError(
                 f"{where}: expected PNG files under {archive.MASKS}/, found {shown(name)}; remove it, or save the mask "
-                "as PNG anew (JPEG blurs its edge)"
+                "as PNG again (JPEG blurs its edge)"
             )
         if stem in found:
             raise InputError(f"{where}: expected one mask of an image, found {found[stem]!a} and {name!a}; keep one")

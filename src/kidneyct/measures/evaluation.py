@@ -16,7 +16,7 @@ from kidneyct.pipeline import progress
 
 BATCH_SIZE = 8
 RANDOMIZED_IMAGES = 4  # of those measured, evenly spaced
-RANDOMIZED_SAMPLES, RANDOMIZED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps anew
+RANDOMIZED_SAMPLES, RANDOMIZED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps again
 DIGITS = 4
 BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction of a measure
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
@@ -32,7 +32,7 @@ SETTINGS = {  # how finely all this is measured, for whoever reads the results
 rounded = functools.partial(rounding.rounded, digits=DIGITS)
 
 
-def anew(name, compute):
+def directly(name, compute):
     """What measures take their arrays from where nothing is kept for later."""
     return compute()
 
@@ -76,7 +76,7 @@ def judged(name, cell):
     return cell | {"verdict": "level" if level else "better" if cell["gain"] * BETTER[name] > 0 else "worse"}
 
 
-def mapped(explain, images, classes, seed, batch_size, kept=anew):
+def mapped(explain, images, classes, seed, batch_size, kept=directly):
     """All maps of the images, method -> (n, h', w') float32, batch by batch."""
     parts = [
         kept(
@@ -88,7 +88,7 @@ def mapped(explain, images, classes, seed, batch_size, kept=anew):
     return {method: np.concatenate([part[method] for part in parts]) for method in methods.METHODS}
 
 
-def faithful(predict, images, classes, relevance, seed, kept=anew):
+def faithful(predict, images, classes, relevance, seed, kept=directly):
     """insertion, deletion and road of each method: method -> measure -> summary."""
     names = [*relevance, faithfulness.RANDOM]
 
@@ -170,7 +170,7 @@ def localized(relevance, masks):
     return results
 
 
-def randomized(network, explain, images, classes, seed, kept=anew):
+def randomized(network, explain, images, classes, seed, kept=directly):
     """Cascading randomisation on a few of the images: its table, and method -> results.
 
     The results are, in `steps`, the mean rank correlation after each block with its 95 % interval, the `chance` level,
@@ -196,7 +196,7 @@ def randomized(network, explain, images, classes, seed, kept=anew):
     return table, results
 
 
-def evaluate_maps(network, explain, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=anew):
+def evaluate_maps(network, explain, images, classes, masks, seed, batch_size=BATCH_SIZE, kept=directly):
     """Measure all maps of images (n, h, w, 3), pixels 0..255, for the classes (n,) whose codes are explained.
 
     `explain` is the network's `explainer`, `masks` (n, H, W) bool are the lesions, or None where they are unknown.

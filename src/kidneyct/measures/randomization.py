@@ -25,7 +25,7 @@ def blocks(network):
 
 
 def randomize(layer, seed):
-    """Draw a layer's weights anew as Keras does by default: Glorot-uniform kernels, zero biases."""
+    """Draw a layer's weights again as Keras does by default: Glorot-uniform kernels, zero biases."""
     entropy = [seed, zlib.crc32(layer.name.encode())]
     layer.set_weights(
         [

@@ -34,7 +34,7 @@ def missing(path):
 def corrupt(path, expected, found):
     """The InputError for a file of the pipeline that is not as a stage wrote it."""
     return InputError(
-        f"{path}: expected {expected}, found {shown(found)}; bring it back with dvc checkout {path}, or make it anew "
+        f"{path}: expected {expected}, found {shown(found)}; bring it back with dvc checkout {path}, or make it again "
         "with dvc repro"
     )
 

@@ -82,7 +82,7 @@ def one_run(lock, last, folder, stop_at=()):
                 if _within(dep.path, out.path) or _within(out.path, dep.path):
                     if not _same(dep, out, folder, known):
                         raise InputError(
-                            f"{source}: {out.path} is of another run: {writer} wrote it anew, and {name} has not been "
+                            f"{source}: {out.path} is of another run: {writer} wrote it again, and {name} has not been "
                             f"run on that; {BACK}"
                         )
                     pending.append(writer)

@@ -24,7 +24,7 @@ METRIC_FILES = {
     "external": "metrics/comparison/external.json",
     "evaluation": "metrics/comparison/{role}/evaluation.json",
 }
-AGAIN = "ask for the file again, or make it anew with kidneyct export"
+AGAIN = "ask for the file again, or make it again with kidneyct export"
 USED = {
     params.Data: ("classes",),
     params.Preprocess: ("image_size", "window", "grey"),

@@ -80,7 +80,7 @@ def header(content):
             position[2] if position else None,
             int(data.get("InstanceNumber") or 0),
             _window(data),
-            hashlib.sha256(data.PixelData + b"0").digest(),  # without the 0 patients would be numbered anew
+            hashlib.sha256(data.PixelData + b"0").digest(),  # without the 0 patients would be numbered again
             remarks,
         )
 

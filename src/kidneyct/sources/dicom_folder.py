@@ -174,7 +174,7 @@ def _pictures(named, read, source):
 
 
 def _masks(named, names, read, top, source):
-    """Lesion masks, drawn anew under their slices' names; a mask is called as its file, under masks/."""
+    """Lesion masks, drawn again under their slices' names; a mask is called as its file, under masks/."""
     of_stem = defaultdict(list)
     for member in named:
         path = PurePosixPath(member.file).relative_to(PurePosixPath(*top))

@@ -65,7 +65,7 @@ def download(dataset, folder):
     record = path.with_name(f"{path.name}.sha256")
     if path.exists() and record.exists():
         if record.read_bytes()[:64] == _sha256(path):
-            print(f"{path}: fetched before and unchanged; delete it to fetch the data set anew", flush=True)
+            print(f"{path}: fetched before and unchanged; delete it to fetch the data set again", flush=True)
             return path
         record.unlink()
         _step_aside(path)
@@ -143,7 +143,7 @@ def reason(words):
 
 
 def check_zip(path):
-    """InputError where a complete download is not a whole zip; the file steps aside, so that it is fetched anew."""
+    """InputError where a complete download is not a whole zip; the file steps aside, so that it is fetched again."""
     try:
         with zipfile.ZipFile(path) as container:
             damaged = container.testzip()
@@ -152,7 +152,7 @@ def check_zip(path):
     if damaged:
         raise InputError(
             f"{path}: expected a whole zip from Kaggle, found none, or a truncated or altered one ({shown(damaged)}); "
-            f"try again, it is fetched anew (the damaged one stays in {_step_aside(path)})"
+            f"try again, it is fetched again (the damaged one stays in {_step_aside(path)})"
         )
 
 

@@ -32,7 +32,7 @@ def _holds(place, path):
 
 
 def watch(table, folder):
-    """Make `folder` anew, with a link to the file that series.table names, if any: so DVC sees its content.
+    """Make `folder` again, with a link to the file that series.table names, if any: so DVC sees its content.
 
     InputError where there is no such file.
     """

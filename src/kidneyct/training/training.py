@@ -112,7 +112,7 @@ def search(build, codes, rows, settings, seed, weights=None, checkpoint=None, wr
             best = kept["val_loss"], network, history, rate
     if best is None:
         for number in range(1, len(rates) if checkpoint else 0):
-            checkpoint.forget(f"rate {number}")  # a run that failed is tried anew
+            checkpoint.forget(f"rate {number}")  # a run that failed is tried again
         raise failure
     _, network, history, rate = best
     trials = pd.DataFrame(trials)
