@@ -48,5 +48,5 @@ def encoded(pixels, quality=None):
     """A picture as a data URI: WebP, lossless unless a quality is given."""
     buffer = io.BytesIO()
     options = {"lossless": True} if quality is None else {"quality": quality}
-    Image.fromarray(np.asarray(pixels)).save(buffer, "WEBP", method=4, **options)
+    Image.fromarray(np.asarray(pixels)).save(buffer, "WEBP", method=2, **options)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
