@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import chromium
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -354,3 +355,15 @@ def test_in_a_browser(page, tmp_path):
         assert browser.get_log("browser") == []
     finally:
         browser.quit()
+
+
+def test_images_and_series_by_class_and_part():
+    table = pd.DataFrame({"label": list("aaabb"), "split": ["train", "train", "test", "test", "dropped"]})
+    empty = {"train": (0, 0), "validation": (0, 0), "test": (0, 0), "without": (0, 0)}
+    expected = [
+        ("a", 3, 2, empty | {"train": (2, 1), "test": (1, 1)}),
+        ("b", 2, 1, empty | {"test": (1, 1), "without": (1, 1)}),
+        (None, 5, 3, empty | {"train": (2, 1), "test": (2, 2), "without": (1, 1)}),
+    ]
+    counts = report.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
+    assert counts == [dict(zip(("label", "images", "series", "parts"), each, strict=True)) for each in expected]

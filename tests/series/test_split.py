@@ -224,15 +224,3 @@ def test_no_part_goes_without_a_class():
     settings = asked(by="series", test=0.3, validation=0.3)
     with pytest.raises(InputError, match=r"split: no image of class b .* falls into validation"):
         split.plan(mixed, np.array([0, 0, 1, 1, 2, 2, 3, 3, 4]), ["a", "b", "c"], settings, 1, seed=0)
-
-
-def test_images_and_series_by_class_and_part():
-    table = pd.DataFrame({"label": list("aaabb"), "split": ["train", "train", "test", "test", "dropped"]})
-    empty = {"train": (0, 0), "validation": (0, 0), "test": (0, 0), "without": (0, 0)}
-    expected = [
-        ("a", 3, 2, empty | {"train": (2, 1), "test": (1, 1)}),
-        ("b", 2, 1, empty | {"test": (1, 1), "without": (1, 1)}),
-        (None, 5, 3, empty | {"train": (2, 1), "test": (2, 2), "without": (1, 1)}),
-    ]
-    counts = split.counts(table, np.array([0, 0, 1, 2, 2]), ["a", "b"])
-    assert counts == [dict(zip(("label", "images", "series", "parts"), each, strict=True)) for each in expected]

@@ -3,6 +3,7 @@
 What it says stands in templates/; here are the names that they use.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from kidneyct.files import index, predictions, record, tables
 from kidneyct.maps import selection
 from kidneyct.pipeline import lock, roles
 from kidneyct.report import charts, gallery, panels, titles
-from kidneyct.series import split
 from kidneyct.statistics import bootstrap, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -105,9 +105,9 @@ def page(run, folder):
         "classes": classes,
         "answer": verdict.verdict(run.comparison, run.leakage["accuracy"]),
         "features": verdict.features(run.comparison["probe"]["macro_auroc"]) if "probe" in run.comparison else "",
-        "counts": split.counts(run.table, run.series, classes),
+        "counts": counts(run.table, run.series, classes),
         "dropped": len(index.rows(run.table, index.DROPPED)),
-        "fingerprint": split.fingerprint(run.hashes),
+        "fingerprint": fingerprint(run.hashes),
         "confusions": {role: _confusion(table, classes) for role, table in run.predictions.items()},
         "external_confusions": {role: _confusion(table, classes) for role, table in external.items()},
         "wrong": {role: (table["label"] != table["predicted"]).sum() for role, table in run.predictions.items()},
@@ -124,6 +124,27 @@ def page(run, folder):
     }
     template = environment(TEMPLATES, autoescape=True, lstrip_blocks=True).get_template("report.html")
     return template.render(run._asdict() | names)
+
+
+def counts(table, series, classes):
+    """Images and series of each class, and of all, in each part: a dictionary for each of `classes` and None for all.
+
+    `table` is the split, `series` (n,) numbers. Keys: label, images, series, and under "parts" a pair (images, series)
+    for train, validation, test and, of what no part uses, "without".
+    """
+    found, in_part = [], table["split"].where(table["split"].isin(index.PARTS), "without")
+    for label in [*classes, None]:
+        chosen = np.ones(len(table), bool) if label is None else (table["label"] == label).to_numpy()
+        parts = {name: series[chosen & (in_part == name)] for name in (*index.PARTS, "without")}
+        parts = {name: (len(own), len(np.unique(own))) for name, own in parts.items()}
+        own = series[chosen]
+        found.append({"label": label, "images": len(own), "series": len(np.unique(own)), "parts": parts})
+    return found
+
+
+def fingerprint(hashes):
+    """SHA-256 over the image files' own, sorted: two runs with the same one saw the same files."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
 def remarks(role, tried):
