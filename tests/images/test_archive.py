@@ -65,7 +65,7 @@ def test_sources_of_any_depth_end_in_one_layout(tmp_path, make, above, capsys):
 
 def test_class_folders_that_are_missing_or_in_two_places(tmp_path):
     line = refused(make_folder(tmp_path / "source", ["Cyst/a.jpg", "Tumor/b.jpg", "Stone/readme.txt"]))
-    assert "expected folders Cyst, Stone with images (.jfif, .jpeg, .jpg, .png) side by side in one place" in line
+    assert "expected folders Cyst, Stone with images (.jfif, .jpeg, .jpg, .png) directly in them, side" in line
     assert "found Cyst, Tumor; Stone missing or empty; other files lie there, 1 of .txt: unpack archives" in line
     assert "; change data.classes or data.source, or give a table" in line
     names = ["Cyst/a.jfif", "Stone/1.2.nii.gz", "Stone/1.3.nii.gz", "Stone/x.bmp", "patient.zip"]

@@ -306,7 +306,7 @@ def test_an_unknown_folder_may_be_what_is_missing(tmp_path):
     assert [name.split("/")[-2:] for name in members[:-1]] == [["Cyst", "patient-0001-0001.png"]]
 
 
-SOME = "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png) side by side"
+SOME = "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jpeg, .jpg, .png) directly in them"
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,9 @@ Phantom data (generated, not patients): test accuracy, macro F1, and macro AUROC
 All of it on one page: plots/report.html
 Pictures: plots/pictures/
 params.yaml now says data.source: phantom, weights: {start}, and smaller settings.
-Next, what gap two random starts show:
+Next, what gap two random starts show beside this run:
   source .venv/bin/activate
-  dvc exp run -S weights=none
-  dvc exp show --only-changed --drop '.*/|params.yaml'
+  git add params.yaml dvc.lock metrics/headline.json && git commit -m Demo
+  dvc exp run -n null -S weights=none
+  dvc metrics diff HEAD null
 {NOTICE}"""

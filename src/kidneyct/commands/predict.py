@@ -20,7 +20,7 @@ from kidneyct.pipeline.roles import ROLES
 
 
 def add_arguments(parser):
-    image = "an image, DICOM too, or a folder to search for such"
+    image = "an image, DICOM too, or a folder to search for such, but for masks/"
     parser.add_argument("files", nargs="+", type=commands.name, metavar="FILE", help=image)
     parser.add_argument("--role", choices=ROLES, help=f"whose model ({ROLES[0]})")
     commands.add_source(parser)

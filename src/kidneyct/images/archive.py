@@ -52,7 +52,7 @@ def class_folders(names, classes, where, key="data.source", some=False, dicom=Fa
         if suffixes := Counter(PurePosixPath(name.lower()).suffix or "no ending" for name in others):
             lying = ", ".join(f"{count} of {shown(suffix)}" for suffix, count in suffixes.most_common(5))
             found += f"; other files lie there, {lying}: unpack archives, and save pictures as PNG or DICOM"
-        kind = "DICOM files" if dicom else f"images ({KINDS})"
+        kind = "DICOM files" if dicom else f"images ({KINDS}) directly in them,"
         advice = f"change data.classes or {key}{'' if some else ', or give a table as data.labels'}"
         if complete:
             found = f"them in {container.listed(sorted(map('/'.join, complete)), 20)}"

@@ -10,7 +10,7 @@ import numpy as np
 from kidneyct.files.atomic import new_folder
 from kidneyct.files.rounding import rounded
 from kidneyct.images import container, decoding, grey
-from kidneyct.images.archive import SUFFIXES
+from kidneyct.images.archive import MASKS, SUFFIXES
 from kidneyct.leakage.overlap import likeness
 from kidneyct.pipeline import errors
 from kidneyct.pipeline.errors import InputError
@@ -41,9 +41,9 @@ def find(paths):
 
 
 def _inside(folder):
-    """Image files in a folder and below it, sorted; InputError where not all of it can be searched."""
+    """Image files in a folder and below it, sorted, but no lesion masks; InputError where not all can be searched."""
     with container.opened(folder) as opened:
-        files = sorted(folder / name for name in opened.names)
+        files = sorted(folder / name for name in opened.names if MASKS not in Path(name).parts)
     return [file for file in files if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or _is_dicom(file)]
 
 
