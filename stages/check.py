@@ -6,10 +6,15 @@ DVC removes a stage's outputs before it runs the stage. So `download` depends on
 told while the user's file is still there.
 """
 
+from pathlib import Path
+
 from stages import atomic_write, run
 
-from kidneyct.pipeline import params
+from kidneyct.pipeline import lock, params
+from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import source
+
+ARCHIVE = Path("data/archive.zip")
 
 
 def main():
@@ -22,9 +27,20 @@ def main():
     if checked.data.source not in params.SOURCES:
         source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
     params.check_start(checked.weights)
+    if ARCHIVE.exists() and not Path("dvc.lock").exists() and not kept(ARCHIVE):
+        raise InputError(
+            f"{ARCHIVE}: found a file that no run here made, which DVC would remove; move it elsewhere and give its "
+            "new path as data.source"
+        )
     source.watch(checked.series.table, "data/table")
     with atomic_write("data/checked.txt") as partial:
         partial.write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")
+
+
+def kept(path):
+    """Whether DVC's cache has a file, so that nothing is lost with it."""
+    md5 = lock.digest(path)
+    return Path(".dvc/cache/files/md5", md5[:2], md5[2:]).exists()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two `dvc repro` in one clone."""
+"""Two `dvc repro` in one clone; the first stands still in the midst of a stage while the second comes and goes."""
 
 import os
 import signal
@@ -8,7 +8,6 @@ from tiny import clone
 
 
 def test_the_second_ends_in_a_line_and_the_first_is_not_disturbed(tmp_path):
-    """The first stands still in the midst of a stage while the second comes and goes."""
     project = clone(tmp_path / "clone", forked=False)
     command = ["dvc", "repro", "download"]
     options = {"cwd": project.folder, "env": project.environment, "start_new_session": True, "text": True}
