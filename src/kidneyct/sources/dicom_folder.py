@@ -139,7 +139,7 @@ def _names(found, of_file, source):
         if not patient[1]:
             raise InputError(
                 f"{source}: {shown(file)}: expected a PatientID, StudyInstanceUID or SeriesInstanceUID, found none; "
-                "without one nobody knows which slices are of ct patient"
+                "without one nobody knows which slices are of one patient"
             )
         rows.append((patient, file, ct))
         for key in (patient, (patient, ct.series)):
