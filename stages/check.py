@@ -27,7 +27,8 @@ def main():
     if checked.data.source not in params.SOURCES:
         source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
     params.check_start(checked.weights)
-    if ARCHIVE.exists() and not Path("dvc.lock").exists() and not kept(ARCHIVE):
+    first = ARCHIVE.exists() and not Path("dvc.lock").exists()
+    if first and not lock.cached(Path(), lock.digest(ARCHIVE)).exists():  # nor can DVC bring it back
         raise InputError(
             f"{ARCHIVE}: found a file that no run here made, which DVC would remove; move it elsewhere and give its "
             "new path as data.source"
@@ -35,12 +36,6 @@ def main():
     source.watch(checked.series.table, "data/table")
     with atomic_write("data/checked.txt") as partial:
         partial.write_text("params.yaml is valid, and no path in it is an output of the pipeline.\n")
-
-
-def kept(path):
-    """Whether DVC's cache has a file, so that nothing is lost with it."""
-    md5 = lock.digest(path)
-    return Path(".dvc/cache/files/md5", md5[:2], md5[2:]).exists()
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ def heat(path, table):
     lost = (table[models].max(axis=1) <= chance).to_numpy()
     figure = canvas.figure(9, LINE * len(models) + 2.4)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.1, wspace=0)
-    nobody_s = f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model"
-    figure.suptitle(nobody_s, **TITLE)
+    title = f"{lost.sum()} of {len(table)} series get no more than chance ({100 * chance:.0f} %) from any model"
+    figure.suptitle(title, **TITLE)
     counts = table["class"].value_counts()[classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=counts)[0]
     for axes, label in zip(panels, classes, strict=True):

@@ -45,9 +45,9 @@ def decode(content, name, formats=FORMATS, window=None):
             raise InputError(f"{name}: expected one picture, found {picture.n_frames}, an animation; save one of them")
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.has_transparency_data:
-            if deep or picture.convert("RGBA").getchannel("A").getextrema()[0] < 255:
-                raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
             picture = picture.convert("RGBA")
+            if deep or picture.getchannel("A").getextrema()[0] < 255:
+                raise InputError(f"{name}: expected an opaque picture, found transparent pixels; save it without them")
         if deep:
             picture = windows.grey(picture, name, window)
         return _lean(picture)

@@ -122,10 +122,15 @@ def check_file(folder, path, md5s):
 def _listed(folder, out, md5):
     """The files of an output of several as DVC's cache lists them, path -> MD5; {} where it does not."""
     try:
-        entries = json.loads((folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).read_bytes())
+        entries = json.loads(cached(folder, md5).read_bytes())
         return {f"{out}/{entry['relpath']}": entry["md5"] for entry in entries}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
+
+
+def cached(folder, md5):
+    """Where the cache of a project's folder keeps a file of this MD5, or the list of an output of several."""
+    return folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
 
 
 def digest(path):

@@ -169,7 +169,6 @@ def environment(*folders, **options):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders), undefined=jinja2.StrictUndefined, trim_blocks=True, **options
     )
-    environment.globals |= {"zip": zip, "beyond": tables.BEYOND, "penalty": tables.PENALTY}
     environment.globals |= {"zip": zip, "lost": titles.lost, "percent": percent, "decimal": decimal}
     environment.globals |= {"beyond": tables.BEYOND, "penalty": tables.PENALTY}
     environment.globals |= {"few": bootstrap.FEW, "coverage": bootstrap.coverage()}
