@@ -1,4 +1,4 @@
-"""The longest file first, so that two workers end at about the same time; and how much of what is random is tried.
+"""The longest files first, so that two workers end at about the same time; and how much of what is random is tried.
 
 The suite tries the same few examples each time. With FUZZ=5000, as `make fuzz` sets it, a test marked `fuzz` tries so
 many, and others each time.
@@ -35,7 +35,8 @@ hypothesis.settings.load_profile("fuzz" if "FUZZ" in os.environ else "suite")
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in ("test_pipeline.py", "test_study_pipeline.py"))
+    long = ["test_pipeline.py", "test_study_pipeline.py", "test_training.py", "test_routes.py", "test_interrupted.py"]
+    items.sort(key=lambda item: item.path.name not in long)
 
 
 def pytest_collection_finish():

@@ -1,9 +1,9 @@
 """Stages, and DVC, forked off a process that has imported what they import: seconds of processor time saved each.
 
 `commands()` is a folder with a `python` and a `dvc` to be put first on the PATH. They have the process, one for each
-that runs tests, fork and go on as `python -m stages.NAME` or `dvc`: in the caller's folder, with its environment and
-its files, ending when it ends. What they import of the project is the caller's own. All else, such as `python -c`, they
-leave to the real Python, and so do they all where the process is not ready yet.
+that runs tests, fork and go on as `python -m stages.NAME`, `python -c` or `dvc`: in the caller's folder, with its
+environment and its files, ending when it ends. What they import of the project is the caller's own. All else they leave
+to the real Python, and so do they all where the process is not ready yet.
 """
 
 import atexit
@@ -39,7 +39,7 @@ def real():
     os.execv({python!r}, [{python!r}, *(["-m", "dvc"] if name == "dvc" else []), *sys.argv[1:]])
 if any(os.environ.get(each) != value for each, value in {same!r}.items()):
     real()
-if name == "python" and (sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("stages.")):
+if name == "python" and sys.argv[1:2] != ["-c"] and (sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("stages.")):
     real()
 try:
     nursery = socket.socket(socket.AF_UNIX)
@@ -163,9 +163,13 @@ def _become(name, arguments, folder, environment, files):
             sys.argv = [name, *arguments]
             status = sys.modules["dvc.cli"].main(arguments)
         else:
-            _, module, *rest = arguments
-            sys.argv = ["-m", *rest]
-            status = runpy.run_module(module, run_name="__main__", alter_sys=True) and 0
+            option, program, *rest = arguments
+            sys.argv = [option, *rest]
+            if option == "-m":
+                runpy.run_module(program, run_name="__main__", alter_sys=True)
+            else:
+                exec(program, {"__name__": "__main__"})
+            status = 0
     except SystemExit as end:
         status = end.code
         if isinstance(status, str):

@@ -11,6 +11,7 @@ import sys
 
 import keras
 import numpy as np
+import nursery
 import pandas as pd
 import pytest
 import yaml
@@ -107,8 +108,9 @@ def test_a_killed_stage_ends_as_if_nothing_had_happened(
     shutil.copy(undisturbed / "params.yaml", folder)
     if stage == "train":
         shutil.copytree(undisturbed / "data/features", folder / "data/features")
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
-    command = [sys.executable, "-c", KILLED, stage, str(int(number)), str(after)]
+    environment = nursery.ENVIRONMENT | os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    python = nursery.commands() / "python" if nursery.ready() else sys.executable
+    command = [python, "-c", KILLED, stage, str(int(number)), str(after)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == -number, done.stderr
     left = [path for path in OUTPUTS[stage] if (folder / path).exists()]

@@ -60,7 +60,7 @@ TINY = {
         "patience": 5,
         "precision": "float32",
     },
-    "explain": {"images_per_class": 1, "mistakes": 1, "measured_images": 2},
+    "explain": {"images_per_class": 1, "mistakes": 1, "measured_images": 1},
 }
 
 
