@@ -170,6 +170,7 @@ def test_classes_alone_of_some_images_of_every_series_have_no_auroc(tmp_path):
     ("change", "line"),
     [
         (lambda t: t.drop(columns="Normal"), "expected a column image and a column for each of Cyst, Normal, or predi"),
+        (lambda t: t[[]], "found none"),
         (lambda t: t.assign(image=t["image"].str.lower()), "10 images that benchmark/series.csv does not have: cyst/"),
         (lambda t: pd.concat([t, t[:1]]), "1 images twice or more: Cyst/0.jpg"),
         (lambda t: t[:5], "2 open series without an image: normal-0, normal-1"),

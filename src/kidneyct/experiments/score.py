@@ -1,5 +1,7 @@
 """Predictions from any framework on the published series: checked, measured, and set beside the study's models."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from kidneyct.experiments import intervals
@@ -20,13 +22,14 @@ def read(path, published, classes, use="open"):
     own predictions. `published` is benchmark/series.csv. Every series of this `use`, open or locked, must be there, of
     each one image or more, and none of the other. InputError has a line for each kind of fault.
     """
-    table = tables.load(path, "a table of predictions", dtype={"image": str, "predicted": str}, keep_default_na=False)
-    table = table.rename(columns=lambda name: name.removeprefix(PROBABILITY))
-    scored = all(label in table for label in classes)
-    if "image" not in table or not (scored or "predicted" in table):
+    header, lines = tables.user_lines(Path(path).read_bytes(), path)
+    header = [name.removeprefix(PROBABILITY) for name in header]
+    table = pd.DataFrame(lines.values(), columns=header, dtype=str)
+    scored = all(header.count(label) == 1 for label in classes)
+    if header.count("image") != 1 or not (scored or header.count("predicted") == 1):
         raise InputError(
             f"{path}: expected a column image and a column for each of {', '.join(classes)}, or predicted; found "
-            f"{', '.join(map(str, table.columns))}"
+            f"{', '.join(header) or 'none'}"
         )
     names, wanted = table["image"], published[published["use"] == use]
     own = published.set_index("image").reindex(names).reset_index()
