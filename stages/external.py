@@ -1,6 +1,7 @@
 """Lay out and decode the external test set as the study's own images; run both models, and both starts' probes, on it.
 
-Its series are known from its patients.csv, or inferred. Where there is none, `data/external` holds tables without rows.
+Its series are known from its patients.csv, or inferred. Where there is none, `data/external` holds tables without rows,
+and what is slow to load, TensorFlow and scikit-learn, is not loaded.
 """
 
 from pathlib import Path
@@ -11,10 +12,8 @@ from stages import run, write_json
 
 from kidneyct.files import arrays, index, predictions, tables
 from kidneyct.images import archive, decoding
-from kidneyct.leakage import overlap
 from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
-from kidneyct.probe import logistic, probe
 from kidneyct.series import inference, known_series, split
 from kidneyct.sources import user_images
 
@@ -43,6 +42,9 @@ def main():
     table = files.iloc[rows].reset_index(drop=True)
     facts, found = {"images": len(rows)}, table[["image", "label"]]
     if len(rows):
+        from kidneyct.leakage import overlap
+        from kidneyct.probe import probe
+
         numbers = np.asarray(columns["series"])[rows]
         found = shared(table, thumbnails[rows], classes, p.series.similarity, p.split.by, p.probe.slices)
         facts |= overlap.summary(found, numbers) | {"series_are": "known" if "inferred" in columns else "inferred"}
@@ -80,7 +82,7 @@ def series(files, thumbnails, asked):
 
 
 def predicted(rows, classes, model):
-    """Role -> probabilities (n, c); TensorFlow, slow to load, is loaded only where there are images."""
+    """Role -> probabilities (n, c)."""
     if not len(rows):
         return {role: np.empty((0, len(classes))) for role in ROLES}
     from kidneyct.backbone import devices
@@ -100,6 +102,7 @@ def probed(rows, study, classes, pixel_scaling, by, slices):
     if not len(rows):
         return {role: np.empty((0, len(classes))) for role in ROLES}
     from kidneyct.backbone import features, vgg
+    from kidneyct.probe import logistic
 
     images, used, found = arrays.images(FOLDER / "images.npy"), np.flatnonzero(study["split"].isin(index.PARTS)), {}
     codes, series = index.codes(study["label"], classes)[used], index.read_series("data/series.csv", len(study))[used]
@@ -113,6 +116,8 @@ def probed(rows, study, classes, pixel_scaling, by, slices):
 
 def shared(table, thumbnails, classes, similarity, by, slices):
     """`overlap.find` of the external images and the study's."""
+    from kidneyct.leakage import overlap
+
     study, own_split = index.read("data/images/index.csv"), index.read("data/split.csv")
     own_series = index.read_series("data/series.csv")
     index.same_rows({"data/images/index.csv": study, "data/split.csv": own_split, "data/series.csv": own_series})

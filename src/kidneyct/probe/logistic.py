@@ -8,6 +8,9 @@ import copy
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from kidneyct.files import tables
@@ -24,7 +27,7 @@ one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 class Model(NamedTuple):
     """A fitted regression: what standardises, what spans the fitted rows, the regression itself, and its choice."""
 
-    scaler: Any
+    scaler: StandardScaler
     basis: np.ndarray | None  # (d, r); None stands for all d dimensions
     regression: Any
     classes: int
@@ -90,10 +93,6 @@ def path(features, codes, weights, classes, strengths):
     Fewer rows than dimensions are rotated into their own span first. The penalty and the fitted values are the same
     there, as no part of the coefficients lies outside it, and a step costs n² instead of n d.
     """
-    from sklearn.dummy import DummyClassifier  # slow to load, for stages that import this and fit nothing
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
     scaler = StandardScaler().fit(features)
     standard = scaler.transform(features)
     basis = np.linalg.qr(standard.T)[0] if len(standard) < standard.shape[1] else None

@@ -4,7 +4,6 @@ import unicodedata
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score
 
 from kidneyct.files import tables
 from kidneyct.images import container
@@ -63,6 +62,8 @@ def agreement(known, inferred):
     The index (Hubert and Arabie 1985) is 1 for the same grouping and 0, on average, for a random one. Purity is the
     share of images whose known series is the commonest of their inferred one: below 1, inference joins what is apart.
     """
+    from sklearn.metrics import adjusted_rand_score
+
     table = pd.DataFrame({"known": np.asarray(known), "inferred": np.asarray(inferred)})
     commonest = table.groupby(["inferred", "known"]).size().groupby("inferred").max()
     return {

@@ -1,7 +1,6 @@
 """Which rows train, validate and test."""
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from kidneyct.files.index import DROPPED, PARTS, UNUSED, class_counts, rows
 from kidneyct.pipeline.errors import InputError
@@ -63,6 +62,8 @@ def by_image(labels, test, validation, seed, folds=1, fold=0):
 
     Returns (n,) strings of PARTS; `folds` and `fold` as in `divide`.
     """
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
     parts, rest = np.full(len(labels), "train", dtype=object), np.arange(len(labels))
     shares = {"test": test, "validation": validation}
     smallest = np.unique(labels, return_counts=True)[1].min()
