@@ -1,9 +1,9 @@
 """Stages, and DVC, forked off a process that has imported what they import: seconds of processor time saved each.
 
-`commands()` is a folder with a `python` and a `dvc` to be put first on the PATH. They have the process, one for each
-that runs tests, fork and go on as `python -m stages.NAME`, `python -c` or `dvc`: in the caller's folder, with its
-environment and its files, ending when it ends. What they import of the project is the caller's own. All else they leave
-to the real Python, and so do they all where the process is not ready yet.
+`commands()` is a folder with a `python` and a `dvc` to be put first on the PATH. They have the process, one for all
+that run tests together, fork and go on as `python -m stages.NAME`, `python -c` or `dvc`: in the caller's folder, with
+its environment and its files, ending when it ends. What they import of the project is the caller's own. All else they
+leave to the real Python, and so do they all where the process is not ready yet.
 """
 
 import atexit
@@ -68,7 +68,11 @@ def commands():
     """The folder, or None where a process can't do this."""
     if not sys.platform.startswith("linux"):
         return None
-    folder = Path(tempfile.mkdtemp(prefix="nursery"))
+    folder = Path(tempfile.gettempdir(), f"nursery-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}")
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:  # another process of these tests has it, to the end
+        return folder
     path = str(folder / "socket")
     same = dict.fromkeys(SAME) | ENVIRONMENT
     for name in ("python", "dvc"):
@@ -78,17 +82,17 @@ def commands():
     environment = {name: value for name, value in os.environ.items() if name not in SAME} | ENVIRONMENT
     command = [sys.executable, __file__, path]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
-    commands.process = process  # it ends when its standard input does, with the process that runs the tests
+    commands.process = process  # it ends when its standard input does, with the process that began it
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def ready():
     """Wait until the process can do it; whether it can."""
-    folder = commands()
-    while folder and not (folder / "socket").exists() and commands.process.poll() is None:
+    folder, end = commands(), time.monotonic() + 120
+    while folder and not (folder / "socket").exists() and time.monotonic() < end:
         time.sleep(0.1)
-    return bool(folder) and commands.process.poll() is None
+    return bool(folder) and (folder / "socket").exists()
 
 
 def main():
