@@ -248,8 +248,9 @@ def draw(path, results):
     panels[0].set_ylabel("right test images, %")
     panels[0].set_xlabel("steps of training")
     panels[1].set_xlabel("steps × learning rate × how far the features lie apart")
-    panels[0].text(3, 97.5, "the paper's ImageNet: 98.96", fontsize=8, color="0.35", va="top")
-    panels[0].text(3, 68.2, "the paper's random weights: 68.94", fontsize=8, color="0.35", va="top")
+    note = {"fontsize": 8, "color": "0.35", "va": "top", "bbox": {"fc": "white", "ec": "none", "pad": 0.8}}
+    panels[0].text(3, 97.5, "the paper's ImageNet: 98.96", **note)
+    panels[0].text(3, 68.2, "the paper's random weights: 68.94", **note)
     panels[0].set_title("Random weights are late …", fontsize=11)
     panels[1].set_title("… in part as their features are small", fontsize=11)
     figure.legend(
@@ -259,7 +260,7 @@ def draw(path, results):
 
 
 def _line(axes, result, unit, style):
-    """A result's accuracy after each epoch, and a marker where 30 epochs end; `unit` is what a step counts."""
+    """A result's accuracy after each epoch, and a marker at the epoch that is kept; `unit` is what a step counts."""
     colour, marker = ("0.6", None) if result["start"] == "candidate" else style
     accuracies = 100 * np.array(result["accuracy_by_epoch"])
     steps = unit * result["steps_per_epoch"] * np.arange(1, len(accuracies) + 1)
@@ -271,7 +272,7 @@ def _line(axes, result, unit, style):
         color=colour,
         linewidth=0.8 if result["start"] == "candidate" else 1.5,
         marker=marker,
-        markevery=[EPOCHS - 1],
+        markevery=[result["kept_epoch"] - 1],
         markersize=8,
         label=None if name in known else name,
         zorder=1 if result["start"] == "candidate" else 2,
@@ -280,7 +281,7 @@ def _line(axes, result, unit, style):
 
 def setting(result):
     """A result's setting in words, its draw and start left out."""
-    changes = [f"{result['images']:,} images" + (" (originals)" if result["archive"] == "sample" else "")]
+    changes = [f"{result['images']:,} images" + (" of all series" if result["archive"] != "sample" else "")]
     changes += [f"{result['size']} pixels"] if result["size"] != 96 else []
     changes += [f"batches of {result['batch']}"] if result["batch"] != 100 else []
     changes += [f"rate {result['rate']:g}"] if result["rate"] != 1e-3 else []

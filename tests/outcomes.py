@@ -13,7 +13,9 @@ SERIES = [0, 0, 1, 1, 2, 2, 3, 3]
 def outcome(candidate, control="aabbbbbb", rate=0.001, stopped=True, images=IMAGES):
     """What one seed left: a table of eight images, four series, and two folds' trainings."""
     table = pd.DataFrame({"image": images, "label": LABELS, "series": SERIES})
-    table = table.assign(candidate=list(candidate), control=list(control))
+    for role, given in {"candidate": candidate, "control": control}.items():
+        sure = {f"{role}: probability of {label}": [0.9 if own == label else 0.1 for own in given] for label in CLASSES}
+        table = table.assign(**{role: list(given)}, **sure)
     table = table.assign(majority_class="a", nearest_thumbnail=LABELS, linear_model=list("aaaaaaab"))
     table = table.assign(acquisition=list("abababab"), acquisition_size=list("aabbaabb"))
     training = {"learning_rate": rate, "stopped": stopped, "edge": "none", "collapsed": len(set(candidate)) == 1}

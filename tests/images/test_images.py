@@ -167,10 +167,7 @@ SIXTEEN = b"\x89PNG\r\n\x1a\n" + b"".join(  # bits of each colour
         (b"IEND", b""),
     )
 )
-SEEN_THROUGH, NO_PICTURE = (
-    "expected an opaque picture, found transparent pixels",
-    r"not a readable image \(no known",
-)
+SEEN_THROUGH, NO_PICTURE = ("expected an opaque picture, found transparent pixels", r"not a readable image \(no known")
 
 
 @pytest.mark.parametrize(

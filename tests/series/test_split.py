@@ -142,21 +142,13 @@ def test_a_block_by_hand():
 @pytest.mark.parametrize(
     ("labels", "settings", "line"),
     [
-        (
-            LABELS,
-            {"by": "series", "folds": 7},
-            r"needs 7 series or more of each class here.*6 of class a.*: image$",
-        ),
+        (LABELS, {"by": "series", "folds": 7}, r"needs 7 series or more of each class here.*6 of class a.*: image$"),
         (LABELS, {"by": "block", "folds": 7}, r"needs 7 series or more of each class here.*found 6 of class a"),
         (LABELS, {"folds": 31}, "at most 30, the images of the smallest class; found 31"),
         (LABELS, {"by": "series", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
         (LABELS, {"by": "block", "folds": 2, "validation": 0.5}, r"expected less than 0\.5 beside a fold, found 0\.5"),
         (np.array([*"a" * 50, "b"]), {}, r"split\.test: 10 of 51 images can't be drawn .*; add images"),
-        (
-            np.array([*"a" * 50, *"bbb"]),
-            {"test": 0.04},
-            r"no image of class b \(3 images\) falls into validation and",
-        ),
+        (np.array([*"a" * 50, *"bbb"]), {"test": 0.04}, r"no image of class b \(3 images\) falls into validation and"),
     ],
 )
 def test_parts_that_cannot_be(labels, settings, line):

@@ -313,19 +313,11 @@ SOME = "expected some of the folders Cyst, Normal, Stone with images (.jfif, .jp
     ("read", "files", "line"),
     [
         (taken, {"Cyst/a": ct.file(), "Other/b": ct.file()}, "expected folders Cyst, Stone with DICOM files side by"),
-        (
-            taken,
-            {"Cyst/a": ct.shipped("MR_small.dcm")},
-            "CT slices, found none in 1 files; change data.source",
-        ),
+        (taken, {"Cyst/a": ct.shipped("MR_small.dcm")}, "CT slices, found none in 1 files; change data.source"),
         (taken, {"Cyst/a": ct.file(), "Cyst/b.png": b"", "Stone/c.jpg": b""}, "found both in the class folders"),
         (external, {"Other/a.jpg": b""}, SOME),
         (external, {"Other/a.jpg": b""}, "Cyst, Normal, Stone missing or empty; change data.classes or data.external"),
-        (
-            external,
-            dict.fromkeys(("a/Cyst/b.jpg", "c/Stone/d.jpg"), b""),
-            "them in a, c; give the path of one as data",
-        ),
+        (external, dict.fromkeys(("a/Cyst/b.jpg", "c/Stone/d.jpg"), b""), "them in a, c; give the path of one as data"),
         (external, {}, "data.external: expected none or the path of a folder or zip, found nothing at "),
     ],
 )

@@ -98,6 +98,9 @@ def test_the_verdict_on_a_gap_and_its_interval():
     )
     sentence = "(95 % interval over 7 series +10.0 to +50.0): the interval leaves out zero."
     assert sentence in told(0.9, 0.6, 0.5, gap_low=0.1, gap_high=0.5)
+    few = {"accuracy": {"candidate": 1, "control": 0, "gap": 1, "gap_low": 1, "gap_high": 1}, "series": 2}
+    without = {"nearest_thumbnail": 0, "acquisition": 0}
+    assert "in test accuracy; 2 series of test images are too few for an interval." in verdict.verdict(few, without)
     gaps = [0.271, -0.05, 0.0, 0.0004, -0.0004, -0.0]
     assert [verdict.signed(gap) for gap in gaps] == ["+27.1", "-5.0", "+0.0", "+0.04", "-0.04", "+0.0"]
 
@@ -105,8 +108,8 @@ def test_the_verdict_on_a_gap_and_its_interval():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((0.7, 0.8, 0.5), "The candidate is 10.0 points below the control in test accuracy; one series of test images"),
-        ((0.8, 0.8, 0.5), "The candidate's test accuracy equals the control's; one series"),
+        ((0.7, 0.8, 0.5), "The candidate is 10.0 points below the control in test accuracy; 7 series of test images are"),
+        ((0.8, 0.8, 0.5), "The candidate's test accuracy equals the control's; 7 series"),
         ((1.0, 0.99, 1.0), "Neither model beats a nearest-thumbnail look-up (100.0 %): the candidate is level with"),
         ((0.71, 0.7, 0.5, 0.7), f"The control is level with {ACQUISITION}: this accuracy says nothing about the dise"),
         ((0.7, 0.6, 0.5, 0.4, 0.8), "features are level with the control's before any training"),

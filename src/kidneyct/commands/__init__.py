@@ -32,9 +32,7 @@ def add_source(parser):
     """Have a command take its models from a run's folder or from a file."""
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--workspace", type=name, metavar="DIR", help="folder of the finished run (here)")
-    either.add_argument(
-        "--model", type=name, metavar="FILE", help="a model that kidneyct export wrote, instead of a run's"
-    )
+    either.add_argument("--model", type=name, metavar="FILE", help="what kidneyct export wrote, instead of a run's")
 
 
 def models(options, roles):

@@ -4,9 +4,6 @@ It holds all that `kidneyct predict --model FILE` needs, in any folder: a zip of
 to read, and the training images' thumbnails of 25x25 pixels, which are pictures of patients where the images are. Only
 with them can `predict` say how much an image resembles those that the model was trained on. The same run gives the same
 file. No file is overwritten, and opening it runs nothing.
-
-example:
-  kidneyct export candidate.zip
 """
 
 import os

@@ -2,10 +2,6 @@
 
 They lie in class folders with a folder for each patient and with lesion masks: what data.source takes, and nobody's
 scans.
-
-example:
-  kidneyct phantom /tmp/scans --patients 6 --slices 4
-      /tmp/scans: 96 DICOM files of 24 patients, and their masks
 """
 
 from kidneyct.commands import name, whole

@@ -3,11 +3,8 @@
 A file names arms (what the candidate starts from, and how it is trained), ways of splitting with folds, and seeds; or
 probes: tuned linear models on what each start knows, over many cuts into folds and draws of random weights. Each run is
 one of DVC's experiments and is run once: interrupt it when you like, and the same command goes on where it stopped.
-Written are metrics/NAME.json, NAME being the file's, and charts and tables in plots/.
-
-example:
-  RAY_ADDRESS=auto kidneyct study --jobs 8
-      eight runs at once on Ray: on the cluster that this machine belongs to, else on this machine
+Written are metrics/NAME.json, NAME being the file's, and charts and tables in plots/. Several runs at once are tasks on
+Ray, on this machine or on the cluster that RAY_ADDRESS names.
 """
 
 import contextlib
@@ -126,8 +123,9 @@ def _splits(runs, revisions, name, classes):
     tables.write(table, f"plots/{name}.csv")
     charts.forest(f"plots/{name}.png", splits)
     columns = ["model", "value", "low", "high", "gap", "gap_low", "gap_high", "p_holm"]
-    for split, rows in table[table["metric"] == "accuracy"].groupby("split", sort=False):
-        print(f"\n{split}: accuracy, its 95 % interval over series, and what it is above or below the control's")
+    shown = table[table["metric"].isin(["macro_auroc", "accuracy"])]
+    for (split, metric), rows in shown.groupby(["split", "metric"], sort=False):
+        print(f"\n{split}: {metric}, its 95 % interval over series, and what it is above or below the control's")
         print(rows[columns].to_string(index=False, na_rep="", float_format="%.4f"))
     if missing:
         print(f"\nNot all folds are there yet: {'; '.join(missing)}.")

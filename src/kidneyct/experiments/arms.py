@@ -1,15 +1,19 @@
-"""The arms of a study, each series tested once: every arm by itself, against the control and against each other."""
+"""The arms of a study, each series tested once: every arm by itself and against the control."""
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
+from kidneyct.experiments import intervals
 from kidneyct.files import index, tables
+from kidneyct.files.predictions import PROBABILITY
 from kidneyct.pipeline.roles import ROLES
+from kidneyct.probe import probe
 from kidneyct.statistics import pooled
 
 CANDIDATE, CONTROL = ROLES
-METRICS = ("accuracy", "macro_f1")
+METRICS = ("accuracy", "macro_f1", "macro_auroc")  # the last of whole series, by mean probability
 ENDS = ("value", "low", "high")
 COLUMNS = ("split", "kind", "model", "metric", *ENDS, "gap", "gap_low", "gap_high", "p_holm")
 
@@ -17,10 +21,9 @@ COLUMNS = ("split", "kind", "model", "metric", *ENDS, "gap", "gap_low", "gap_hig
 def summarise(outcomes, classes):
     """One way of splitting: what `study.json` says of it.
 
-    `outcomes` is arm -> {seed: (table, trainings)}: of each image tested its image, label, series, and what candidate,
-    control and baselines took it for; and of each fold how both roles were trained. Arms whose images or seeds differ
-    from the first's are left out of the comparison and named under `incomplete`. Arms share a control where neither
-    its answers nor its trainings differ.
+    `outcomes` is arm -> {seed: (table, trainings)}, as `study.outcome` has them, the folds of a seed together. Arms
+    whose images or seeds differ from the first's are left out and named under `incomplete`. Arms share a control where
+    neither its answers nor its trainings differ.
     """
 
     def images(seeds):
@@ -32,9 +35,9 @@ def summarise(outcomes, classes):
     counts = {role: {arm: _counts(own, role, classes) for arm, own in alike.items()} for role in ROLES}
     baselines = {name: _counts(first, name, classes) for name in index.BASELINES}
     trained = {role: {arm: _trained(own, role) for arm, own in alike.items()} for role in ROLES}
-    models, controls = (counts[role] for role in ROLES)
+    scores = {role: {arm: _of_series(own, role, classes) for arm, own in alike.items()} for role in ROLES}
     names, control_of = {}, {}
-    for arm, own in controls.items():
+    for arm, own in counts[CONTROL].items():
         made_of = repr(trained[CONTROL][arm]), *(counted.tobytes() for counted in own)
         control_of[arm] = names.setdefault(made_of, f"control of {arm}" if names else "control")
 
@@ -43,18 +46,20 @@ def summarise(outcomes, classes):
         accuracy, macro_f1, *recall = pooled.estimate(own, against)
         return {"accuracy": accuracy, "macro_f1": macro_f1, "recall": dict(zip(classes, recall, strict=True))}
 
-    def told(arm, role, **more):
-        own = counts[role][arm]
-        less = {name: estimates(own, counted) for name, counted in baselines.items()}
-        return estimates(own) | trained[role][arm] | more | {"against_baselines": less}
+    def model(*sides):
+        """Estimates of an arm in a role, or its gaps to another."""
+        (own, codes), *other = (scores[role][arm] for arm, role in sides)
+        auroc = intervals.estimate(own, codes, *(values for values, _ in other))["macro_auroc"]
+        return estimates(*(counts[role][arm] for arm, role in sides)) | {"macro_auroc": auroc}
 
-    against = {arm: estimates(models[arm], controls[arm]) for arm in models}
-    pairs = {
-        f"{arm} - {other}": estimates(models[arm], models[other]) for arm, other in itertools.combinations(models, 2)
-    }
-    for gaps, metric in itertools.product((against, pairs), METRICS):
-        for name, tested in pooled.family({name: gap[metric] for name, gap in gaps.items()}).items():
-            gaps[name][metric] = tested
+    def told(arm, role, **more):
+        less = {name: estimates(counts[role][arm], counted) for name, counted in baselines.items()}
+        return model((arm, role)) | trained[role][arm] | more | {"against_baselines": less}
+
+    against = {arm: model((arm, CANDIDATE), (arm, CONTROL)) for arm in alike}
+    for metric in METRICS:
+        for name, tested in pooled.family({name: gap[metric] for name, gap in against.items()}).items():
+            against[name][metric] = tested
     return {
         "images": len(some),
         "series": some["series"].nunique(),
@@ -66,7 +71,6 @@ def summarise(outcomes, classes):
             arm: told(arm, CANDIDATE, control=control, against_control=against[arm])
             for arm, control in control_of.items()
         },
-        "pairs": pairs,
     }
 
 
@@ -76,6 +80,16 @@ def _counts(seeds, column, classes):
         pooled.counts(*(index.codes(table[name], classes) for name in ("label", column)), table["series"], len(classes))
         for table, _ in seeds.values()
     ]
+
+
+def _of_series(seeds, role, classes):
+    """Mean probabilities of whole series (seeds, 1, g, k) by a role's model, and their classes (g,)."""
+    columns = [f"{role}: {PROBABILITY}{label}" for label in classes]
+    sides = [
+        probe.by_series(table[columns].to_numpy(float), index.codes(table["label"], classes), table["series"])
+        for table, _ in seeds.values()
+    ]
+    return np.stack([probabilities for probabilities, _ in sides])[:, None], sides[0][1]
 
 
 def _trained(seeds, role):

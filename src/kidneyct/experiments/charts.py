@@ -19,7 +19,7 @@ NAMES = {  # in a chart; others bear the study's names
 }
 # Of Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
 PRIMARY_STYLE, RANDOM_STYLE, BASELINE_STYLE = ("#0072B2", "o"), ("#D55E00", "s"), ("0.45", "d")
-METRICS = {"accuracy": "test accuracy", "macro_f1": "macro F1"}
+METRICS = {"macro_auroc": "macro AUROC of series", "accuracy": "test accuracy", "macro_f1": "macro F1"}
 LINES = {  # baseline -> what to call it, line, colour
     "majority_class": ("majority class", ":", "0.35"),
     "nearest_thumbnail": ("nearest thumbnail", "--", "#009E73"),
@@ -156,30 +156,29 @@ def heat(path, table):
 
 
 def forest(path, splits):
-    """Accuracy and macro F1 of arms and controls with their 95 % intervals; `splits` is study.json's, by name.
+    """METRICS of arms and controls with their 95 % intervals; `splits` is study.json's, by name.
 
     Arms, then controls, by rows, ways of splitting side by side, baselines as lines.
     """
     kinds = ("arms", "controls")
     rows = list(dict.fromkeys((kind, name) for kind in kinds for split in splits.values() for name in split[kind]))
-    figure = canvas.figure(4.2 * len(splits) + 2.2, 2 * (0.36 * len(rows) + 1.1) + 0.7)
+    figure = canvas.figure(4.2 * len(splits) + 2.2, len(METRICS) * (0.36 * len(rows) + 1.1) + 0.7)
     panels = figure.subplots(len(METRICS), len(splits), sharey=True, squeeze=False)
     for line, (metric, title) in zip(panels, METRICS.items(), strict=True):
         for axes, (name, split) in zip(line, splits.items(), strict=True):
             for baseline, (label, dashes, colour) in LINES.items():
-                value = split["baselines"][baseline][metric]["value"]
-                axes.axvline(value, linestyle=dashes, color=colour, linewidth=1.3, label=label)
+                if found := split["baselines"][baseline].get(metric):
+                    axes.axvline(found["value"], linestyle=dashes, color=colour, linewidth=1.3, label=label)
             for place, (kind, label) in enumerate(rows):
                 if label in split[kind]:
                     _estimate(axes, place, split[kind][label], metric, kind)
             axes.set(xlim=(-0.02, 1.06), ylim=(len(rows) - 0.5, -0.5), xlabel=title)
             axes.set_yticks(range(len(rows)), [label for _, label in rows])
-            axes.grid(axis="x", color="0.92")
-            axes.set_axisbelow(True)
-            if metric == "accuracy":
+            _plain(axes, "x")
+            if line is panels[0]:
                 seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
                 axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
-    handles, labels = panels[0][0].get_legend_handles_labels()
+    handles, labels = panels[-1][0].get_legend_handles_labels()
     columns = min(2 * len(splits), len(LINES))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
     canvas.save(figure, path)

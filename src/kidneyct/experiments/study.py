@@ -200,14 +200,16 @@ def table(files, path):
 def outcome(revision):
     """What an experiment left: a line for each test image, and how each role was trained.
 
-    The table has image, label, series, a column for each role's predictions and one for each baseline's. Of a role's
-    training there are learning_rate, edge (of the list of rates: lowest, highest or none), stopped (before the last
-    epoch), collapsed (it predicts one class only), training_accuracy and untrained, as in evaluation.json.
+    The table has image, label, series, for each role what it predicted and its "ROLE: probability of CLASS", and a
+    column for each baseline's predictions. Of a role's training there are learning_rate, edge (of the list of rates:
+    lowest, highest or none), stopped (before the last epoch), and collapsed (it predicts one class only),
+    training_accuracy and untrained as in evaluation.json.
     """
     files = DVCFileSystem(".", rev=revision)
     predictions = {role: table(files, f"models/{role}/predictions.csv") for role in ROLES}
-    answers = {role: own["predicted"].to_numpy() for role, own in predictions.items()}
-    result = predictions[CANDIDATE][["image", "label"]].assign(**answers)
+    prefixed = [own.add_prefix(f"{role}: ") for role, own in predictions.items()]
+    result = pd.concat([predictions[CANDIDATE][["image", "label"]], *prefixed], axis=1)
+    result = result.rename(columns={f"{role}: predicted": role for role in ROLES})
     for path, columns in (("data/series.csv", ["series"]), ("metrics/leakage/baselines.csv", index.BASELINES)):
         result = result.merge(table(files, path)[["image", *columns]], on="image", validate="one_to_one")
     trainings = {}

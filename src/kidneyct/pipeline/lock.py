@@ -45,7 +45,7 @@ def read(folder):
         tree = yaml12.read(path)
     except FileNotFoundError:
         raise InputError(
-            f"{path}: not there; give the folder of a finished run with --workspace, or run dvc repro"
+            f"{path}: not there; give a finished run's folder with --workspace, or make a run: make demo, dvc repro"
         ) from None
     except InputError as error:
         raise InputError(f"{error}; {MEND}") from None

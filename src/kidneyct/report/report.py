@@ -59,7 +59,7 @@ def figures(run):
         marks = "".join(f", {word}" for word in ("collapsed", "untrained") if found[word])
         accuracy = f"accuracy {found['accuracy']:.2%} of {len(run.predictions[role])} test images"
         right.append(f"{names[role]}\n{accuracy}{marks}")
-        calibrated.append(f"{names[role]}\nexpected calibration error {found['expected_calibration_error']:.3f}")
+        calibrated.append(f"{names[role]}\nexpected calibration error {found['expected_calibration_error']:.3f}{marks}")
     confusions = [predictions.confusion(table, classes) for table in run.predictions.values()]
     yield "comparison", charts.confusion_pair(confusions, classes, right)
     yield "calibration", charts.reliability_pair(run.reliability.values(), calibrated)

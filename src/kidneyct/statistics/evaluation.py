@@ -44,7 +44,7 @@ def evaluate(codes, probabilities, classes):
         "macro_auroc": metrics.roc_auc_score(one_hot, probabilities, average="macro"),
         "collapsed": len(np.unique(predicted)) == 1,
         "weakest_class": classes[f1.argmin()],  # by F1, the first of equals
-        "classes": table.to_dict("index"),
+        "classes": table.astype({"support": int}).to_dict("index"),
     }
     return rounded(result)
 

@@ -1,5 +1,7 @@
 """A run's answer in words."""
 
+FEW = 6  # series below which no interval is told: with six, one of 95 % holds the truth in 82 % (benchmarks.intervals)
+
 
 def verdict(comparison, without):
     """Plain sentences: is there a gap, is either model better than no model at all, and whose features are ahead?
@@ -33,8 +35,8 @@ def _gap_sentence(accuracy, series):
         lead = "The candidate's test accuracy equals the control's"
     else:
         lead = f"The candidate is {_apart(accuracy['gap'])} the control in test accuracy"
-    if "gap_low" not in accuracy:
-        return f"{lead}; one series of test images allows no interval."
+    if series < FEW or "gap_low" not in accuracy:
+        return f"{lead}; {series} series of test images are too few for an interval."
     low, high = accuracy["gap_low"], accuracy["gap_high"]
     says = "holds zero, so no difference is shown" if low <= 0 <= high else "leaves out zero"
     return f"{lead} (95 % interval over {series} series {signed(low)} to {signed(high)}): the interval {says}."
