@@ -108,7 +108,7 @@ def test_the_verdict_on_a_gap_and_its_interval():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((0.7, 0.8, 0.5), "The candidate is 10.0 points below the control in test accuracy; 7 series of test images are"),
+        ((0.7, 0.8, 0.5), "The candidate is 10.0 points below the control in test accuracy; 7 series of test images"),
         ((0.8, 0.8, 0.5), "The candidate's test accuracy equals the control's; 7 series"),
         ((1.0, 0.99, 1.0), "Neither model beats a nearest-thumbnail look-up (100.0 %): the candidate is level with"),
         ((0.71, 0.7, 0.5, 0.7), f"The control is level with {ACQUISITION}: this accuracy says nothing about the dise"),
