@@ -114,7 +114,7 @@ def test_without_thumbnails_likeness_can_t_be_told(workspace, exported, inputs, 
         ("predict a.png --model m --role control", "--model: the file holds one model and needs no run; leave out --r"),
         ("predict a.png --explain /", "--explain /: expected a new or empty folder, found another; choose another"),
         ("predict a.png --model m", "m: expected a model that kidneyct export wrote, found none that can be read (No "),
-        ("export x.zip --workspace none", "none/dvc.lock: not there; give the folder of a finished run with --workspa"),
+        ("export x.zip --workspace none", "none/dvc.lock: not there; give a finished run's folder with --workspa"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(arguments, line, tmp_path, run, monkeypatch):
