@@ -16,7 +16,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 # Whatever ~/.keras/keras.json says; with it TensorFlow starts without JAX, which takes a second of each start.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Two processes test at once, whose threads would wait for each other's processor in a loop.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+for threads in ("OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 # Python programs started by a process that ignores Ctrl-C, as a shell's background jobs do, would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
