@@ -6,11 +6,13 @@ many, and others each time.
 
 import gc
 import os
+import random
 import signal
 import tempfile
 from pathlib import Path
 
 import hypothesis
+import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 # Whatever ~/.keras/keras.json says; with it TensorFlow starts without JAX, which takes a second of each start.
@@ -38,6 +40,12 @@ hypothesis.settings.load_profile("fuzz" if "FUZZ" in os.environ else "suite")
 def pytest_collection_modifyitems(items):
     long = ["test_pipeline.py", "test_study_pipeline.py", "test_training.py", "test_routes.py", "test_interrupted.py"]
     items.sort(key=lambda item: item.path.name not in long)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Networks without a seed of their own begin with the same weights each time, as Keras asks Python for one."""
+    random.seed(0)
 
 
 def pytest_collection_finish():

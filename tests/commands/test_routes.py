@@ -270,8 +270,9 @@ def test_images_are_chosen_and_explained(browser, address, inputs, workspace, ru
     assert third.text.splitlines() == ["text.jpg", line]
     (expected,) = json.loads(run("predict", named, "--workspace", workspace[0], "--json")[1])["predictions"]
     opinion = first.find_element("css selector", ".opinion[data-role=candidate]")
-    shares = [bar.text for bar in opinion.find_elements("class name", "number")]
-    assert shares == [f"{100 * share:.2f} %" for share in expected["probabilities"].values()]
+    shares = [float(bar.text.split()[0]) for bar in opinion.find_elements("class name", "number")]
+    told = [100 * share for share in expected["probabilities"].values()]
+    assert shares == pytest.approx(told, abs=0.006)  # by another process, whose threads may add up in another order
 
     maps = first.find_elements("css selector", ".opinion .map")
     assert not any(each.is_displayed() for each in maps)
