@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 import hypothesis
-import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 # Whatever ~/.keras/keras.json says; with it TensorFlow starts without JAX, which takes a second of each start.
@@ -42,7 +41,6 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in long)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
     """Networks without a seed of their own begin with the same weights each time, as Keras asks Python for one."""
     random.seed(0)

@@ -1,9 +1,9 @@
 """Stages, and DVC, forked off a process that has imported what they import: seconds of processor time saved each.
 
 `commands()` is a folder with a `python` and a `dvc` to be put first on the PATH. They have the process, one for all
-that run tests together, fork and go on as `python -m stages.NAME`, `python -c` or `dvc`: in the caller's folder, with
-its environment and its files, ending when it ends. What they import of the project is the caller's own. All else they
-leave to the real Python, and so do they all where the process is not ready yet.
+that run tests together, fork and go on as `dvc`, `python -c`, or `python -m` with a stage, `dvc` or `kidneyct`: in the
+caller's folder, with its environment and its files, ending when it ends. What they import of the project is the
+caller's own. All else they leave to the real Python, and so do they all where the process is not ready yet.
 """
 
 import atexit
@@ -39,7 +39,8 @@ def real():
     os.execv({python!r}, [{python!r}, *(["-m", "dvc"] if name == "dvc" else []), *sys.argv[1:]])
 if any(os.environ.get(each) != value for each, value in {same!r}.items()):
     real()
-if name == "python" and sys.argv[1:2] != ["-c"] and (sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("stages.")):
+option, program, *_ = [*sys.argv[1:3], "", ""] if name == "python" else ["-c", ""]
+if option != "-c" and (option != "-m" or not program.startswith(("stages.", "dvc", "kidneyct"))):
     real()
 try:
     nursery = socket.socket(socket.AF_UNIX)
@@ -87,12 +88,12 @@ def commands():
     return folder
 
 
-def ready():
-    """Wait until the process can do it; whether it can."""
+def python():
+    """The `python` to be called, once the process is ready; the real one where it can't do this."""
     folder, end = commands(), time.monotonic() + 120
     while folder and not (folder / "socket").exists() and time.monotonic() < end:
         time.sleep(0.1)
-    return bool(folder) and (folder / "socket").exists()
+    return str(folder / "python") if folder else sys.executable
 
 
 def main():
@@ -155,6 +156,7 @@ def _become(name, arguments, folder, environment, files):
         os.dup2(file, number)
         os.close(file)
     os.chdir(folder)
+    sys.executable = str(Path(sys.argv[1]).with_name("python"))  # for what it starts itself
     os.environ.clear()
     os.environ.update(environment)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -109,8 +108,7 @@ def test_a_killed_stage_ends_as_if_nothing_had_happened(
     if stage == "train":
         shutil.copytree(undisturbed / "data/features", folder / "data/features")
     environment = nursery.ENVIRONMENT | os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
-    python = nursery.commands() / "python" if nursery.ready() else sys.executable
-    command = [python, "-c", KILLED, stage, str(int(number)), str(after)]
+    command = [nursery.python(), "-c", KILLED, stage, str(int(number)), str(after)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == -number, done.stderr
     left = [path for path in OUTPUTS[stage] if (folder / path).exists()]

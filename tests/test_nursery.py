@@ -24,14 +24,14 @@ def start(tmp_path):
     """Starts `python -m stages.one` of a folder, whose stage ends with some statement."""
     folder = tmp_path / "here"
     (folder / "stages").mkdir(parents=True)
-    assert nursery.ready()
 
     def call(then):
         (folder / "stages/one.py").write_text(STAGE.format(then=then))
         environment = {name: value for name, value in os.environ.items() if name not in nursery.SAME}
-        environment |= nursery.ENVIRONMENT | {"GIVEN": "a = b\n", "PATH": f"{nursery.commands()}:{os.environ['PATH']}"}
+        environment |= nursery.ENVIRONMENT | {"GIVEN": "a = b\n"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(["python", "-m", "stages.one", "x", "y z"], cwd=folder, env=environment, **pipes)
+        command = [nursery.python(), "-m", "stages.one", "x", "y z"]
+        return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
 
     return call
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 
 import dvc.api
@@ -17,9 +16,9 @@ from kidneyct.files import index
 
 def start(project):
     """`kidneyct study` in a process group of its own, its lines to be read as they come."""
-    command = [sys.executable, "-u", "-m", "kidneyct", "study"]
-    options = {"env": project.environment | {"PYTHONPATH": str(project.folder / "src")}, "start_new_session": True}
-    return subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, text=True, **options)
+    environment = project.environment | {"PYTHONPATH": str(project.folder / "src")}
+    options = {"env": environment, "start_new_session": True, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([project.python, "-m", "kidneyct", "study"], cwd=project.folder, **options)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_it_goes_on_where_it_was_killed(study):
     assert said.startswith("now study-file-by-series-1-0-")
     assert said.endswith("plots/study.csv  plots/study.png\nmetrics/study.json\n")
     assert project.run("git", "status", "--short").split() == ["M", "metrics/study.json"]
-    plan = project.run(sys.executable, "-m", "kidneyct", "study", "--plan")
+    plan = project.run(project.python, "-m", "kidneyct", "study", "--plan")
     assert plan.endswith("2 runs, 0 of them to do\n")
     logs = "".join(path.read_text() for path in (project.folder / ".study").glob("*.log"))
     assert logs.count("> python -m stages.train control\n") == 2  # once a fold

@@ -74,6 +74,7 @@ class Project:
     def __init__(self, folder, forked=True):
         self.folder = folder
         first = [str(each) for each in (forked and nursery.commands(), Path(sys.executable).parent) if each]
+        self.python = f"{first[0]}/python"
         # The clone's own home: no git identity, no DVC or Keras settings of the user's.
         self.environment = nursery.ENVIRONMENT | os.environ
         self.environment |= {

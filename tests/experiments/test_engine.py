@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import nursery
 import psutil
 import pytest
 import yaml
@@ -106,11 +107,14 @@ def answers():
     return {name: git("show", f"{revision}:answer.txt") for name, revision in engine.finished().items()}
 
 
-def test_what_runs_share_is_computed_once_and_what_fails_is_told(project):
+def test_what_runs_share_is_computed_once_and_what_fails_is_told(project, monkeypatch):
     """Two starts, one of them broken, two folds; each run is there for DVC, with what was not committed.
 
     On Ray where it is there; it is not imported, as it would read a setting too early.
     """
+    monkeypatch.setattr(sys, "executable", nursery.python())
+    for variable in nursery.ENVIRONMENT.items():
+        monkeypatch.setenv(*variable)
     jobs = 2 if importlib.util.find_spec("ray") else 1
     runs = [run("a", 0), run("broken", 0), run("a", 1)]
     # Of five stages `download`, and with another start the control's features and what is trained on them; with another
