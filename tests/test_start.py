@@ -25,27 +25,23 @@ def project(tmp_path, monkeypatch):
     return folder
 
 
-def files(folder):
-    return sorted(path for path in folder.rglob("*"))
-
-
 @pytest.mark.parametrize("role", ["../../x", "candidate/../../x", "control\n"])
 def test_another_role_is_refused_before_anything_is_written(project, tmp_path, monkeypatch, role):
     def never(*_):
         raise AssertionError("weights were drawn")
 
     monkeypatch.setattr(features.weights, "initial", never)
-    before = files(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match="features@candidate, features@control"):
         features.main(role)
-    assert files(tmp_path) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_path):
     settings = Path("params.yaml").read_text()
-    for start in ("imagnet", str(tmp_path / "mine.h5")):
+    for start, found in (("imagnet", "nothing"), ("dvc.yaml", "no HDF5 file")):
         Path("params.yaml").write_text(settings.replace("weights: imagenet", f"weights: {start}"))
-        line = f"imagenet, none, he, photographs or the path of a weights file, found nothing at {start} "
+        line = f"imagenet, none, he, photographs or the path of a weights file, found {found} at {start} "
         with pytest.raises(InputError, match=f"^params.yaml: weights: expected {line}"):
             check.main()
         assert not Path("data").exists()
@@ -53,7 +49,7 @@ def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_pat
     with pytest.raises(InputError, match=r"^params.yaml: weights: .*, that the pipeline itself writes and removes; "):
         check.main()
     Path("params.yaml").write_text(settings.replace("weights: imagenet", f"weights: {tmp_path / 'mine.h5'}"))
-    (tmp_path / "mine.h5").touch()
+    write_legacy(tmp_path / "mine.h5", {})
     check.main()
     Path("data/archive.zip").touch()  # laid there by hand, before the first run
     with pytest.raises(InputError, match=r"^data/archive.zip: found a file that no run here made, which DVC would"):

@@ -27,8 +27,10 @@ def test_headings_name_what_was_kept_and_what_collapsed(run, monkeypatch):
     other = run._replace(
         parameters=run.parameters | {"model": model}, evaluations=evaluations, rates=run.rates | {"control": rates}
     )
-    for name in ("confusion_pair", "learning_curves"):
-        monkeypatch.setattr(charts, name, lambda *given: given[-1])
+    curves = charts.learning_curves(run.histories.values(), ROLES).axes[0].lines
+    assert [curve.get_xydata().tolist() for curve in curves if curve.get_markersize() == 10] == [[[2, 0.75]]] * 2
+    for module, name in ((charts, "confusion_pair"), (charts, "learning_curves"), (panels, "explanations")):
+        monkeypatch.setattr(module, name, lambda *given: given[-1])
     drawn = dict(figures(other))
     first, second = "candidate (imagenet, 3 of 5 blocks)", "control (random weights)"
     assert drawn["comparison"] == [
@@ -36,6 +38,7 @@ def test_headings_name_what_was_kept_and_what_collapsed(run, monkeypatch):
         f"{second}\naccuracy 50.00% of 8 test images, collapsed, untrained",
     ]
     assert drawn["curves"] == [f"{first}, learning rate 0.001", f"{second}, learning rate 0.01"]
+    assert drawn["explanations_control"] == "Model of the control, collapsed, untrained"
 
 
 SETTINGS = "text.usetex: True\nfont.size: 40\naxes.facecolor: red\nsavefig.facecolor: blue\nbackend: qtagg\n"

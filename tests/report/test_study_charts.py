@@ -69,7 +69,7 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
         *("thumbnails, linear", "grey values and size", "three grey values", "nearest thumbnail"),
     ]
     texts = [text.get_text() for text in forest.texts]
-    assert texts[3] == "0.860  (0.83 to 0.89)"
+    assert texts[3] == "86.0  (83.0 to 89.0)"
     assert "chance" in texts
     assert any(np.array_equal(line.get_xdata(), [0.85, 0.86, 0.87]) for line in forest.lines)
     assert [label.get_text() for label in blocks.get_xticklabels()] == ["1", "2", "3", "4", "5", "all"]
@@ -78,6 +78,7 @@ def test_models_stand_in_their_groups_the_best_first_and_draws_behind_their_mean
     assert blocks.lines[0].get_color() == charts.PRIMARY_STYLE[0]
     assert [text.get_text() for text in shares.get_legend().get_texts()] == ["ImageNet", "random weights"]
     assert figure.get_suptitle() == "ImageNet is better than random weights: +6.5 (+3.5 to +9.5) points of macro AUROC"
+    assert figure_of(charts.forest, {"cut": summary()}).axes[0].get_title() == "cut\n8 images of 4 series"
 
 
 def test_series_that_nobody_gets_are_counted_and_the_hardest_come_first(figure_of, table):

@@ -19,7 +19,7 @@ NAMES = {  # in a chart; others bear the study's names
 }
 # Of Okabe and Ito's palette, told apart by colour-blind readers too, each with a marker for print without colour.
 PRIMARY_STYLE, RANDOM_STYLE, BASELINE_STYLE = ("#0072B2", "o"), ("#D55E00", "s"), ("0.45", "d")
-METRICS = {"macro_auroc": "macro AUROC of series", "accuracy": "test accuracy", "macro_f1": "macro F1"}
+METRICS = {"macro_auroc": "macro AUROC of series, %", "accuracy": "test accuracy, %", "macro_f1": "macro F1, %"}
 LINES = {  # baseline -> what to call it, line, colour
     "majority_class": ("majority class", ":", "0.35"),
     "nearest_thumbnail": ("nearest thumbnail", "--", "#009E73"),
@@ -48,7 +48,7 @@ def draw(path, result):
     _curves(blocks, result["blocks"], curved, lambda part: part.removeprefix("block ").removesuffix(" blocks"))
     _curves(shares, result["shares"], curved, lambda share: f"{100 * float(share):g} %")
     blocks.set_title("Each block of VGG-16 by itself", fontsize=11)
-    blocks.set_ylabel("macro AUROC over series", fontsize=10.5)
+    blocks.set_ylabel("macro AUROC over series, %", fontsize=10.5)
     shares.set_title("All blocks, a share of the training series", fontsize=11)
     shares.legend(fontsize=10.5, frameon=False)
     _note(
@@ -83,13 +83,14 @@ def _models(axes, result, styles):
             axes.axvline(estimate["value"], color=colour, linewidth=1, linestyle=":", zorder=0)
         axes.plot([estimate["low"], estimate["high"]], [place] * 2, color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(estimate["value"], place, marker, color=colour, markersize=9, markeredgecolor="white")
-        told = f"{estimate['value']:.3f}  ({estimate['low']:.2f} to {estimate['high']:.2f})"
-        axes.text(1.01, place, told, transform=axes.get_yaxis_transform(), va="center", fontsize=10.5, color=DARK)
+        value, low, high = (f"{100 * estimate[end]:.1f}" for end in ("value", "low", "high"))
+        style = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 10.5, "color": DARK}
+        axes.text(1.01, place, f"{value}  ({low} to {high})", **style)
     axes.axvline(0.5, color=DARK, linewidth=1, linestyle="--", zorder=0)
     axes.annotate("chance", (0.5, -0.5), (4, 0), textcoords="offset points", va="top", fontsize=10.5, color=DARK)
     axes.set_yticks(range(len(styles)), [NAMES.get(model, model) for model in styles], fontsize=11)
     axes.set_ylim(len(styles) - 0.4, -0.6)
-    axes.set_xlabel("macro AUROC over series", fontsize=10.5)
+    axes.set_xlabel("macro AUROC over series, %", fontsize=10.5)
     _plain(axes, "x")
 
 
@@ -110,6 +111,7 @@ def _curves(axes, curves, styles, title):
 
 def _plain(axes, grid):
     axes.grid(axis=grid, color="0.92")
+    getattr(axes, f"{grid}axis").set_major_formatter(lambda value, _: f"{100 * value:g}")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0)
@@ -175,7 +177,7 @@ def forest(path, splits):
             axes.set(xlim=(-0.02, 1.06), ylim=(len(rows) - 0.5, -0.5), xlabel=title)
             axes.set_yticks(range(len(rows)), [label for _, label in rows])
             _plain(axes, "x")
-            if line is panels[0]:
+            if axes in panels[0]:
                 seeds = f", {split['seeds']} seeds" if split["seeds"] > 1 else ""
                 axes.set_title(f"{name}\n{split['images']:,} images of {split['series']} series{seeds}", fontsize=11)
     handles, labels = panels[-1][0].get_legend_handles_labels()
@@ -192,6 +194,6 @@ def _estimate(axes, place, model, metric, kind):
         axes.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(estimate["value"], place, marker, color=colour, fillstyle=fill, markersize=7)
     lost = ", ".join(f"{model[word]} of {model['runs']} {word}" for word in ("collapsed", "untrained") if model[word])
-    told = f"{estimate['value']:.3f}" + (f" ({lost})" if lost else "")
+    told = f"{100 * estimate['value']:.1f}" + (f" ({lost})" if lost else "")
     above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 0.6}}
     axes.annotate(told, (estimate["value"], place), (0, 6), fontsize=7, **above)

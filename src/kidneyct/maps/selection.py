@@ -30,8 +30,7 @@ def choose(table, classes, count):
 
 def _spaced(rows, count):
     """`count` of the rows, or all: the middles of as many equal stretches."""
-    if count >= len(rows):
-        return rows
+    count = min(count, len(rows))
     return rows[((2 * np.arange(count) + 1) * len(rows) - 1) // (2 * count)] if count else rows[:0]
 
 

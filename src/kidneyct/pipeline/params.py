@@ -250,10 +250,13 @@ def validate(path="params.yaml"):
 
 
 def check_start(weights):
-    """InputError where `weights` is neither the name of a start nor a path at which something is."""
-    if weights not in roles.STARTS and not os.path.exists(weights):
+    """InputError where `weights` is neither the name of a start nor the path of an HDF5 file."""
+    import h5py  # here alone, as other stages read their parameters without it
+
+    if weights not in roles.STARTS and not h5py.is_hdf5(weights):
+        found = "no HDF5 file" if os.path.exists(weights) else "nothing"
         raise InputError(
-            f"params.yaml: weights: expected {keys()['weights']}, found nothing at {shown(weights)} (seen "
+            f"params.yaml: weights: expected {keys()['weights']}, found {found} at {shown(weights)} (seen "
             f"from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
         )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kidneyct.files import predictions
+from kidneyct.files import predictions, tables
 from kidneyct.maps.methods import METHODS
 from kidneyct.report import canvas, titles
 
@@ -92,16 +92,19 @@ def similarity_curve(table, similarity):
 
 
 def learning_curves(histories, names):
-    """Accuracy and loss by epoch of both models: training light, validation strong."""
+    """Accuracy and loss by epoch of both models: training light, validation strong, the epoch that is kept large."""
     figure = canvas.figure(10.5, 4.4)
     panels = figure.subplots(1, 2)
     for axes, (metric, title) in zip(panels, {"accuracy": "accuracy", "loss": "cross-entropy"}.items(), strict=True):
         for history, name, (colour, marker, line, fill) in zip(histories, names, canvas.STYLES.values(), strict=True):
             axes.plot(history["epoch"], history[metric], line, color=colour, alpha=0.45, label=f"{name}, training")
-            style = {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 4}
-            axes.plot(history["epoch"], history[f"val_{metric}"], line, **style, label=f"{name}, validation")
+            style = {"color": colour, "marker": marker, "fillstyle": fill}
+            label = f"{name}, validation"
+            axes.plot(history["epoch"], history[f"val_{metric}"], line, **style, markersize=4, label=label)
+            kept = tables.kept(history)
+            axes.plot(kept["epoch"], kept[f"val_{metric}"], **style, markersize=10)
         axes.set_title(title, fontsize=11)
-        axes.set(xlabel="epoch")
+        axes.set(xlabel="epoch; the large marker is the one that is kept")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color="0.9")
     panels[0].set_ylim(-0.02, 1.02)

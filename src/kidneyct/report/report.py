@@ -54,12 +54,12 @@ def figures(run):
     names = titles.models(parameters["weights"], parameters["model"]["transferred_blocks"])
     yield "leakage", panels.leakage_pairs(run.pairs, run.table, run.images, run.series)
     yield "similarity", charts.similarity_curve(run.similarity, parameters["series"]["similarity"])
-    right, calibrated = [], []
+    right, calibrated, marks = [], [], {}
     for role, found in run.evaluations.items():
-        marks = "".join(f", {word}" for word in ("collapsed", "untrained") if found[word])
+        mark = marks[role] = "".join(f", {word}" for word in ("collapsed", "untrained") if found[word])
         accuracy = f"accuracy {found['accuracy']:.2%} of {len(run.predictions[role])} test images"
-        right.append(f"{names[role]}\n{accuracy}{marks}")
-        calibrated.append(f"{names[role]}\nexpected calibration error {found['expected_calibration_error']:.3f}{marks}")
+        right.append(f"{names[role]}\n{accuracy}{mark}")
+        calibrated.append(f"{names[role]}\nexpected calibration error {found['expected_calibration_error']:.3f}{mark}")
     confusions = [predictions.confusion(table, classes) for table in run.predictions.values()]
     yield "comparison", charts.confusion_pair(confusions, classes, right)
     yield "calibration", charts.reliability_pair(run.reliability.values(), calibrated)
@@ -69,11 +69,12 @@ def figures(run):
         yield "external", charts.external(run.external_metrics, names)
     examples = {role: explained(run, role) for role in names}
     pairs = list(zip(*examples.values(), strict=True))
-    yield "explanations", panels.explanation_pairs(pairs, list(names.values()))
+    yield "explanations", panels.explanation_pairs(pairs, [names[role] + marks[role] for role in names])
     for role in names:
-        yield f"explanations_{role}", panels.explanations(examples[role], f"Model of the {role}")
+        model = f"{role}{marks[role]}"
+        yield f"explanations_{role}", panels.explanations(examples[role], f"Model of the {model}")
         if mistakes := explained(run, role, mistakes=True):
-            yield f"mistakes_{role}", panels.explanations(mistakes, f"Most confident mistakes of the {role}")
+            yield f"mistakes_{role}", panels.explanations(mistakes, f"Most confident mistakes of the {model}")
         if len(run.cascades[role]):
             above = run.measured[role]["settings"]["uninformative_above"]
             yield f"randomisation_{role}", charts.randomization_chart(run.cascades[role], f"Maps of the {role}", above)
@@ -88,8 +89,7 @@ def page(run, folder):
     """The whole page as text; its `pictures` lie in a folder, as PNGs."""
     weights, blocks = run.parameters["weights"], run.parameters["model"]["transferred_blocks"]
     start, classes = titles.actual(weights, blocks), run.parameters["data"]["classes"]
-    rates = run.parameters["train"]["learning_rate"]
-    rates = rates if isinstance(rates, list) else [rates]
+    rates = np.atleast_1d(run.parameters["train"]["learning_rate"]).tolist()
     tried = {role: trials(rates, table) for role, table in run.rates.items()}
     external = run.external_predictions if run.external["images"] else {}
     shown = {role: [each for kind in (False, True) for each in explained(run, role, kind)] for role in roles.ROLES}
