@@ -11,7 +11,7 @@ import time
 
 from benchmarks import stopwatch
 
-NAMES = ("start", "decoding", "forward", "head", "maps", "usual", "series", "changes", "memory", "gpu")
+NAMES = ("decoding", "forward", "head", "maps", "usual", "series", "changes", "memory", "gpu")
 
 
 def main():

@@ -3,20 +3,17 @@
     python -m benchmarks.decoding
     python -m benchmarks.decoding --archive /path/to/archive.zip --classes Cyst,Normal,Stone,Tumor
 
-`preprocess` also reads the checksums, squeezes each picture twice, hashes the file and writes two arrays. What JPEG's
-own decoding at half the scale would save and change is measured too; the study does without it.
+`preprocess` also reads the checksums, squeezes each picture twice, hashes the file and writes two arrays.
 """
 
 import io
 import multiprocessing
 import os
 import tempfile
-import time
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from benchmarks import stopwatch
@@ -42,13 +39,6 @@ def bare(name):
     Image.open(io.BytesIO(_open.read(name))).load()
 
 
-def halved(content):
-    """A picture decoded at the least scale that JPEG offers and is not below the study's size."""
-    picture = Image.open(io.BytesIO(content))
-    picture.draft(None, (SIZE, SIZE))
-    return picture.convert("RGB")
-
-
 def main():
     options = stopwatch.options(__doc__, SIZES)
     classes = options.classes.split(",")
@@ -66,7 +56,6 @@ def main():
                 "bare decoding": lambda: list(pool.map(bare, names, chunksize=max(1, len(names) // 32))),
             }
             seconds = stopwatch.interleaved(ways, options.repetitions)
-        scales = in_one_thread(path, names[:: max(1, len(names) // 100)], options.repetitions)
     rows = [
         {
             "way": name,
@@ -75,27 +64,7 @@ def main():
         }
         for name in ways
     ]
-    stopwatch.publish("decoding", options.size, rows, scales)
-
-
-def in_one_thread(path, names, repetitions):
-    """What an image takes in one thread, whole and at half the scale, and how far the two are apart: a line."""
-    with zipfile.ZipFile(path) as file:
-        contents = [file.read(name) for name in names]
-    spent = {"whole": [], "halved": []}
-    for _ in range(repetitions):
-        for way, read in (("whole", lambda each: decoding.decode(each, "image")), ("halved", halved)):
-            start = time.perf_counter()
-            found = [decoding.tensor(read(each), SIZE) for each in contents]
-            spent[way].append((time.perf_counter() - start) / len(contents) * 1000)
-            if way == "whole":
-                whole = np.stack(found).astype(int)
-    apart = np.abs(whole - np.stack(found))
-    whole, half = (np.median(spent[way]) for way in ("whole", "halved"))
-    return [
-        f"in one thread, decoding and squeezing take {whole:.1f} ms an image; at half the scale {half:.1f} ms, and "
-        f"{(apart > 2).mean():.1%} of the values are more than 2 grey levels away, the farthest {apart.max()}"
-    ]
+    stopwatch.publish("decoding", options.size, rows)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def run(folder, options, count):
     found, maps = {}, {}
     for name, command, inputs, outputs in pipeline(folder):
         found[name] = peak(command, folder)
-        maps[name] = _size(folder, [path for path in MAPPED if path in inputs])
+        maps[name] = _size(folder, [path for path in MAPPED if str(Path(path).parent) in inputs])
         for path in outputs:
             other = folder / path.replace("candidate", "control")
             if "candidate" in path and (folder / path).exists():

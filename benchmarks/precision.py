@@ -20,11 +20,10 @@ def main():
     p = params.validate()
     classes = p.data.classes
     images = np.load("data/images/images.npy", mmap_mode="r")
-    sixteen = np.load(f"data/features/{ROLE}.npy", mmap_mode="r")
+    sixteen = np.load(f"data/features/{ROLE}/features.npy", mmap_mode="r")
     table = index.read("data/split.csv")
     devices.prepare(p.seed)
-    base = vgg.base(images.shape[1])
-    base.load_weights(f"models/{ROLE}/initial.weights.h5")
+    base = vgg.initialised(f"data/features/{ROLE}/initial.weights.h5", images.shape[1])
     frozen = vgg.frozen_part(base, p.model.pixel_scaling, p.model.frozen_blocks)
     thirty_two = batches.predict(frozen, images, np.arange(len(images)), 32)  # float32
 

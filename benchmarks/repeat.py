@@ -117,7 +117,10 @@ def outputs(lock):
 
 
 def numbers(path):
-    """All numbers of a file in one array, or None for a file of another kind."""
+    """All numbers of a file, or of a folder's files, in one array, or None for a file of another kind."""
+    if path.is_dir():
+        found = [numbers(file) for file in sorted(path.rglob("*")) if file.is_file()]
+        return np.concatenate([each for each in found if each is not None] or [np.empty(0)])
     match path.suffix:
         case ".npy":
             found = [np.load(path)]

@@ -242,7 +242,7 @@ def main():
     notes = [
         f"measured: {options.repetitions} epochs of {fitted} images the usual way, {options.head_epochs} of the head "
         f"over {trained} rows of their features in batches of {options.batch}, {every} images through VGG-16; "
-        f"the study: {EPOCHS} epochs of {study:,}, {MODELS} models",
+        f"the study: {EPOCHS} epochs of {study:,} of {sum(STUDY.values()):,} images, {MODELS} models",
         note,
     ]
     stopwatch.publish("usual", options.size, rows, notes)

@@ -3,11 +3,13 @@
 Kept are the frozen blocks' output and the mean of each block.
 """
 
+from pathlib import Path
+
 from stages import atomic_write, run
 
 from kidneyct.backbone import devices, features, vgg, weights
 from kidneyct.files import arrays, checkpoint
-from kidneyct.pipeline import params, roles
+from kidneyct.pipeline import lock, params, roles
 
 
 def main(role):
@@ -17,10 +19,12 @@ def main(role):
     start = p.weights if hasattr(p, "weights") else roles.CONTROL_START
     images = arrays.images("data/images/images.npy")
     image_size = images.shape[1]
-    if not features.cached(image_size, p.model.frozen_blocks):
+    if p.model.frozen_blocks and not features.cached(image_size, p.model.frozen_blocks):
         print("features: as large as the images or larger; the frozen blocks run on the fly in training")
     device = devices.describe("float32")
     print(f"{title}: {device}", flush=True)
+    if start not in roles.STARTS:  # another file may lie there by now
+        device += f", from {lock.digest(Path(start))}"
     with checkpoint.opened(stage, title, device) as work:
         initial = work.folder / "initial.weights.h5"
         if not initial.exists():

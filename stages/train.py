@@ -77,7 +77,7 @@ def main(role):
             "be better; see train.learning_rate"
         )
     if not kept["stopped"]:
-        print(f"{title}: the validation loss was still falling near the last epoch; see train.epochs")
+        print(f"{title}: not stopped early, so with more epochs it could still improve; see train.epochs")
 
 
 def weighted(codes, series, parts):

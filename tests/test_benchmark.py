@@ -52,6 +52,7 @@ def test_a_thinned_archive_holds_evenly_spaced_images_as_they_are(table, tmp_pat
             archive.writestr(f"a/b/{name}", name)
         archive.writestr("a/b/Cyst/unknown.jpg", "of no series")
     thin = script("thin").thin
+    assert thin(tmp_path / "whole.zip", tmp_path / "thin.zip", 3, "locked") == (0, 0)
     assert thin(tmp_path / "whole.zip", tmp_path / "thin.zip", 3) == (3, 1)
     with zipfile.ZipFile(tmp_path / "thin.zip") as archive:
         middle = names[round((len(names) - 1) / 2)]

@@ -59,7 +59,7 @@ def test_16_bits_lose_nothing_that_matters(base, images, uninterrupted):
 
 
 def test_pooled_features_are_each_blocks_mean_also_where_the_others_take_too_much_room(
-    base, images, uninterrupted, tmp_path
+    base, images, uninterrupted, tmp_path, monkeypatch
 ):
     others, pooled = computed(base, images[:6], tmp_path, frozen_blocks=0)
     assert np.load(io.BytesIO(others)).shape == (0,)
@@ -72,6 +72,11 @@ def test_pooled_features_are_each_blocks_mean_also_where_the_others_take_too_muc
         if layer.name.endswith("pool"):
             expected.append(np.asarray(x, float).mean(axis=(1, 2)))
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-4, atol=2e-8)
+    monkeypatch.setattr(devices, "gpus", lambda: ["one"])  # where Keras computes it all
+    for kept in (0, 5):
+        block, means = forward.pooled(base, "unit", kept)(images[:6])
+        assert (block is None) == (not kept)
+        np.testing.assert_allclose(means, found, rtol=1e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize(

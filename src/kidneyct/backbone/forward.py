@@ -53,7 +53,7 @@ def pooled(base, pixel_scaling, kept):
         model = keras.Model(inputs, taps(vgg.PixelScaling(pixel_scaling)(inputs)))
 
         def over(images):
-            *outputs, means = map(keras.ops.convert_to_numpy, model.predict_on_batch(images))
+            *outputs, means = map(keras.ops.convert_to_numpy, keras.tree.flatten(model.predict_on_batch(images)))
             return outputs[0] if kept else None, means
 
         return over

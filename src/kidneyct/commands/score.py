@@ -38,9 +38,9 @@ def run(options):
             print(f"  {metric.replace('_', ' '):22} {_interval(estimate)}")
     path = Path("metrics/study.json")
     study = json.loads(path.read_text()) if path.exists() else {}
-    if study.get("probes"):
+    if (probes := study.get("probes") or {}).get("series") == result["series"]:
         print(f"\nbeside them, from {path}: macro AUROC, balanced accuracy, accuracy of whole series")
-        for model, values in study["probes"]["models"].items():
+        for model, values in probes["models"].items():
             print(f"  {model:22} " + "   ".join(_interval(values[metric]) for metric in BESIDE))
     if options.out:
         with atomic_write(options.out) as partial:

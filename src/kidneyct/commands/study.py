@@ -98,7 +98,7 @@ def _probes(wanted, runs, revisions, name, values, compute):
     if compute:
         probes.compute(kept, *how)
     found, chosen = probes.gathered(kept)
-    if (next(iter(wanted.probes.starts)), probe.ALL, 1.0) not in found:
+    if not {(name, probe.ALL, 1.0) for name in (next(iter(wanted.probes.starts)), starts.RANDOM)} <= found.keys():
         return None
     result = starts.summarise(found, chosen, shared.codes, shared.series, classes)
     table = starts.heat(found, shared.codes, shared.series, shared.names, classes)
@@ -119,6 +119,7 @@ def _splits(runs, revisions, name, classes):
     if not outcomes:
         return {}
     splits = {split: arms.summarise(of_split, classes) for split, of_split in outcomes.items()}
+    missing += [f"{arm}, {split}" for split, told in splits.items() for arm in told["incomplete"]]
     table = arms.table(splits)
     tables.write(table, f"plots/{name}.csv")
     charts.forest(f"plots/{name}.png", splits)
@@ -128,6 +129,6 @@ def _splits(runs, revisions, name, classes):
         print(f"\n{split}: {metric}, its 95 % interval over series, and what it is above or below the control's")
         print(rows[columns].to_string(index=False, na_rep="", float_format="%.4f"))
     if missing:
-        print(f"\nNot all folds are there yet: {'; '.join(missing)}.")
+        print(f"\nNot all folds and seeds are there yet: {'; '.join(missing)}.")
     print(f"\nplots/{name}.csv  plots/{name}.png")
     return splits

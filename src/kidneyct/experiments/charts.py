@@ -53,8 +53,8 @@ def draw(path, result):
     shares.legend(fontsize=10.5, frameon=False)
     _note(
         figure,
-        f"{result['series']} series, {result['images']:,} images. Linear probes on frozen features; each series is "
-        f"tested by probes that have not seen it, in {result['cuts']} cuts into folds (single blocks and smaller "
+        f"{result['series']} series, {result['images']:,} images. Linear probes on frozen features, each "
+        f"tested on folds that it has not seen, in {result['cuts']} cuts into folds (single blocks and smaller "
         f"shares: {result['curves']['cuts']} cuts, {result['curves']['draws']} draws). Small dots: the "
         f"{result['draws']} draws of random weights. "
         "Bars: 95 % intervals over series, training, cuts and draws. In grey: other starts and, below random weights, "
@@ -152,7 +152,7 @@ def heat(path, table):
     _note(
         figure,
         "A column is a series, the hardest of its class first. Its colour is the mean probability that a model gives "
-        "to its class, by probes that have not seen the series. Lost: no model gives it more than chance.",
+        "to its class, by probes of the other folds. Lost: no model gives it more than chance.",
     )
     canvas.save(figure, path)
 

@@ -102,7 +102,7 @@ def _contrasts(whole, primary, actual):
     }
     first, *secondary = result
     for names in ([first], secondary):
-        for name, gap in pooled.family({name: result[name][PRIMARY] for name in names}, MARGIN).items():
+        for name, gap in pooled.family({name: result[name][PRIMARY] for name in names}).items():
             result[name][PRIMARY] = gap
     return result
 

@@ -47,7 +47,7 @@ class Probes(params.Section):
     starts: dict[str, Changes] = Field(min_length=1)  # the first is the primary one
     draws: int = Field(ge=1, le=1000)  # of the control's random weights, by the seeds 0, 1, …
     cuts: int = Field(ge=1, le=1000)  # by the seeds 0, 1, …
-    folds: int = Field(ge=2, le=1000)
+    folds: int = Field(ge=3, le=1000)  # of two, training may have one series of a class, and inner folds want two
     by: Literal["series", "block", "image"] = "series"  # block: neighbouring series stay together
 
 
@@ -101,6 +101,8 @@ def plan(study, path="params.yaml"):
     def run(arm, split, fold, seed, changes, targets=(TARGET,)):
         changes = study.settings | changes | {"seed": seed}
         effective = _checked(values, changes, arm, split)
+        if (table := Path(effective["series"]["table"])).is_file():  # DVC sees what is in it, and so does the name
+            effective["series"]["table"] = hashlib.md5(table.read_bytes()).hexdigest()
         if targets not in known:
             known[targets] = resolved_stages(*targets)
         found = digests(known[targets], effective)

@@ -1,1 +1,1 @@
-"""Files of the pipeline: written whole or not at all, arrays in index order, tables with one schema, checkpoints."""
+"""Files of the pipeline: written whole or not at all, arrays by index, tables of one schema, checkpoints, records."""

@@ -51,7 +51,8 @@ def made_by(stage, seconds):
         "parameters": params.validate().model_dump(),
     }
     devices = sys.modules.get("kidneyct.backbone.devices")  # None in a stage that computes without Keras
-    return found | ({"device": devices.describe(devices.precision())} if devices else {})
+    precision = found["parameters"]["train"]["precision"] if stage.startswith("train@") else "float32"
+    return found | ({"device": devices.describe(precision)} if devices else {})
 
 
 def versions(packages=PACKAGES):

@@ -18,7 +18,7 @@ BATCH_SIZE = 8
 RANDOMIZED_IMAGES = 4  # of those measured, evenly spaced
 RANDOMIZED_SAMPLES, RANDOMIZED_STEPS = 2, 3  # of SmoothGrad and integrated gradients there: each step maps again
 DIGITS = 4
-BETTER = {"insertion": 1, "deletion": -1, "road": 1, "pointing": 1, "energy": 1}  # the good direction of a measure
+BETTER = {"insertion": 1, "deletion": -1, "road": 1, "energy": 1}  # the good direction of a measure
 SETTINGS = {  # how finely all this is measured, for whoever reads the results
     "curve_points": len(faithfulness.SHARES) + 2,
     "road_shares": len(faithfulness.ROAD_SHARES),

@@ -1,1 +1,1 @@
-"""What a stage is told and says: params.yaml, dvc.yaml and dvc.lock, errors, progress, the run's record."""
+"""What a stage is told and says: params.yaml, dvc.yaml and dvc.lock, errors, progress."""

@@ -152,8 +152,8 @@ def remarks(role, tried):
     (kept,) = (trial for trial in tried if trial["kept"])
     if not kept["stopped"]:
         yield (
-            f"The {role}'s validation loss had not stopped falling by the last epoch ({kept['epochs']}; lowest at "
-            f"{kept['kept_epoch']}): with more epochs the model could still have improved."
+            f"The {role}'s training did not stop early (lowest validation loss at epoch {kept['kept_epoch']} of "
+            f"{kept['epochs']}): with more epochs the model could still have improved."
         )
     if beyond := tables.BEYOND.get(kept["edge"]):
         yield f"The {role} kept the {kept['edge']} of the learning rates tried: a {beyond} one may be better."

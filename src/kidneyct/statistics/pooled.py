@@ -126,19 +126,14 @@ def holm(p_values):
     return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
 
 
-def family(gaps, margin=None):
+def family(gaps):
     """Estimated gaps of one metric by name, those that have an error with their p values, as one family.
 
-    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979). With a `margin` also
-    `p_equivalent`, the larger p of two one-sided tests that the gap lies above -margin and below margin (Schuirmann
-    1987).
+    `p` is two-sided, by Student's t, `p_holm` the same corrected for the family (Holm 1979).
     """
     tested = {name: gap for name, gap in gaps.items() if "error" in gap}
     p_values = [float(2 * stats.t.sf(abs(gap["value"]) / gap["error"], gap["freedom"])) for gap in tested.values()]
     result = gaps.copy()
     for (name, gap), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True):
         result[name] = gap | rounded({"p": p, "p_holm": p_holm})
-        if margin is not None:
-            nearest = margin - abs(gap["value"])
-            result[name] |= rounded({"p_equivalent": stats.t.sf(nearest / gap["error"], gap["freedom"])})
     return result

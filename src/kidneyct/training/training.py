@@ -76,7 +76,7 @@ def search(build, codes, rows, settings, seed, weights=None, checkpoint=None, wr
     `build()` gives (network, model, inputs): the whole network as if nothing had been trained before, what of it
     trains, and what that runs on; the others are `fit`'s. Returns the kept network, its history, and a table of the
     trials with a line for each rate: learning_rate, epochs, kept_epoch, val_loss, val_accuracy, stopped (0 where the
-    last epoch came before the validation loss had stopped falling), edge (by `tables.edge`) and kept. A rate at which
+    last epoch came before `patience` epochs without a lower loss), edge (by `tables.edge`) and kept. A rate at which
     the loss is not a number is left out and named; InputError where that befalls all.
     """
     best, trials, failure = None, [], None
@@ -219,7 +219,7 @@ class Progress(keras.callbacks.Callback):
             self._diverged("validation loss")
         if self.write:
             with contextlib.suppress(InputError):  # a full disk fails no rate
-                self.write(_table(self.history, self.stop.best_epoch))
+                self.write(_table(self.history, -1 if self.stop.best is None else self.stop.best_epoch))
         over = self.model.stop_training or len(self.history) == self.params["epochs"]
         if self.checkpoint and not over:
             self.checkpoint.now_and_then(self._save)
