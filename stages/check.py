@@ -8,9 +8,11 @@ told while the user's file is still there.
 
 from pathlib import Path
 
+import h5py
+
 from stages import atomic_write, run
 
-from kidneyct.pipeline import lock, params
+from kidneyct.pipeline import lock, params, roles
 from kidneyct.pipeline.errors import InputError
 from kidneyct.sources import source
 
@@ -26,7 +28,11 @@ def main():
     source.refuse(checked.weights, outs, "weights")
     if checked.data.source not in params.SOURCES:
         source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
-    params.check_start(checked.weights)
+    if checked.weights not in roles.STARTS:
+        expected = f"{', '.join(roles.STARTS)} or the path of a weights file"
+        source.require(checked.weights, "params.yaml: weights", expected, "no HDF5 file", h5py.is_hdf5)
+    if checked.data.external != "none":  # else told when all is trained
+        source.require(checked.data.external, "params.yaml: data.external", "none or the path of a folder or zip")
     first = ARCHIVE.exists() and not Path("dvc.lock").exists()
     if first and not lock.cached(Path(), lock.digest(ARCHIVE)).exists():  # nor can DVC bring it back
         raise InputError(

@@ -26,7 +26,9 @@ def main():
     p = params.load("external")
     classes = p.data.classes
     archive.write(ARCHIVE, user_images.members(p.data.external, classes, key="data.external", some=True))
-    rejected = decoded(archive.images(ARCHIVE, classes, some=True), p.preprocess)
+    asked, entries = p.preprocess, archive.images(ARCHIVE, classes, some=True)
+    how = asked.image_size, asked.allow_corrupt, FOLDER, asked.window, asked.grey
+    _, rejected = decoding.preprocess(ARCHIVE, entries, *how)
     files = index.read(FOLDER / "index.csv")
     parts = split.external(files, p.split.contradictory, FOLDER / "index.csv")
     rows = index.rows(parts, "test")
@@ -60,21 +62,16 @@ def main():
     tables.write(found, FOLDER / "images.csv")
 
 
-def decoded(entries, preprocess):
-    """Decode the archive's images; how many can't be read."""
-    size, allowed = preprocess.image_size, preprocess.allow_corrupt
-    return decoding.preprocess(ARCHIVE, entries, size, allowed, FOLDER, preprocess.window, preprocess.grey)[1]
-
-
 def series(files, thumbnails, asked):
     """Columns of series.csv: the inferred series, or the known ones with the inferred beside them."""
     groups = inference.grouped(thumbnails, files["sha256"], files["image"], asked.neighbours)
     numbers = inference.infer(thumbnails, groups, asked.similarity) if len(files) else []
     where = f"{ARCHIVE}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(ARCHIVE), where)
-    if table.empty and asked.table == "published" and len(files):  # other series of the published data set
+    if table.empty and asked.table == "published":  # other series of the published data set, or another hospital's
         table, where = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), where), known_series.PUBLISHED
-    if table.empty:
+        table = table[table["image"].isin(files["image"])]
+    if table.empty or asked.table == "none":
         return {"series": numbers}
     otherwise = "take it out of data.external"
     known = known_series.numbers(table, files["image"], where, FOLDER / "index.csv", otherwise)

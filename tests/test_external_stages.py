@@ -1,5 +1,6 @@
 """The external test set's stages, one after the other, on files in a folder of their own."""
 
+import copy
 import json
 import os
 import shutil
@@ -16,7 +17,6 @@ from tiny import ROOT, TINY
 from stages import check, compare, external
 
 from kidneyct.files import index
-from kidneyct.pipeline import yaml12
 from kidneyct.pipeline.errors import InputError
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.series import inference
@@ -51,9 +51,7 @@ def workspace(tmp_path, monkeypatch):
     """A study of eight images, two of each class, of which one trains; `edit` sets its parameters."""
     (tmp_path / "data/images").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    settings = yaml12.read(ROOT / "params.yaml")
-    for section, keys in TINY.items():
-        settings[section] = settings[section] | keys if isinstance(keys, dict) else keys
+    settings = copy.deepcopy(TINY)
     names = [f"{label}/{number}.png" for label in CLASSES for number in (0, 1)]
     labels = np.repeat(CLASSES, 2)
     table = pd.DataFrame({"image": names, "label": labels})
@@ -160,10 +158,24 @@ def test_known_series_beat_inferred_ones(run, tmp_path, capsys):
     assert table["inferred"].tolist() == [0, 0, 1]
     result = compared()
     assert (result["series"], result["series_are"]) == (2, "known")
+    run(folder, series__table="none")
+    assert compared()["series_are"] == "inferred"
     (folder / "patients.csv").write_text("image,series\nCyst/a.png,P\nCyst/b.png,Q\n")
     line = r"patients.csv: 1 image\(s\) of data/external/index.csv missing: Cyst/c.png; .*, or take it out of data.ext"
     with pytest.raises(InputError, match=line):
-        run(folder)
+        run(folder, series__table="archive")
+
+
+def test_the_published_table_is_of_its_own_images_alone(run, tmp_path):
+    folder = scans(tmp_path / "theirs", {"Cyst/a.png": picture(50), "Cyst/b.png": picture(51)})
+    (tmp_path / "benchmark").mkdir()
+    shutil.copy(ROOT / "benchmark/series.csv", tmp_path / "benchmark")
+    run(folder, series__table="published")  # another hospital's
+    assert compared()["series_are"] == "inferred"
+    for old, new in (("a", "Cyst- (2)"), ("b", "Cyst- (10)")):
+        (folder / f"Cyst/{old}.png").rename(folder / f"Cyst/{new}.jpg")
+    run(folder)
+    assert (compared()["series_are"], compared()["series"]) == ("known", 1)
 
 
 def test_damaged_and_contradictory_images_follow_the_studys_rules(run, tmp_path, capsys):

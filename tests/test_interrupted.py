@@ -19,7 +19,6 @@ from tiny import ROOT, TINY
 from stages import features, train
 
 from kidneyct.backbone import devices, vgg
-from kidneyct.pipeline import yaml12
 
 OUTPUTS = {
     "features": [f"data/features/candidate/{name}" for name in ("initial.weights.h5", "features.npy", "pooled.npy")],
@@ -59,9 +58,7 @@ def project(folder):
     """What the two stages read: 100 images in four batches, and weights."""
     (folder / "data/images").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", folder)
-    settings = yaml12.read(ROOT / "params.yaml")
-    for section, keys in TINY.items():
-        settings[section] = settings[section] | keys | MORE.get(section, {}) if isinstance(keys, dict) else keys
+    settings = TINY | {section: TINY[section] | keys for section, keys in MORE.items()}
     settings["weights"] = str(folder / "start.weights.h5")
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     images = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)

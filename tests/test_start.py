@@ -39,12 +39,15 @@ def test_another_role_is_refused_before_anything_is_written(project, tmp_path, m
 
 def test_an_unknown_start_is_refused_before_anything_is_fetched(project, tmp_path):
     settings = Path("params.yaml").read_text()
-    for start, found in (("imagnet", "nothing"), ("dvc.yaml", "no HDF5 file")):
+    for start in ("imagnet", "dvc.yaml"):
         Path("params.yaml").write_text(settings.replace("weights: imagenet", f"weights: {start}"))
-        line = f"imagenet, none, he, photographs or the path of a weights file, found {found} at {start} "
+        line = f"imagenet, none, he, photographs or the path of a weights file, found no HDF5 file at {start} "
         with pytest.raises(InputError, match=f"^params.yaml: weights: expected {line}"):
             check.main()
         assert not Path("data").exists()
+    Path("params.yaml").write_text(settings.replace("external: none", "external: there.zip"))
+    with pytest.raises(InputError, match=r"^params.yaml: data.external: expected none or the path of a folder or zip"):
+        check.main()
     Path("params.yaml").write_text(settings.replace("weights: imagenet", "weights: models/control/model.weights.h5"))
     with pytest.raises(InputError, match=r"^params.yaml: weights: .*, that the pipeline itself writes and removes; "):
         check.main()

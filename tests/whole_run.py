@@ -18,12 +18,7 @@ from kidneyct.pipeline import params
 from kidneyct.pipeline.roles import ROLES
 from kidneyct.statistics import comparison, evaluation
 
-PARAMETERS = params.validate().model_dump()
-PARAMETERS = {
-    name: value | tiny.TINY.get(name, {}) if isinstance(value, dict) else tiny.TINY.get(name, value)
-    for name, value in PARAMETERS.items()
-} | {"weights": "imagenet"}
-PARAMETERS["model"] = PARAMETERS["model"] | {"normalize": "features"}
+PARAMETERS = params.check(tiny.TINY | {"model": tiny.TINY["model"] | {"normalize": "features"}}).model_dump()
 CLASSES, SIDE = PARAMETERS["data"]["classes"], PARAMETERS["preprocess"]["image_size"]
 WHOLE = [stage for stage in finished.pipeline() if stage.partition("@")[0] not in ("explain", "report")]
 COMPARISON = "metrics/comparison"

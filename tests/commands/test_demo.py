@@ -96,6 +96,7 @@ def test_dvc_may_tidy_up_where_it_is_interrupted(folder, run, monkeypatch):
 
 
 def test_what_it_writes_is_a_source_of_known_patients(tmp_path, run):
+    assert "-S data.source=''\"'\"'" in run("phantom", tmp_path / "ü", "--patients", "1", "--slices", "1")[1]
     folder = tmp_path / "a b"
     said = f"{folder}: 4 DICOM files of 4 patients, and their masks\ndvc exp run -S data.source='{folder}'\n"
     assert run("phantom", folder, "--patients", "1", "--slices", "1", "--seed", "5") == (0, said, "")

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from outcomes import CLASSES, outcome
 
 from kidneyct.commands import study as command
 from kidneyct.experiments import engine, study
@@ -51,6 +52,8 @@ def test_a_runs_name_tells_what_it_is_made_of(read, tmp_path, monkeypatch):
         shutil.copytree(name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(name, tmp_path / name)
+    (tmp_path / "mine.csv").write_text("image,series\n")
+    wanted.settings["series.table"] = str(tmp_path / "mine.csv")
     monkeypatch.chdir(tmp_path)
     before = [run.name for run in study.plan(wanted)]
     for path, old, new, same in (
@@ -59,6 +62,7 @@ def test_a_runs_name_tells_what_it_is_made_of(read, tmp_path, monkeypatch):
         ("src/kidneyct/training/training.py", "$", "\n", False),
         ("params.yaml", r" measured_images: \d+", r"\g<0>0", True),
         ("params.yaml", r" batch_size: \d+", r"\g<0>0", False),
+        ("mine.csv", "$", "b.png,2\n", False),
     ):
         text = Path(path).read_text()
         Path(path).write_text(re.sub(old, new, text))
@@ -92,6 +96,15 @@ def test_the_projects_own_studies_can_be_planned():
 
 
 DONE, FIRST, SECOND, THIRD = (study.Run("arm", "split", fold, 0, {}, f"study-{fold}") for fold in range(4))
+
+
+def test_an_arm_of_fewer_seeds_is_named(tmp_path, monkeypatch, capsys):
+    outcomes = {"one": {0: outcome("aaaabbbb"), 1: outcome("aaaabbbb")}, "he": {0: outcome("aaaabbbb")}}
+    monkeypatch.setattr(study, "pooled", lambda runs, revisions: ({"by series": outcomes}, ["two, by series"]))
+    (tmp_path / "plots").mkdir()
+    monkeypatch.chdir(tmp_path)
+    command._splits([], {}, "mine", CLASSES)
+    assert "\nNot all folds and seeds are there yet: two, by series; he, by series.\n" in capsys.readouterr().out
 
 
 def test_the_first_failure_ends_it_and_a_later_one_is_told_while_the_others_go_on(monkeypatch, capsys):

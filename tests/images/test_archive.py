@@ -109,7 +109,7 @@ def test_names_in_a_zip_that_does_not_say_how_they_are_written(tmp_path):
         ("more/masks/Cyst/a.png", "expected one masks/Cyst/a.png, found masks/Cyst/a.png and more/masks/Cyst/a.png"),
         ("Cyst/\xe9.jpg", r"found 'Cyst/e\u0301.jpg', 'Cyst/\xe9.jpg', which look the same; rename one"),
         ("Cyst/a.jpg", "expected different names, found Cyst/a.jpg twice; keep one"),
-        ("Cyst//a.jpg", "'Cyst/a.jpg', 'Cyst/a.jpg', which look the same; rename one"),
+        ("Cyst//a.jpg", "'Cyst//a.jpg', 'Cyst/a.jpg', which look the same; rename one"),
         ("../Cyst/c.jpg", "expected files inside the zip, found ../Cyst/c.jpg; pack it again"),
         ("masks/../../c.png", "expected files inside the zip, found masks/../../c.png; pack it again"),
         ("/etc/Cyst/c.jpg", "expected files inside the zip, found /etc/Cyst/c.jpg; pack it again"),

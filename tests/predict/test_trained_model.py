@@ -165,7 +165,7 @@ def test_files_are_searched_for_in_folders_each_once(tmp_path, monkeypatch):
     inside, closed, empty = tmp_path / "folder" / "below", tmp_path / "closed", tmp_path / "empty"
     for folder in (inside, closed, empty):
         folder.mkdir(parents=True)
-    for name in ("b.png", "a.JPG", "notes.txt", "../../unnamed"):
+    for name in ("b.png", "a.JPG", "._a.JPG", "notes.txt", "../../unnamed"):
         (inside / name).touch()
     ct.put(inside, {"c.dcm": b"text", "1.2.840.10": ct.file(), "DICOMDIR": ct.file(), "more.txt": b"x" * 200})
     (inside / "up").symlink_to(tmp_path / "folder")

@@ -46,7 +46,8 @@ def measured(last):
         "localisation": {"pointing": ABOVE | {"verdict": "better"}, "energy": BELOW | {"verdict": "worse"}},
     }
     settings = {"curve_points": 5, "road_shares": 2, "smoothgrad_samples": 4, "integrated_gradients_steps": 6}
-    settings |= {"randomised_images": 4, "uninformative_above": 0.5}
+    settings |= {"randomised_images": 4, "uninformative_above": 0.5, "randomised_smoothgrad_samples": 2}
+    settings["randomised_integrated_gradients_steps"] = 3
     return {"images": 2, "settings": settings, "maps": dict.fromkeys(METHODS, of_map)}
 
 

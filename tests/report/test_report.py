@@ -151,7 +151,7 @@ def test_what_was_measured_and_what_not_decides_what_is_said(run, written):
             [
                 "3 of the 4 series in the test part have slices in training too.",
                 "unit scaling; 3 more could not be read and were left out",
-                "15 images included, 1 excluded.",
+                "15 images included, 4 excluded.",
                 "Cyst 4 2 0 (0) 1 (1) 2 (1) 1 (1)",
             ],
         ),
@@ -199,7 +199,7 @@ TRAINED |= {"augment": "ct", "label_smoothing": 0.1, "balance": "series", "fract
         (
             {"model": {"normalize": "features", "transferred_blocks": 3}, "split": {"test": 0.2, "seed": 7}},
             [
-                "test 20 %, drawn with seed 7; validation",
+                "test 20 %; validation",
                 "initial weights and what follows from them: the channels' means and variances",
                 "starts from ImageNet's weights (in the first 3 blocks alone, Keras's random ones in the others) than",
                 "Only 3 of the candidate's 5 blocks got the start's weights",

@@ -100,7 +100,7 @@ def test_the_verdict_on_a_gap_and_its_interval():
     assert sentence in told(0.9, 0.6, 0.5, gap_low=0.1, gap_high=0.5)
     few = {"accuracy": {"candidate": 1, "control": 0, "gap": 1, "gap_low": 1, "gap_high": 1}, "series": 2}
     without = {"nearest_thumbnail": 0, "acquisition": 0}
-    assert "in test accuracy; 2 series of test images are too few for an interval." in verdict.verdict(few, without)
+    assert "in test accuracy; 2 series of test images are too few for a fair interval." in verdict.verdict(few, without)
     gaps = [0.271, -0.05, 0.0, 0.0004, -0.0004, -0.0]
     assert [verdict.signed(gap) for gap in gaps] == ["+27.1", "-5.0", "+0.0", "+0.04", "-0.04", "+0.0"]
 

@@ -48,7 +48,7 @@
       map.hidden = !result.map;
       if (result.map) map.src = result.map;
       map.alt = result.map ? `map for ${result.class}` : "";
-      find(".explained").textContent = !result.map ? "" : result.evidence ? `For ${result.class}; its maximum is ${result.top.toPrecision(2)}.` : `For ${result.class}: no positive evidence.`;
+      find(".explained").textContent = !result.map ? "" : `${id("method").selectedOptions[0].text}, for ${result.class}: ${result.evidence ? `brightest at ${result.top.toPrecision(2)}` : "no positive evidence"}.`;
     }
     const { likeness, unlike } = Object.values(models)[0], remark = card.find(".remark");
     remark.classList.toggle("unlike", unlike === true);
@@ -80,7 +80,7 @@
     add(event.target.files);
     event.target.value = "";
   });
-  id("sample").addEventListener("click", async () => add([new File([await (await fetch("/sample.png")).blob()], "generated.png")]));
+  id("sample").addEventListener("click", () => fetch("/sample.png").then(async sent => add([new File([await sent.blob()], "generated.png")])).catch(() => { id("status").textContent = "no answer: kidneyct app has ended"; }));
   id("opacity").addEventListener("input", fade);
   id("method").addEventListener("change", () => {
     stop();

@@ -15,6 +15,7 @@ def add_arguments(parser):
 
 
 def run(options):
+    import re
     import shlex
     from pathlib import Path
 
@@ -24,5 +25,8 @@ def run(options):
     count = phantom.write_scans(options.folder, phantom.CLASSES, options.patients, options.slices, options.seed)
     patients = options.patients * len(phantom.CLASSES)
     print(f"{shown(options.folder)}: {count} DICOM files of {patients} patients, and their masks")
-    print(f"dvc exp run -S data.source={shlex.quote(shown(Path(options.folder).resolve()))}")
+    path = shown(Path(options.folder).resolve())
+    if not re.fullmatch(r"[\w./ -]+", path, re.ASCII):  # what else DVC would take for more than a text
+        path = "'" + path.replace("'", "\\'") + "'"
+    print(f"dvc exp run -S data.source={shlex.quote(path)}")
     return 0

@@ -88,8 +88,8 @@ def labelled(labels, where):
     """
     images = sorted(Image(f"{label}/{PurePosixPath(name).name}", label, name) for name, label in labels.items())
     alike = defaultdict(list)
-    for name, *_ in images:
-        alike[unicodedata.normalize("NFC", name)].append(name)
+    for name, _, member in images:
+        alike[unicodedata.normalize("NFC", name)].append(member)
         if "\\" in name or {unicodedata.category(character) for character in name} & UNPRINTABLE:
             raise InputError(f"{where}: expected names that can be printed, without \\, found {name!r}; rename it")
     for names in alike.values():
@@ -101,7 +101,7 @@ def labelled(labels, where):
 
 def is_image(path):
     """Whether a file is called as an image of the study is, and lies where one may."""
-    inside = {MASKS, "__MACOSX"} & set(path.parts[:-2])
+    inside = {MASKS, "__MACOSX"} & set(path.parts[:-1])
     return path.suffix.lower() in SUFFIXES and not inside and not path.name.startswith(".")
 
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from kidneyct.files import index
 from kidneyct.probe import balance, logistic
-from kidneyct.series import inference
 
 
 def acquisition(thumbnails):
@@ -23,7 +22,8 @@ def features(thumbnails, widths, heights):
     """
     made = acquisition(thumbnails)
     sized = np.column_stack([widths, heights, made])
-    return {"linear_model": inference.flat(thumbnails), "acquisition": made, "acquisition_size": sized}
+    flat = np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")  # (n, 625)
+    return {"linear_model": flat, "acquisition": made, "acquisition_size": sized}
 
 
 def tuned(training, codes, series, units, slices):

@@ -23,9 +23,8 @@ def threshold(training, numbers):
     are less like the rest than this. It tells other kinds of pictures, not unusual findings: a thumbnail knows
     nothing of a lesion. Without a second series nothing is known, and nothing is called unlike.
     """
-    of_series = [numbers == number for number in np.unique(numbers)]
-    across = [likeness(training[own], training[~own]) for own in of_series if len(of_series) > 1]
-    return float(np.percentile(np.concatenate(across), PERCENTILE)) if across else -1.0
+    across = inference.nearest(training, training, apart=(numbers, numbers))[1]
+    return float(np.percentile(across, PERCENTILE)) if len(np.unique(numbers)) > 1 else -1.0
 
 
 def find(external, thumbnails, study, study_thumbnails, study_series, classes, similarity, units, slices):

@@ -1,9 +1,7 @@
 """Every key of params.yaml: its type, its range, and which stage may see it."""
 
 import json
-import os
 import unicodedata
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
@@ -247,18 +245,6 @@ def validate(path="params.yaml"):
         found = "nothing" if values is None else _shown(values)
         raise InputError(f"{path}: expected sections of keys, found {found}; git checkout {path} brings it back")
     return check(values, path)
-
-
-def check_start(weights):
-    """InputError where `weights` is neither the name of a start nor the path of an HDF5 file."""
-    import h5py  # here alone, as other stages read their parameters without it
-
-    if weights not in roles.STARTS and not h5py.is_hdf5(weights):
-        found = "no HDF5 file" if os.path.exists(weights) else "nothing"
-        raise InputError(
-            f"params.yaml: weights: expected {keys()['weights']}, found {found} at {shown(weights)} (seen "
-            f"from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
-        )
 
 
 def stages(pipeline="dvc.yaml"):

@@ -44,6 +44,7 @@ def _inside(folder):
     """Image files in a folder and below it, sorted, but no lesion masks; InputError where not all can be searched."""
     with container.opened(folder) as opened:
         files = sorted(folder / name for name in opened.names if MASKS not in Path(name).parts)
+    files = [file for file in files if not file.name.startswith(".")]  # macOS's notes beside them
     return [file for file in files if file.suffix.lower() in (*SUFFIXES, dicom.SUFFIX) or _is_dicom(file)]
 
 

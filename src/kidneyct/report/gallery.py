@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 
 import numpy as np
 from PIL import Image
@@ -17,22 +18,23 @@ def cards(examples):
 
     `examples` has a list of `Example`s for each role. An image is shown once a role, a mistake among the examples too.
     """
+    once = [{(each.label, each.name): (role, each) for each in own}.values() for role, own in examples.items()]
+    by_turns = filter(None, itertools.chain.from_iterable(itertools.zip_longest(*once)))  # room for each role
     fitting, left_out, room = [], 0, ROOM
-    for role, of_role in examples.items():
-        for example in {(example.label, example.name): example for example in of_role}.values():
-            pictures = {"original": example.image}
-            for method, values in example.maps.items():
-                title = titles.MAPS[method] + ("" if values.any() else " (no evidence)")
-                pictures[title] = heat.picture(example.image, values)
-            tiles = {title: encoded(pixels, quality=75) for title, pixels in pictures.items()}
-            size = sum(map(len, tiles.values()))
-            if size > room:
-                left_out += 1
-                continue
-            room -= size
-            right = example.label == example.predicted
-            fitting.append(example._asdict() | {"role": role, "right": right, "tiles": tiles})
-    return fitting, left_out
+    for role, example in by_turns:
+        pictures = {"original": example.image}
+        for method, values in example.maps.items():
+            title = titles.MAPS[method] + ("" if values.any() else " (no evidence)")
+            pictures[title] = heat.picture(example.image, values)
+        tiles = {title: encoded(pixels, quality=75) for title, pixels in pictures.items()}
+        size = sum(map(len, tiles.values()))
+        if size > room:
+            left_out += 1
+            continue
+        room -= size
+        right = example.label == example.predicted
+        fitting.append(example._asdict() | {"role": role, "right": right, "tiles": tiles})
+    return sorted(fitting, key=lambda card: list(examples).index(card["role"])), left_out
 
 
 def chart(path):

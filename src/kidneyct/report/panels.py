@@ -1,5 +1,7 @@
 """Pictures made of images: what the models look at, and test images beside training images."""
 
+import textwrap
+
 import numpy as np
 
 from kidneyct.maps.methods import PAPER
@@ -7,8 +9,8 @@ from kidneyct.report import canvas, heat, titles
 
 BESIDE = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 8, "labelpad": 6}  # a row, its name
 LEGEND = (
-    f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile). "
-    "Research software, not for clinical use."
+    f"Each map by itself, from 0 to its maximum, which is written in it (fine maps: the {heat.CLIP}th percentile); "
+    "coarse ones over the image. Research software, not for clinical use."
 )
 
 
@@ -21,7 +23,7 @@ def explanations(examples, title):
         for axes, method in zip(row[1:], methods, strict=True):
             _show_map(axes, example, method)
         actual = "" if example.label is None else f"actual {example.label}\n"
-        row[0].set_ylabel(f"{example.name}\n{actual}{_verdict(example)}", **BESIDE)
+        row[0].set_ylabel(f"{textwrap.fill(example.name, 20)}\n{actual}{_verdict(example)}", **BESIDE)
     for axes, heading in zip(panels[0], ["original", *(titles.MAPS[method] for method in methods)], strict=True):
         axes.set_title(heading, fontsize=10)
     return figure
@@ -35,7 +37,7 @@ def explanation_pairs(pairs, names):
     figure, panels = _grid("The same images, both models", len(pairs), 1 + len(PAPER) * len(names))
     for row, pair in zip(panels, pairs, strict=True):
         row[0].imshow(pair[0].image)
-        row[0].set_ylabel(f"{pair[0].name}\nactual {pair[0].label}", **BESIDE)
+        row[0].set_ylabel(f"{textwrap.fill(pair[0].name, 20)}\nactual {pair[0].label}", **BESIDE)
         for number, example in enumerate(pair):
             first = 1 + len(PAPER) * number
             for axes, method in zip(row[first:], PAPER, strict=False):

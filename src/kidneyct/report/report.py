@@ -35,7 +35,7 @@ class Run(NamedTuple):
     similarity: pd.DataFrame  # similarity.csv
     comparison: dict
     external: dict  # external.json; {"images": 0} without an external test set
-    external_metrics: pd.DataFrame  # external/metrics.csv
+    external_metrics: pd.DataFrame  # metrics/comparison/external.csv
     evaluations: dict  # evaluation.json by role
     probes: dict  # probe.json by role
     measured: dict  # maps.json by role
@@ -43,7 +43,7 @@ class Run(NamedTuple):
     rates: dict  # rates.csv by role
     reliability: dict  # reliability.csv by role
     predictions: dict  # predictions.csv by role
-    external_predictions: dict  # external/predictions.csv by role
+    external_predictions: dict  # data/external/ROLE.csv by role
     maps: dict  # an explain stage's arrays by role
     cascades: dict  # randomisation.csv by role
 
@@ -108,8 +108,8 @@ def page(run, folder):
         "counts": counts(run.table, run.series, classes),
         "dropped": len(index.rows(run.table, index.DROPPED)),
         "fingerprint": fingerprint(run.hashes),
-        "confusions": {role: _confusion(table, classes) for role, table in run.predictions.items()},
-        "external_confusions": {role: _confusion(table, classes) for role, table in external.items()},
+        "confusions": {role: predictions.confusion(table, classes) for role, table in run.predictions.items()},
+        "external_confusions": {role: predictions.confusion(table, classes) for role, table in external.items()},
         "wrong": {role: (table["label"] != table["predicted"]).sum() for role, table in run.predictions.items()},
         "marks": {role: titles.lost(each["collapsed"], each["untrained"]) for role, each in run.evaluations.items()},
         "epochs": {role: history.to_dict("records") for role, history in run.histories.items()},
@@ -159,11 +159,6 @@ def remarks(role, tried):
         yield f"The {role} kept the {kept['edge']} of the learning rates tried: a {beyond} one may be better."
 
 
-def _confusion(table, classes):
-    counts = predictions.confusion(table, classes)
-    return {"counts": counts, "shares": predictions.shares(counts)}
-
-
 def environment(*folders, **options):
     """Jinja's environment for the templates in some folders, with the filters that write numbers for readers."""
     environment = jinja2.Environment(
@@ -180,6 +175,7 @@ def environment(*folders, **options):
         "thousands": "{:,}".format,
         "rate": _rate,
         "file": lambda path: Path(path).name,
+        "shares": predictions.shares,
     }
     return environment
 

@@ -13,11 +13,6 @@ BLOCK = 2048  # thumbnails a side; a block of correlations takes 32 MiB
 NO_NEIGHBOURS = "none"
 
 
-def flat(thumbnails):
-    """(n, 25, 25) grey to (n, 625) float32 rows."""
-    return np.asarray(thumbnails).reshape(len(thumbnails), -1).astype("float32")
-
-
 def correlations(left, right):
     """Correlation of each thumbnail (l, 25, 25) with each other one (r, 25, 25), (l, r) float64.
 
@@ -128,9 +123,9 @@ def order(names):
 
 
 def neighbours(names):
-    """Pairs (k, 2) of rows whose names follow each other in natural order and differ in the last whole number.
+    """Pairs (k, 2) of rows whose names follow each other in natural order and are the same before their last number.
 
-    What stands before that number is the same in both, the folder included; a name without a number has no neighbour.
+    The folder is a part of the name; what follows the number is ignored, and a name without one has no neighbour.
     """
     rows = order(names)
     before = [_key(names[row])[:-2] for row in rows]

@@ -182,7 +182,7 @@ def _masks(named, names, read, top, source):
     unused = []
     for name in names:
         parts = PurePosixPath(name).parts
-        if MASKS not in parts[:-1] or not name.lower().endswith(".png"):
+        if MASKS not in parts[:-1] or parts[-1].startswith(".") or not name.lower().endswith(".png"):
             continue
         stem = str(PurePosixPath(*parts[parts.index(MASKS) + 1 :]).with_suffix(""))
         slices = of_stem.pop(stem, [])

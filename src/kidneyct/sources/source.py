@@ -31,16 +31,23 @@ def _holds(place, path):
     )
 
 
+def require(path, key, expected, found="nothing", there=os.path.lexists):
+    """InputError where a path, of the parameter `key`, is not `there`; it says what was `expected` and `found`."""
+    if not there(path):
+        raise InputError(
+            f"{key}: expected {expected}, found {found} at {shown(path)} (seen from {Path.cwd()}); experiments in the "
+            "queue and with --temp need an absolute path"
+        )
+
+
 def watch(table, folder):
     """Make `folder` again, with a link to the file that series.table names, if any: so DVC sees its content.
 
     InputError where there is no such file.
     """
-    if table not in TABLES and not os.path.isfile(table):
-        raise InputError(
-            f"params.yaml: series.table: expected archive, published, none or the path of a CSV file, found no file at "
-            f"{shown(table)} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
-        )
+    if table not in TABLES:
+        expected = f"{', '.join(TABLES)} or the path of a CSV file"
+        require(table, "params.yaml: series.table", expected, "no file", os.path.isfile)
     shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir(parents=True)
     if table in TABLES:

@@ -1,11 +1,11 @@
 """The user's own folder or zip, of pictures or of DICOM files, as the members of an archive."""
 
-import os
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from kidneyct.images import archive, container
 from kidneyct.pipeline.errors import InputError, shown
 from kidneyct.sources import dicom_folder, labels
+from kidneyct.sources.source import require
 
 
 def members(source, classes, table=labels.NONE, key="data.source", some=False):
@@ -17,11 +17,7 @@ def members(source, classes, table=labels.NONE, key="data.source", some=False):
     """
     if some and source == labels.NONE:
         return
-    if not os.path.lexists(source):
-        raise InputError(
-            f"{key}: expected {'none' if some else 'kaggle, phantom'} or the path of a folder or zip, found nothing at "
-            f"{shown(source)} (seen from {Path.cwd()}); experiments in the queue and with --temp need an absolute path"
-        )
+    require(source, key, f"{'none' if some else 'kaggle, phantom'} or the path of a folder or zip")
     where = shown(source)
     with container.opened(source) as opened:
         labelled = labels.read(table, classes) if table != labels.NONE else None

@@ -50,7 +50,7 @@ def measure(codes, predicted, probabilities, series, classes, seed, resamples=bo
         },
         "missing_classes": [name for name, count in zip(classes, holding, strict=True) if not count],
         "models": {
-            role: {"collapsed": len(np.unique(predicted[role])) == 1} | tree
+            role: {"collapsed": len(np.unique(predicted[role])) == 1 < len(np.unique(codes))} | tree
             for role, tree in zip(ROLES, models, strict=True)
         },
         "gap": gap,

@@ -36,7 +36,7 @@ def _gap_sentence(accuracy, series):
     else:
         lead = f"The candidate is {_apart(accuracy['gap'])} the control in test accuracy"
     if series < FEW or "gap_low" not in accuracy:
-        return f"{lead}; {series} series of test images are too few for an interval."
+        return f"{lead}; {series} series of test images are too few for a fair interval."
     low, high = accuracy["gap_low"], accuracy["gap_high"]
     says = "holds zero, so no difference is shown" if low <= 0 <= high else "leaves out zero"
     return f"{lead} (95 % interval over {series} series {signed(low)} to {signed(high)}): the interval {says}."
