@@ -36,7 +36,7 @@ def require(path, key, expected, found="nothing", there=os.path.lexists):
     if not there(path):
         raise InputError(
             f"{key}: expected {expected}, found {found} at {shown(path)} (seen from {Path.cwd()}); experiments in the "
-            "queue and with --temp need an absolute path"
+            "queue, in a study and with --temp need an absolute path"
         )
 
 
