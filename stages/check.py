@@ -29,7 +29,7 @@ def main():
     if checked.data.source not in params.SOURCES:
         source.refuse(checked.data.external, [checked.data.source], "data.external", source.TRAINED)
     if checked.weights not in roles.STARTS:
-        expected = f"{', '.join(roles.STARTS)} or the path of a weights file"
+        expected = params.keys()["weights"]
         source.require(checked.weights, "params.yaml: weights", expected, "no HDF5 file", h5py.is_hdf5)
     if checked.data.external != "none":  # else told when all is trained
         source.require(checked.data.external, "params.yaml: data.external", "none or the path of a folder or zip")

@@ -68,7 +68,7 @@ def series(files, thumbnails, asked):
     numbers = inference.infer(thumbnails, groups, asked.similarity) if len(files) else []
     where = f"{ARCHIVE}: {archive.PATIENTS}"
     table = known_series.parse(archive.patients(ARCHIVE), where)
-    if table.empty and asked.table == "published":  # other series of the published data set, or another hospital's
+    if table.empty and asked.table == "published" and len(files):  # of that data set, or another hospital's
         table, where = known_series.parse(Path(known_series.PUBLISHED).read_bytes(), where), known_series.PUBLISHED
         table = table[table["image"].isin(files["image"])]
     if table.empty or asked.table == "none":

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from kidneyct.experiments import engine, study
+from kidneyct.pipeline import params
 
 STEP = """
 import os, pathlib, sys, time, yaml
@@ -177,4 +178,4 @@ def test_a_run_that_another_call_is_at_work_on_is_left_to_it(project):
 def test_values_in_dvcs_grammar():
     values = [0.001, "none", [0.0001, 0.001], "/a b/it's.h5", "$(touch x)"]
     written = ["0.001", "'none'", "[0.0001,0.001]", r"'/a b/it\'s.h5'", "'$(touch x)'"]
-    assert list(map(engine.override, values)) == written
+    assert list(map(params.override, values)) == written

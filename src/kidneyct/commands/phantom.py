@@ -19,6 +19,7 @@ def run(options):
     import shlex
     from pathlib import Path
 
+    from kidneyct.pipeline import params
     from kidneyct.pipeline.errors import shown
     from kidneyct.sources import phantom
 
@@ -27,6 +28,6 @@ def run(options):
     print(f"{shown(options.folder)}: {count} DICOM files of {patients} patients, and their masks")
     path = shown(Path(options.folder).resolve())
     if not re.fullmatch(r"[\w./ -]+", path, re.ASCII):  # what else DVC would take for more than a text
-        path = "'" + path.replace("'", "\\'") + "'"
+        path = params.override(path)
     print(f"dvc exp run -S data.source={shlex.quote(path)}")
     return 0

@@ -18,6 +18,7 @@ from dvc.config import Config
 from dvc.repo import Repo
 
 from kidneyct.files import checkpoint
+from kidneyct.pipeline import params
 from kidneyct.pipeline.errors import InputError, shown
 
 HOME = Path(".study")  # git and DVC leave it alone
@@ -154,17 +155,8 @@ def experiment(name, arguments, project, home, cores=None):
 
 def words(run):
     """What of `dvc exp run` is a run's own."""
-    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={override(value)}")]
+    changes = [word for key, value in run.changes.items() for word in ("-S", f"{key}={params.override(value)}")]
     return ["-n", run.name, *changes, *run.targets]
-
-
-def override(value):
-    """A value in the grammar of `dvc exp run -S`."""
-    if isinstance(value, list):
-        return f"[{','.join(map(override, value))}]"
-    if not isinstance(value, str):
-        return str(value)
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def git(*arguments, at="."):

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from kidneyct.experiments.starts import RANDOM
 from kidneyct.files import index, tables
-from kidneyct.pipeline import params, yaml12
+from kidneyct.pipeline import lock, params, yaml12
 from kidneyct.pipeline.errors import InputError, faults
 from kidneyct.pipeline.roles import ROLES
 
@@ -96,13 +96,13 @@ def plan(study, path="params.yaml"):
     Then come the starts that are probed, the primary one, then every draw of the control, then the others; each ends
     with its features, as the study fits the probes itself. InputError where a run's parameters are not allowed.
     """
-    values, known = params.validate(path).model_dump(), {}
+    values, known, digest = params.validate(path).model_dump(), {}, functools.cache(lock.digest)
 
     def run(arm, split, fold, seed, changes, targets=(TARGET,)):
         changes = study.settings | changes | {"seed": seed}
         effective = _checked(values, changes, arm, split)
         if (table := Path(effective["series"]["table"])).is_file():  # DVC sees what is in it, and so does the name
-            effective["series"]["table"] = hashlib.md5(table.read_bytes()).hexdigest()
+            effective["series"]["table"] = digest(table)
         if targets not in known:
             known[targets] = resolved_stages(*targets)
         found = digests(known[targets], effective)

@@ -97,8 +97,8 @@ class Checkpoint:
 def opened(stage, title, device):
     """The `Checkpoint` of a stage such as "train@candidate", with what an interrupted run of the same inputs left.
 
-    `device` says what it computes on. The folder is gone after the block, but stays where an exception leaves it.
-    InputError where another process is at work on the stage here.
+    `device` says what it computes on, and from which file where that is no dependency. The folder is gone after the
+    block, but stays where an exception leaves it. InputError where another process is at work on the stage here.
     """
     top, key = Path(FOLDER, stage), _key(stage, device)
     try:

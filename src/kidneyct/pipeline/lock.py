@@ -80,9 +80,7 @@ def one_run(lock, last, folder, stop_at=()):
         for dep in () if name in stop_at else reached[name].deps:
             for out, writer in outs:
                 if _within(dep.path, out.path) or _within(out.path, dep.path):
-                    path = folder / dep.path
-                    same = dep.md5 == out.md5 if dep.path == out.path else not path.exists() or known(path) == dep.md5
-                    if not same:
+                    if not _same(dep, out, folder, known):
                         raise InputError(
                             f"{source}: {out.path} is of another run: {writer} wrote it again, and {name} has not been "
                             f"run on that; {BACK}"
@@ -94,6 +92,12 @@ def one_run(lock, last, folder, stop_at=()):
 def _within(path, folder):
     """Whether a path is a folder, or lies in it."""
     return path == folder or path.startswith(f"{folder}/")
+
+
+def _same(dep, out, folder, known):
+    if dep.path == out.path:
+        return dep.md5 == out.md5
+    return not (folder / dep.path).exists() or known(folder / dep.path) == dep.md5
 
 
 def check_file(folder, path, md5s):

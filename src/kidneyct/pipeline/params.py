@@ -247,6 +247,15 @@ def validate(path="params.yaml"):
     return check(values, path)
 
 
+def override(value):
+    """A value in the grammar of `dvc exp run -S`."""
+    if isinstance(value, list):
+        return f"[{','.join(map(override, value))}]"
+    if not isinstance(value, str):
+        return str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def stages(pipeline="dvc.yaml"):
     """The stages of dvc.yaml, one for each role: name, such as train@control -> its entry, with outs as paths alone."""
     found = {}

@@ -27,20 +27,22 @@ def compare(evaluations, predictions, histories, series, classes):
     for metric in (*PAIRED, *CALIBRATION):
         own = {role: evaluations[role][metric] for role in ROLES}
         sides[metric] = own | {"gap": round(own["candidate"] - own["control"], 6)} | gaps.get(metric, {})
-    reached = {}  # the first epoch, from 1, whose validation accuracy is this share of the kept epoch's
-    for role, table in predictions.items():
-        if table["predicted"].nunique() > 1:  # a model that knows one class only has learned at no epoch
-            validation = histories[role]["val_accuracy"]
-            reached[role] = int(np.argmax(validation >= SHARE * tables.kept(histories[role])["val_accuracy"])) + 1
+    learned = [role for role, table in predictions.items() if table["predicted"].nunique() > 1]
     return {
         "images": gaps["images"],
         "series": gaps["series"],
         **sides,
         "mcnemar": gaps["mcnemar"],
         "agreement": paired.agreement(actual, *predicted, len(classes)),
-        f"epochs_to_{100 * SHARE:.0f}_percent": reached,
+        # A model that knows one class only has learned at no epoch.
+        f"epochs_to_{100 * SHARE:.0f}_percent": {role: epochs_to_share(histories[role], SHARE) for role in learned},
         "classes": gaps["classes"],
     }
+
+
+def epochs_to_share(history, share):
+    """First epoch (from 1) whose validation accuracy reaches `share` of the kept epoch's."""
+    return int(np.argmax(history["val_accuracy"] >= share * tables.kept(history)["val_accuracy"])) + 1
 
 
 def probes(found):
